@@ -55,21 +55,51 @@ function invalid(status: number, message: string): ParseResult {
   return { kind: "invalid", status, message };
 }
 
+/** Of a response: what the connection itself decides about. */
+const OWN_HEADERS: readonly string[] = [
+  "connection",
+  "content-length",
+  "content-type",
+  "transfer-encoding",
+];
+
+/** @param headers of the response, as fetch gives them: they hold no line break */
+function encodeHead(
+  status: number,
+  type: string,
+  headers: Iterable<readonly [string, string]>,
+  last: readonly string[],
+): Uint8Array {
+  const others = [...headers].filter(([name]) => !OWN_HEADERS.includes(name.toLowerCase()));
+  const lines = [
+    `HTTP/1.1 ${status} ${status < 400 ? "OK" : "Error"}`,
+    `Content-Type: ${type}`,
+    ...others.map(([name, value]) => `${name}: ${value}`),
+    ...last,
+    "Connection: close",
+  ];
+  return new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`);
+}
+
 /** @returns a complete response, after which the connection closes */
-export function encodeResponse(status: number, type: string, body: Uint8Array): Uint8Array {
-  const head = new TextEncoder().encode(
-    `HTTP/1.1 ${status} ${status < 400 ? "OK" : "Error"}\r\nContent-Type: ${type}\r\n` +
-      `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n`,
-  );
+export function encodeResponse(
+  status: number,
+  type: string,
+  body: Uint8Array,
+  headers: Iterable<readonly [string, string]> = [],
+): Uint8Array {
+  const head = encodeHead(status, type, headers, [`Content-Length: ${body.length}`]);
   return concatBytes(head, body);
 }
 
 /** @returns the head of a response whose body ends with the connection */
-export function encodeStreamHead(status: number, type: string): Uint8Array {
-  return new TextEncoder().encode(
-    `HTTP/1.1 ${status} OK\r\nContent-Type: ${type}\r\nCache-Control: no-store\r\n` +
-      "Connection: close\r\n\r\n",
-  );
+export function encodeStreamHead(
+  status: number,
+  type: string,
+  headers: Iterable<readonly [string, string]> = [],
+): Uint8Array {
+  const others = [...headers].filter(([name]) => name.toLowerCase() !== "cache-control");
+  return encodeHead(status, type, others, ["Cache-Control: no-store"]);
 }
 
 /** @returns status and body of a complete response, or null when it was cut off */

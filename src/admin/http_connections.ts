@@ -144,20 +144,20 @@ class HttpConnection {
       const response = await this.handler(new Request(url, init));
       const type = response.headers.get("content-type") ?? JSON_TYPE;
       if (response.body !== null && type.startsWith(STREAM_TYPE)) {
-        return this.#beginStream(response.body, encodeStreamHead(response.status, type));
+        return this.#beginStream(response.body, encodeStreamHead(response.status, type, response.headers));
       }
       const body = new Uint8Array(await response.arrayBuffer());
-      this.#respond(response.status, type, body);
+      this.#respond(response.status, type, body, response.headers);
     } catch (error) {
       this.#respond(500, JSON_TYPE, problem(errorText(error)));
     }
   }
 
-  #respond(status: number, type: string, body: Uint8Array): void {
+  #respond(status: number, type: string, body: Uint8Array, headers = new Headers()): void {
     if (!this.socket.isOpen) return;
     this.#timeout.cancel();
     this.#answering = true;
-    this.#pending = new Uint8Array(encodeResponse(status, type, body));
+    this.#pending = new Uint8Array(encodeResponse(status, type, body, headers));
     this.#flush();
   }
 

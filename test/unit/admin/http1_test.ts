@@ -223,6 +223,19 @@ describe("encodeResponse() and parseResponse()", () => {
     );
   }
 
+  test("a response keeps its headers, but those about the connection", () => {
+    const headers = new Headers({
+      "content-length": "99",
+      "transfer-encoding": "chunked",
+      "www-authenticate": "Bearer",
+    });
+    assert.equal(
+      textOf(encodeResponse(401, "text/plain", bytesOf("no"), headers)),
+      "HTTP/1.1 401 Error\r\nContent-Type: text/plain\r\nwww-authenticate: Bearer\r\n" +
+        "Content-Length: 2\r\nConnection: close\r\n\r\nno",
+    );
+  });
+
   test("a response without a length goes to the end of the connection", {
     timeout: TEST_TIMEOUT_MS,
   }, () => {
