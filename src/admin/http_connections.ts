@@ -144,7 +144,10 @@ class HttpConnection {
       const response = await this.handler(new Request(url, init));
       const type = response.headers.get("content-type") ?? JSON_TYPE;
       if (response.body !== null && type.startsWith(STREAM_TYPE)) {
-        return this.#beginStream(response.body, encodeStreamHead(response.status, type, response.headers));
+        return this.#beginStream(
+          response.body,
+          encodeStreamHead(response.status, type, response.headers),
+        );
       }
       const body = new Uint8Array(await response.arrayBuffer());
       this.#respond(response.status, type, body, response.headers);
