@@ -290,6 +290,7 @@ const MODULES = {
     "succession",
     "process/kept_plan.ts",
     "admin/replies.ts",
+    "admin/routes",
     "cli/console",
     "cli/service/socket_activation.ts",
   ],

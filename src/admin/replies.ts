@@ -144,7 +144,7 @@ export type StatusReply = v.InferOutput<typeof STATUS_REPLY>;
 export type StopReply = v.InferOutput<typeof STOP_REPLY>;
 export type UpgradeReply = v.InferOutput<typeof UPGRADE_REPLY>;
 
-const DRAIN_REPLY = v.looseObject({ busy: maybeNumber });
+export const DRAIN_REPLY = v.looseObject({ busy: maybeNumber });
 
 /** @returns the busy connections in the reply to a drain; null: it has no count */
 export function busyIn(body: string): number | null {

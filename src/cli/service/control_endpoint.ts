@@ -1,5 +1,5 @@
 /** The control socket of one service: opened, taken from a predecessor, and opened again where it was removed. */
-import type { ServiceControl } from "../../admin/app.ts";
+import type { AdminParts } from "../../admin/admin_parts.ts";
 import { isListening } from "../../admin/client.ts";
 import { ControlServer } from "../../admin/control_server.ts";
 import type { NameLock } from "../../admin/name_lock.ts";
@@ -14,7 +14,7 @@ export class ControlEndpoint {
   constructor(
     readonly platform: Platform,
     readonly name: { readonly lock: NameLock; readonly socket: string },
-    readonly service: () => ServiceControl,
+    readonly service: () => AdminParts,
   ) {}
 
   /** @param kept the socket of the previous instance, if that still listens at the path */
@@ -51,11 +51,11 @@ export class ControlEndpoint {
 }
 
 /** Loads what answers with the first request: a start does not wait for it. */
-function answerer(service: ServiceControl): (request: Request) => Promise<Response> {
+function answerer(service: AdminParts): (request: Request) => Promise<Response> {
   let app: Promise<{ fetch(request: Request): Response | Promise<Response> }> | null = null;
   const load = async () => {
-    const { controlApp } = await import("../../admin/app.ts");
-    return controlApp(service);
+    const { adminApp } = await import("../../admin/app.ts");
+    return adminApp(service);
   };
   return async (request) => {
     app ??= load();

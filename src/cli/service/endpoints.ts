@@ -7,7 +7,7 @@
  * that commands reach one of the two whatever else fails.
  */
 import { dirname } from "node:path";
-import type { ServiceControl } from "../../admin/app.ts";
+import type { AdminParts } from "../../admin/admin_parts.ts";
 import type { NameLock } from "../../admin/name_lock.ts";
 import { probeHandler, ProbeServer } from "../../admin/probe_server.ts";
 import { type GuardedPath, RuntimeGuard } from "../../admin/runtime_guard.ts";
@@ -29,7 +29,7 @@ export interface EndpointsParts {
   /** Null: there is no runtime directory, so no control socket either (`--shutdown-only`). */
   readonly name: ControlEndpoint["name"] | null;
   readonly probeAddress: ProbeServer["address"] | null;
-  readonly service: () => ServiceControl;
+  readonly service: () => AdminParts;
   /** Null with `--shutdown-only`: no other instance precedes or follows. */
   readonly succession: {
     readonly mode: StartMode;

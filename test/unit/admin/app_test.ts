@@ -1,7 +1,8 @@
 /** What the control socket makes of a reload's and a trial's parameters, and that it refuses what it cannot read. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { controlApp, type ServiceControl } from "../../../src/admin/app.ts";
+import type { AdminParts } from "../../../src/admin/admin_parts.ts";
+import { adminApp } from "../../../src/admin/app.ts";
 
 const ENDED = {
   status: 124,
@@ -10,7 +11,7 @@ const ENDED = {
 };
 
 /** Writes down what it is asked. */
-function service(said: unknown[]): ServiceControl {
+function service(said: unknown[]): AdminParts {
   const report = (asked: unknown) => {
     said.push(asked);
     return Promise.resolve({ result: "ok" });
@@ -21,10 +22,10 @@ function service(said: unknown[]): ServiceControl {
   return {
     supervisor: { reload: report, decide: report, scale: report },
     pod: { drain, stop, finished },
-  } as unknown as ServiceControl;
+  } as unknown as AdminParts;
 }
 
-describe("controlApp()", () => {
+describe("adminApp()", () => {
   const table: [path: string, status: number, asked?: unknown][] = [
     ["reload", 200, {}],
     ["reload?canary=2.5&ramp_ms=1000", 200, { canary: 2.5, rampMs: 1_000 }],
@@ -52,7 +53,7 @@ describe("controlApp()", () => {
   for (const [path, status, ...asked] of table) {
     it(`${status} for POST ${path}`, async () => {
       const said: unknown[] = [];
-      const answer = await controlApp(service(said)).request(`/v1/${path}`, { method: "POST" });
+      const answer = await adminApp(service(said)).request(`/v1/${path}`, { method: "POST" });
       assert.equal(answer.status, status);
       assert.deepEqual(said, asked);
       if (status === 400) assert.match(await answer.text(), /"error":"/);
@@ -61,7 +62,7 @@ describe("controlApp()", () => {
 
   it("answers a stop at once, or when everything has ended and how", async () => {
     const said: unknown[] = [];
-    const ask = (path: string) => controlApp(service(said)).request(path, { method: "POST" });
+    const ask = (path: string) => adminApp(service(said)).request(path, { method: "POST" });
     const atOnce = await ask("/v1/stop");
     assert.deepEqual([atOnce.status, await atOnce.json()], [202, { stopping: true }]);
     const waited = await ask("/v1/stop?wait=1");
@@ -70,7 +71,7 @@ describe("controlApp()", () => {
   });
 
   it("says who is busy at the end of a drain", async () => {
-    const answer = await controlApp(service([])).request("/v1/drain", { method: "POST" });
+    const answer = await adminApp(service([])).request("/v1/drain", { method: "POST" });
     assert.deepEqual(await answer.json(), { drained: false, busy: 2 });
   });
 });

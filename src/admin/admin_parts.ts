@@ -1,0 +1,34 @@
+/**
+ * What the routes of the admin API read and do. One object for all of them: each route file takes what it needs, and
+ * `cli/service` makes it. A part that is expensive to load is a function that imports it.
+ */
+import type { ReloadHow } from "../lifecycle/order.ts";
+import type {
+  Decision,
+  DrainReport,
+  ProbeReport,
+  ReloadReport,
+  ScaleReport,
+  Snapshot,
+  StopReport,
+  TrialReport,
+  UpgradeReport,
+} from "../report/snapshot.ts";
+import type { Summary } from "../report/summary.ts";
+
+export interface AdminParts {
+  readonly supervisor: {
+    snapshot(): Snapshot;
+    summary(): Summary;
+    reload(how: ReloadHow): Promise<ReloadReport>;
+    decide(decision: Decision): Promise<TrialReport>;
+    scale(change: { workers: number; relative: boolean }): Promise<ScaleReport>;
+    upgrade(program: string | null, inPlace: boolean): Promise<UpgradeReport>;
+  };
+  readonly pod: {
+    stop(): void;
+    readonly finished: Promise<StopReport>;
+    drain(): Promise<DrainReport>;
+    probes(): ProbeReport;
+  };
+}

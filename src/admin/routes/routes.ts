@@ -1,0 +1,90 @@
+/**
+ * The list of the admin API's routes: each is added with the schema of its query and of its replies, from which follow the
+ * check of a request, the refusal of other methods (405), `/help`, and the OpenAPI document. A file beside this one has
+ * the routes of one subject, in a function `mount...(routes, parts)`. What is expensive to load, a handler imports.
+ */
+import { type Context, Hono } from "hono";
+import * as v from "valibot";
+
+/** By which door a request comes: the control socket, whose clients the kernel has checked, or the address of --admin. */
+type Door = "control" | "admin";
+
+export interface AdminEnv {
+  readonly Bindings: { readonly door?: Door };
+}
+
+type QuerySchema = v.StrictObjectSchema<v.ObjectEntries, undefined>;
+
+interface Reply {
+  readonly what: string;
+  /** Null: text. */
+  readonly schema: v.GenericSchema | null;
+  /** Default: JSON with a schema, else plain text. */
+  readonly type?: string;
+}
+
+interface RouteSpec {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  /** One sentence, without a full stop: `/help` has it, too. */
+  readonly summary: string;
+  /** Of numbers, booleans ("1" and "true") and texts; other parameters are refused. Null: they are ignored. */
+  readonly query: QuerySchema | null;
+  readonly replies: Readonly<Record<number, Reply>>;
+}
+
+type QueryOf<Spec extends RouteSpec> = Spec["query"] extends QuerySchema
+  ? v.InferOutput<Spec["query"]>
+  : Record<string, never>;
+
+export class Routes {
+  readonly app = new Hono<AdminEnv>();
+  readonly specs: RouteSpec[] = [];
+
+  add<const Spec extends RouteSpec>(
+    spec: Spec,
+    handler: (
+      query: QueryOf<Spec>,
+      context: Context<AdminEnv>,
+    ) => Response | Promise<Response>,
+  ): void {
+    this.specs.push(spec);
+    this.app.on(spec.method, spec.path, (context) => {
+      const { query: schema } = spec;
+      if (schema === null) return handler({} as QueryOf<Spec>, context);
+      const result = v.safeParse(schema, typed(schema, context.req.query()), { abortEarly: true });
+      if (!result.success) return context.json({ error: problem(result.issues[0]) }, 400);
+      return handler(result.output as QueryOf<Spec>, context);
+    });
+  }
+
+  /** After all were added: any other method of their paths is refused. */
+  refuseOtherMethods(): void {
+    for (const path of new Set(this.specs.map((spec) => spec.path))) {
+      const methods = this.specs.filter((spec) => spec.path === path).map(({ method }) => method);
+      const allow = methods.flatMap((each) => each === "GET" ? ["GET", "HEAD"] : [each]).join(", ");
+      this.app.all(path, (context) => context.text("Method Not Allowed", 405, { allow }));
+    }
+  }
+}
+
+/** The texts of a query as what the schema expects; what is none of it is left to the schema. */
+function typed(schema: QuerySchema, texts: Record<string, string>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(texts).map(([name, text]) => [name, typedValue(schema.entries[name], text)]),
+  );
+}
+
+function typedValue(entry: unknown, text: string): unknown {
+  const { type, wrapped } = (entry ?? {}) as { type?: string; wrapped?: unknown };
+  if (wrapped !== undefined) return typedValue(wrapped, text);
+  if (type === "number" && /^[+-]?\d+(\.\d+)?(e\d+)?$/i.test(text)) return Number(text);
+  if (type === "boolean" && ["1", "true"].includes(text)) return true;
+  if (type === "boolean" && ["0", "false"].includes(text)) return false;
+  return text;
+}
+
+function problem(issue: v.BaseIssue<unknown>): string {
+  const name = v.getDotPath(issue);
+  return name === null ? issue.message : `'${name}': ${issue.message}`;
+}
