@@ -98,9 +98,13 @@ async function tryVariable(path: string, [name, value]: readonly [string, string
   );
 }
 
-/** By rename: a running copy keeps the old binary, and a start never sees half of the new one. */
+/**
+ * By rename: a running copy keeps the old binary, and a start never sees half of the new one. Bun writes the name of the
+ * file, and not of its folder, into it: with the same name each time, two builds are the same.
+ */
 async function compile(outfile: string, target: string | null): Promise<void> {
-  const temporary = `${outfile}.${Deno.pid}.new`;
+  const folder = `dist/.new-${Deno.pid}`;
+  const temporary = `${folder}/baton`;
   const { success } = await new Deno.Command(BUN, {
     args: [
       "build",
@@ -123,16 +127,15 @@ async function compile(outfile: string, target: string | null): Promise<void> {
     stdout: "null",
     stderr: "inherit",
   }).spawn().status;
-  if (!success) throw new Error(`Cannot compile ${outfile}: bun build failed`);
-  const made = `${ROOT}${temporary}`;
   try {
+    if (!success) throw new Error(`Cannot compile ${outfile}: bun build failed`);
+    const made = `${ROOT}${temporary}`;
     await checkAndPatch(made);
     if (target === null) await Promise.all(ACTING_VARIABLES.map((one) => tryVariable(made, one)));
-  } catch (error) {
-    await Deno.remove(made);
-    throw error;
+    await Deno.rename(made, `${ROOT}${outfile}`);
+  } finally {
+    await Deno.remove(`${ROOT}${folder}`, { recursive: true });
   }
-  await Deno.rename(made, `${ROOT}${outfile}`);
 }
 
 const manifest = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
