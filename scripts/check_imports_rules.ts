@@ -130,6 +130,14 @@ const LAYERS = {
     ...["admin", "config", "platform", "lifecycle/status.ts"],
     "cli/words",
   ],
+  "cli/completion": [
+    "cli/words",
+    "cli/console",
+    "config/values/signals.ts",
+    "init",
+    "admin",
+    "platform",
+  ],
   "cli/service": [
     ...["cli/console", "admin", "config", "log", "platform", "report", "process", "output"],
     ...["supervisor", "pod"],
@@ -137,8 +145,18 @@ const LAYERS = {
   "cli/commands": [
     ...["cli/words", "cli/console", "admin", "config", "init", "platform", "report", "process"],
     "rehearse",
+    "cli/completion",
   ],
-  cli: ["cli/words", "cli/console", "cli/service", "cli/commands", "admin", "config", "platform"],
+  cli: [
+    "cli/words",
+    "cli/completion",
+    "cli/console",
+    "cli/service",
+    "cli/commands",
+    "admin",
+    "config",
+    "platform",
+  ],
 } as const;
 
 /** Files directly in `src/`: each runtime has its own, so that no bundle holds the other's part. */

@@ -1,6 +1,7 @@
 /**
  * The verbs with which baton starts itself, but for the launcher's (start.ts): fd-store server, preflight of an upgrade in
- * place, rehearsal, passing filter.
+ * place, rehearsal, passing filter,
+ * names of services for a completion.
  */
 import type { Platform } from "../platform/platform.ts";
 import { passingMeanwhile } from "../handoff/calls_meanwhile.ts";
@@ -12,6 +13,7 @@ import { HOLD_VERB } from "../succession/state/fd_store_protocol.ts";
 import { FdStoreServer } from "../succession/state/fd_store_server.ts";
 import type { PassingCalls } from "../succession/state/waiting_calls.ts";
 import { CHECK_VERB } from "../succession/upgrade/preflight.ts";
+import { listServices, SERVICES_VERB } from "./completion/services.ts";
 import { commandCheckState } from "./commands/check_state.ts";
 import { EXIT_OK } from "./console/exit_status.ts";
 
@@ -23,6 +25,7 @@ export function runHiddenVerb(platform: Platform): number | Promise<number> | nu
   if (verb === CHECK_VERB) return commandCheckState(platform, descriptor, rest);
   if (verb === STAGE_VERB) return runStage(platform, descriptor);
   if (verb === DIRECT_VERB) return runDirector(platform, descriptor);
+  if (verb === SERVICES_VERB) return listServices(platform, argument);
   if (verb === PASS_VERB) passCalls(platform, descriptor);
   else if (verb === HOLD_VERB) holdDescriptors(platform, descriptor, rest);
   else return null;

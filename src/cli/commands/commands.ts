@@ -28,6 +28,7 @@ const COMMANDS: {
   doctor: async () => (await import("./doctor.ts")).commandDoctor,
   init: async () => (await import("./init.ts")).commandInit,
   rehearse: async () => (await import("./rehearse.ts")).commandRehearse,
+  completions: async () => (await import("../completion/command.ts")).commandCompletions,
   help: async () => (await import("./help.ts")).commandHelp,
 };
 

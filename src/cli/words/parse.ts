@@ -18,6 +18,7 @@ import {
   parsePrestop,
   type PrestopCommand,
 } from "./parse_pod.ts";
+import { type CompletionsCommand, parseCompletions } from "./parse_completions.ts";
 import { isLess, parseScale, type ScaleCommand } from "./parse_scale.ts";
 import { parseTrial, type ReloadRollout, reloadRollout, type TrialCommand } from "./parse_trial.ts";
 import { asksForVersion } from "./early_words.ts";
@@ -38,6 +39,7 @@ export type Command =
   | InstallCommand
   | { readonly verb: "doctor"; readonly json: boolean }
   | InitCommand
+  | CompletionsCommand
   | RehearseCommand
   /** `topic` null: help on the program itself. */
   | { readonly verb: "help"; readonly topic: Verb | null }
@@ -282,6 +284,8 @@ export function parseCommandLine(argv: readonly string[], readConfig: ConfigRead
       return parseInstall(words);
     case "doctor":
       return { verb, json: words.flags.has("json") };
+    case "completions":
+      return parseCompletions(words);
     case "help": {
       const topic = words.operands[0];
       return { verb, topic: topic === undefined ? null : parseVerb(topic) };

@@ -262,6 +262,15 @@ const TABLE = {
       ["baton init systemd --name web --drain-time 2m -- server", "with options"],
     ],
   },
+  completions: {
+    summary: "Print the completion of a shell: bash, fish or zsh.",
+    operands: "SHELL",
+    flags: [],
+    examples: [
+      ["baton completions bash >/etc/bash_completion.d/baton", "for all users"],
+      ["baton completions fish >~/.config/fish/completions/baton.fish", "for yourself"],
+    ],
+  },
   help: {
     summary: "Show this text, or the help of one command.",
     operands: "[COMMAND]",
