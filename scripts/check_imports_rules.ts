@@ -63,6 +63,7 @@ const LAYERS = {
   launcher: ["platform"],
   inspect: ["platform"],
   systemd: ["platform"],
+  stats: ["platform"],
   health: ["config", "platform"],
   drain: ["platform", "steering"],
   migration: ["platform", "steering", "drain/classify.ts"],
@@ -108,7 +109,7 @@ const LAYERS = {
   ],
   supervisor: [
     ...["config", "lifecycle", "log", "platform", "steering", "handoff", "hooks", "drain"],
-    ...["systemd", "report", "output", "process", "generation", "rollout", "succession"],
+    ...["systemd", "report", "output", "process", "generation", "rollout", "succession", "stats"],
   ],
   pod: [
     ...["config", "lifecycle", "log", "platform", "drain", "launcher", "report", "process"],
@@ -116,6 +117,7 @@ const LAYERS = {
   ],
   admin: [
     "platform",
+    "stats",
     "report/snapshot.ts (types)",
     "report/summary.ts (types)",
     "lifecycle/vocabulary.ts (types)",
@@ -140,11 +142,11 @@ const LAYERS = {
   ],
   "cli/service": [
     ...["cli/console", "admin", "config", "log", "platform", "report", "process", "output"],
-    ...["supervisor", "pod"],
+    ...["supervisor", "pod", "stats"],
   ],
   "cli/commands": [
     ...["cli/words", "cli/console", "admin", "config", "init", "platform", "report", "process"],
-    "rehearse",
+    ...["rehearse", "stats"],
     "cli/completion",
   ],
   cli: [
@@ -317,6 +319,7 @@ const MODULES = {
 
 /** Same input, same output: no clock, no timer, no chance, no global of the runtime. */
 const PURE = [
+  ...["stats/series.ts", "stats/slot.ts", "stats/merge.ts", "stats/registry.ts"],
   ...["lifecycle", "config", "init", "steering/kernel_array.ts", "steering/bpf_program.ts"],
   "steering/bpf_codes.ts",
   "steering/spread/draws.ts",

@@ -3,7 +3,9 @@ import { Inheritor } from "../../handoff/inherit.ts";
 import { supervisedPod } from "../../pod/supervised_pod.ts";
 import type { StopReport } from "../../report/snapshot.ts";
 import { PredecessorRecovery } from "../../succession/upgrade/predecessor_recovery.ts";
+import { Registry } from "../../stats/registry.ts";
 import { ServiceManager } from "../../supervisor/service_manager.ts";
+import { StatsObserver } from "../../supervisor/stats_observer.ts";
 import { Supervisor } from "../../supervisor/supervisor.ts";
 import { fdStoreSize } from "../../systemd/fd_store.ts";
 import { NotifyClient } from "../../systemd/notify_client.ts";
@@ -20,6 +22,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
   const { platform, config, env, paths, logger, launchContext } = setup;
   const context = generationContext(setup, mode, () => supervisor.writeState());
   const { children, listeners } = context;
+  const registry = new Registry();
   const [program = "", ...prefix] = programOf(platform);
   const client = new NotifyClient(platform, env["NOTIFY_SOCKET"]);
   const keepsStandbySockets = fdStoreSize(env) > 0;
@@ -62,7 +65,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     logger,
     version: VERSION,
     manager,
-    observers: [],
+    observers: [new StatsObserver(registry)],
     notifyPath: (epoch, worker) => paths.notify(epoch, worker),
     upgrade: { program, prefix, env, directory: launchContext.directory, lock: mode.lock.fd },
     predecessor: predecessorOf(mode),
@@ -96,5 +99,5 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     ports: () => listeners.ports,
     probesAccepted: () => endpoints.probesAccepted,
   });
-  return { context, supervisor, pod, endpoints };
+  return { context, supervisor, pod, endpoints, registry };
 }
