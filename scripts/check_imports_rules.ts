@@ -200,8 +200,13 @@ const GRANTS: readonly Grant[] = [
   },
   {
     file: "cli/service/make_service.ts",
-    imports: ["handoff/inherit.ts", "succession/upgrade/predecessor_recovery.ts", "systemd"],
+    imports: ["handoff/inherit.ts", "succession/upgrade/predecessor_recovery.ts"],
     why: "makes the parts of a supervisor",
+  },
+  {
+    file: "cli/service/manager_setup.ts",
+    imports: ["systemd"],
+    why: "speaks to the service manager that has started this instance",
   },
   {
     file: "cli/service/run.ts",

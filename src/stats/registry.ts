@@ -7,22 +7,22 @@ import { type Labels, type Sample, SERIES, type SeriesKey, type SeriesName } fro
 import { seriesText } from "./series.ts";
 import { cellsOf, Slot, type StoredSeries } from "./slot.ts";
 
-export interface Counter {
+interface Counter {
   add(amount?: number): void;
 }
 
-export interface Gauge {
+interface Gauge {
   set(value: number): void;
   /** What it was about is gone: readers see it no more. */
   remove(): void;
 }
 
-export interface Histogram {
+interface Histogram {
   observe(value: number): void;
 }
 
 /** Where the slots of all batons of a service are (`region.ts`). */
-export interface SharedSlots {
+interface SharedSlots {
   /** A slot for this baton, which no reader sees before `publish`; null: none is free. */
   obtain(): Slot | null;
   /** What batons that have ended have counted: `publish` drops it, so it belongs into the new slot. */
@@ -39,7 +39,7 @@ interface Series extends SeriesKey {
 }
 
 /** Room for some 250 series. */
-export const SLOT_SIZE = 64 * 1024;
+const SLOT_SIZE = 64 * 1024;
 
 export class Registry {
   #slot = new Slot(new Uint8Array(SLOT_SIZE));

@@ -3,17 +3,14 @@ import { Inheritor } from "../../handoff/inherit.ts";
 import { supervisedPod } from "../../pod/supervised_pod.ts";
 import type { StopReport } from "../../report/snapshot.ts";
 import { PredecessorRecovery } from "../../succession/upgrade/predecessor_recovery.ts";
-import { Registry } from "../../stats/registry.ts";
-import { ServiceManager } from "../../supervisor/service_manager.ts";
-import { StatsObserver } from "../../supervisor/stats_observer.ts";
 import { Supervisor } from "../../supervisor/supervisor.ts";
-import { fdStoreSize } from "../../systemd/fd_store.ts";
-import { NotifyClient } from "../../systemd/notify_client.ts";
 import { VERSION } from "../console/version.ts";
 import { Endpoints } from "./endpoints.ts";
 import { generationContext } from "./generation_context.ts";
+import { managerOf } from "./manager_setup.ts";
 import { programOf } from "./process_setup.ts";
 import type { ServiceSetup } from "./service_setup.ts";
+import { serviceStats } from "./service_stats.ts";
 import { predecessorOf, type StartMode } from "./start_mode.ts";
 import { StateStorage } from "./state_storage.ts";
 
@@ -22,10 +19,9 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
   const { platform, config, env, paths, logger, launchContext } = setup;
   const context = generationContext(setup, mode, () => supervisor.writeState());
   const { children, listeners } = context;
-  const registry = new Registry();
+  const { registry, observer } = serviceStats();
   const [program = "", ...prefix] = programOf(platform);
-  const client = new NotifyClient(platform, env["NOTIFY_SOCKET"]);
-  const keepsStandbySockets = fdStoreSize(env) > 0;
+  const { client, manager, keepsStandbySockets } = managerOf(setup);
   const storage = new StateStorage(
     setup,
     keepsStandbySockets ? { client, found: mode.storedNames } : null,
@@ -39,13 +35,6 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     probeAddress: setup.pod.probeAddress,
     service: () => ({ supervisor, pod }),
     succession: { mode, storage, supervisor: () => supervisor },
-  });
-  const manager = new ServiceManager({
-    client,
-    clock: platform.clock,
-    readyTimeoutMs: setup.longestStartMs,
-    stopTimeoutMs: setup.longestStopMs,
-    watchdogUsec: env["WATCHDOG_USEC"],
   });
   const { promise: finished, resolve: onFinish } = Promise.withResolvers<StopReport>();
   const supervisor: Supervisor = new Supervisor({
@@ -65,7 +54,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     logger,
     version: VERSION,
     manager,
-    observers: [new StatsObserver(registry)],
+    observers: [observer],
     notifyPath: (epoch, worker) => paths.notify(epoch, worker),
     upgrade: { program, prefix, env, directory: launchContext.directory, lock: mode.lock.fd },
     predecessor: predecessorOf(mode),
