@@ -204,7 +204,7 @@ const GRANTS: readonly Grant[] = [
     why: "makes the parts of a supervisor",
   },
   {
-    file: "cli/service/manager_setup.ts",
+    file: "cli/service/parts/manager.ts",
     imports: ["systemd"],
     why: "speaks to the service manager that has started this instance",
   },

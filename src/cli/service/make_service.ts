@@ -7,10 +7,10 @@ import { Supervisor } from "../../supervisor/supervisor.ts";
 import { VERSION } from "../console/version.ts";
 import { Endpoints } from "./endpoints.ts";
 import { generationContext } from "./generation_context.ts";
-import { managerOf } from "./manager_setup.ts";
+import { managerOf } from "./parts/manager.ts";
 import { programOf } from "./process_setup.ts";
 import type { ServiceSetup } from "./service_setup.ts";
-import { serviceStats } from "./service_stats.ts";
+import { serviceStats } from "./parts/stats.ts";
 import { predecessorOf, type StartMode } from "./start_mode.ts";
 import { StateStorage } from "./state_storage.ts";
 

@@ -1,8 +1,8 @@
 /** The service manager that has started this instance, as far as it listens. */
-import { ServiceManager } from "../../supervisor/service_manager.ts";
-import { fdStoreSize } from "../../systemd/fd_store.ts";
-import { NotifyClient } from "../../systemd/notify_client.ts";
-import type { ServiceSetup } from "./service_setup.ts";
+import { ServiceManager } from "../../../supervisor/service_manager.ts";
+import { fdStoreSize } from "../../../systemd/fd_store.ts";
+import { NotifyClient } from "../../../systemd/notify_client.ts";
+import type { ServiceSetup } from "../service_setup.ts";
 
 export function managerOf({ platform, env, longestStartMs, longestStopMs }: ServiceSetup) {
   const client = new NotifyClient(platform, env["NOTIFY_SOCKET"]);

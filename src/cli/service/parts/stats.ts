@@ -1,6 +1,6 @@
 /** What this instance counts, and where. */
-import { Registry } from "../../stats/registry.ts";
-import { StatsObserver } from "../../supervisor/stats_observer.ts";
+import { Registry } from "../../../stats/registry.ts";
+import { StatsObserver } from "../../../supervisor/stats_observer.ts";
 
 export function serviceStats() {
   const registry = new Registry();
