@@ -71,6 +71,20 @@ export const SERVICE_REPLY = v.looseObject({ name: string, pid: number, incarnat
 
 const CONNECTIONS = v.looseObject({ busy: number, idle: number, undecided: number });
 
+const LAST_RELOAD = v.nullable(v.looseObject({
+  ...OUTCOME,
+  ...STORY,
+  epoch: maybeNumber,
+  failedIn: maybeString,
+  connectionsCut: number,
+  connectionsUndecided: number,
+  connectionsKept: v.nullable(
+    v.looseObject({ moved: number, finished: number, left: number }),
+  ),
+}));
+const RESTARTS = v.looseObject({ ok: number, failed: number, crashes: number });
+const WORKERS = v.looseObject({ configured: number, wanted: number });
+
 export const STATUS_REPLY = v.looseObject({
   name: string,
   version: string,
@@ -80,19 +94,10 @@ export const STATUS_REPLY = v.looseObject({
   orderReason: string,
   duplicates: v.nullable(string),
   startedAt: string,
-  restarts: v.looseObject({ ok: number, failed: number, crashes: number }),
-  lastReload: v.nullable(v.looseObject({
-    ...OUTCOME,
-    ...STORY,
-    epoch: maybeNumber,
-    connectionsCut: number,
-    connectionsUndecided: number,
-    connectionsKept: v.nullable(
-      v.looseObject({ moved: number, finished: number, left: number }),
-    ),
-  })),
+  restarts: RESTARTS,
+  lastReload: LAST_RELOAD,
   trial: v.nullable(TRIAL_VIEW),
-  workers: v.looseObject({ configured: number, wanted: number }),
+  workers: WORKERS,
   generations: list(v.looseObject({
     epoch: number,
     state: string,
@@ -127,6 +132,37 @@ export const STATUS_REPLY = v.looseObject({
   helpers: list(
     v.looseObject({ pid: number, name: string, epoch: number, addresses: list(string) }),
   ),
+});
+
+export const SUMMARY_REPLY = v.looseObject({
+  name: string,
+  version: string,
+  pid: number,
+  incarnation: number,
+  epoch: maybeNumber,
+  startedAt: string,
+  restarts: RESTARTS,
+  workers: WORKERS,
+  generations: list(v.looseObject({
+    epoch: number,
+    state: string,
+    outcome: maybeString,
+    reason: maybeString,
+    pid: maybeNumber,
+    startedAt: string,
+    stateMs: maybeNumber,
+    leftMs: maybeNumber,
+    percent: number,
+    workers: v.looseObject({ serving: number, total: number }),
+    connections: CONNECTIONS,
+    queue: number,
+    drain: v.nullable(v.looseObject({ first: number, left: number })),
+  })),
+  isQueued: v.boolean(),
+  trial: v.nullable(TRIAL_VIEW),
+  lastReload: LAST_RELOAD,
+  lastWords: v.nullable(v.looseObject({ epoch: number, lines: list(string) })),
+  lookAgeMs: maybeNumber,
 });
 
 export const STOP_REPLY = v.looseObject({

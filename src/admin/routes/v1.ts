@@ -13,6 +13,7 @@ import {
   SCALE_REPLY,
   STATUS_REPLY,
   STOP_REPLY,
+  SUMMARY_REPLY,
   TRIAL_REPLY,
   UPGRADE_REPLY,
 } from "../replies.ts";
@@ -59,7 +60,7 @@ export function mountV1(routes: Routes, { supervisor, pod }: AdminParts): void {
     path: "/v1/summary",
     summary: "what changes all the time, cheap enough to be asked every second",
     query: null,
-    replies: { 200: { what: "The summary", schema: v.looseObject({ name: v.string() }) } },
+    replies: { 200: { what: "The summary", schema: SUMMARY_REPLY } },
   }, (_, context) => context.json(supervisor.summary()));
 
   routes.add({
