@@ -305,7 +305,7 @@ const MODULES = {
     ...["pod", "admin", "cli", "rehearse"],
     ...["config/load.ts", "config/config_file.ts"],
   ],
-  "@std/cli/parse-args": ["cli/words/parse.ts"],
+  "@std/cli/parse-args": ["cli/words/split_words.ts"],
   hono: ["admin"],
   "fastest-levenshtein": ["config/values/suggest.ts"],
   "node:os": ["config/values/signals.ts", "platform/libc/constants.ts", "rehearse/rehearsal.ts"],

@@ -70,25 +70,37 @@ export function sharesOf(
 }
 
 /** Of a service that has one generation only, and no reload. */
-export function summaryFrom(
-  { restarts, workers, generations, trial, lastReload, ...snapshot }: Snapshot,
-): Summary {
-  const { name, version, pid, incarnation, epoch, order, startedAt } = snapshot;
+export function summaryFrom(snapshot: Snapshot): Summary {
+  const { epoch: serving, generations } = snapshot;
   return {
-    ...{ name, version, pid, incarnation, epoch, order, startedAt, restarts, workers },
-    ...{ trial, lastReload, isQueued: false, lastWords: null, lookAgeMs: 0 },
-    generations: generations.map((each) => ({
-      epoch: each.epoch,
-      state: each.state,
-      outcome: each.outcome,
-      reason: each.reason,
-      pid: each.pid,
-      startedAt: each.startedAt,
+    name: snapshot.name,
+    version: snapshot.version,
+    pid: snapshot.pid,
+    incarnation: snapshot.incarnation,
+    epoch: serving,
+    order: snapshot.order,
+    startedAt: snapshot.startedAt,
+    restarts: snapshot.restarts,
+    workers: snapshot.workers,
+    trial: snapshot.trial,
+    lastReload: snapshot.lastReload,
+    isQueued: false,
+    lastWords: null,
+    lookAgeMs: 0,
+    generations: generations.map((
+      { epoch, state, outcome, reason, pid, startedAt, connections },
+    ) => ({
+      epoch,
+      state,
+      outcome,
+      reason,
+      pid,
+      startedAt,
       stateMs: null,
       leftMs: null,
-      percent: each.epoch === epoch ? 100 : 0,
-      workers: { serving: each.epoch === epoch ? 1 : 0, total: 1 },
-      connections: each.connections,
+      percent: epoch === serving ? 100 : 0,
+      workers: { serving: epoch === serving ? 1 : 0, total: 1 },
+      connections,
       queue: 0,
       drain: null,
     })),

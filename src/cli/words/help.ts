@@ -1,6 +1,7 @@
 /** The help text, made from the table of the commands: every line fits into 80 columns. Prints nothing. */
 import { OPTION_GROUPS } from "../../config/options.ts";
-import { type Verb, VERB_NAMES, type VerbFlag, VERBS } from "./verbs.ts";
+import type { VerbFlag } from "./verb_spec.ts";
+import { type Verb, VERB_NAMES, VERBS } from "./verbs.ts";
 
 const WIDTH = 80;
 /** Column at which the text of an option begins; a longer option gets its own line. */

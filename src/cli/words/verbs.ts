@@ -2,42 +2,19 @@
 import { formatDuration } from "../../config/values/duration.ts";
 import { defaultText, OPTION_BY_FIELD, OPTIONS } from "../../config/options.ts";
 import { TEMPLATE_NAMES } from "../../init/names.ts";
-
-/** A flag of one verb. */
-export interface VerbFlag {
-  /** Without dashes. */
-  readonly flag: string;
-  /** Stands for the value in help; null: the flag takes none. */
-  readonly placeholder: string | null;
-  readonly help: string;
-  /** May be given several times. */
-  readonly repeatable?: boolean;
-  /** Heading in the help text; without one: "Options". */
-  readonly group?: string;
-}
-
-interface VerbSpec {
-  readonly summary: string;
-  /** The words besides options, as the usage line shows them; "..." stands for any number of them. */
-  readonly operands: string;
-  readonly flags: readonly VerbFlag[];
-  /** Command lines and what they do, for the help text; each fits on a line. */
-  readonly examples: readonly (readonly [line: string, what: string])[];
-}
+import {
+  JSON_OUTPUT,
+  NAME,
+  RUNTIME_DIR,
+  TIMEOUT,
+  type VerbFlag,
+  type VerbSpec,
+} from "./verb_spec.ts";
+import { WATCH_VERBS } from "./verbs_watch.ts";
 
 /** Of `baton prestop`, in milliseconds: with the reserve, 28 s of a pod's 30. */
 export const PRESTOP_DEFAULTS = { minMs: 5_000, quietMs: 2_000, maxMs: 20_000 } as const;
 
-const NAME: VerbFlag = {
-  flag: "name",
-  placeholder: "NAME",
-  help: "Name of the service; --name may be left out. By default the only running service.",
-};
-const RUNTIME_DIR: VerbFlag = {
-  flag: "runtime-dir",
-  placeholder: "DIR",
-  help: "Directory of the control socket, if 'baton run' has this option, too.",
-};
 const PORT: VerbFlag = {
   flag: "port",
   placeholder: "PORT",
@@ -69,16 +46,6 @@ const SERVE: VerbFlag = {
     "wait is over; /readyz and /livez are there, too.",
 };
 
-const JSON_OUTPUT: VerbFlag = {
-  flag: "json",
-  placeholder: null,
-  help: "Print JSON instead of text.",
-};
-const TIMEOUT: VerbFlag = {
-  flag: "timeout",
-  placeholder: "TIME",
-  help: "Longest wait for the outcome. By default as long as the timeouts of the service allow.",
-};
 const EXEC: VerbFlag = {
   flag: "exec",
   placeholder: "PROGRAM",
@@ -189,15 +156,7 @@ const TABLE = {
       ["baton upgrade --in-place", "keep the process id and the servers"],
     ],
   },
-  status: {
-    summary: "Show the generations of a service and their connections.",
-    operands: "[NAME]",
-    flags: [NAME, RUNTIME_DIR, JSON_OUTPUT],
-    examples: [
-      ["baton status", "the only running service"],
-      ["baton status web --json", "one by name, for scripts"],
-    ],
-  },
+  ...WATCH_VERBS,
   stop: {
     summary: "Stop a service gracefully and wait until it has exited.",
     operands: "[NAME]",
@@ -205,15 +164,6 @@ const TABLE = {
     examples: [
       ["baton stop", "the only running service"],
       ["baton stop web --timeout 30s", "one by name, with a limit"],
-    ],
-  },
-  ready: {
-    summary: "Report by the exit status whether a service gets traffic: 0 yes, 1 no.",
-    operands: "[NAME]",
-    flags: [NAME, RUNTIME_DIR],
-    examples: [
-      ["baton ready", "as an exec probe"],
-      ["baton ready web", "one by name"],
     ],
   },
   prestop: {
