@@ -1,5 +1,6 @@
 /** Completion for fish 3.0 and later. Pure. */
-import { type Verb, VERB_NAMES, type VerbFlag, VERBS } from "../words/verbs.ts";
+import type { VerbFlag } from "../words/verb_spec.ts";
+import { type Verb, VERB_NAMES, VERBS } from "../words/verbs.ts";
 import { brief, type Completion, operandsOf, takesServer, valueOf } from "./values.ts";
 
 /** fish knows two escapes in single quotes. */

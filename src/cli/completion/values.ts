@@ -2,7 +2,8 @@
 import { SIGNAL_NAMES } from "../../config/values/signals.ts";
 import { TEMPLATE_NAMES } from "../../init/names.ts";
 import { SHELLS } from "../words/parse_completions.ts";
-import { type Verb, VERB_NAMES, type VerbFlag, VERBS } from "../words/verbs.ts";
+import type { VerbFlag } from "../words/verb_spec.ts";
+import { type Verb, VERB_NAMES, VERBS } from "../words/verbs.ts";
 
 export type Completion =
   /** An option without a value. */

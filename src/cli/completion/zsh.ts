@@ -1,5 +1,6 @@
 /** Completion for zsh 5, by its own `_arguments`. Pure. */
-import { type Verb, VERB_NAMES, type VerbFlag, VERBS } from "../words/verbs.ts";
+import type { VerbFlag } from "../words/verb_spec.ts";
+import { type Verb, VERB_NAMES, VERBS } from "../words/verbs.ts";
 import { brief, type Completion, operandsOf, quote, takesServer, valueOf } from "./values.ts";
 
 function action(completion: Completion): string {
