@@ -74,7 +74,7 @@ function __baton_services
     for at in (seq (count $words))
         test $words[$at] = --runtime-dir; and set directory $words[(math $at + 1)]
     end
-    command $words[1] __services $directory 2>/dev/null
+    command -q $words[1]; and command $words[1] __services "$directory" 2>/dev/null
 end
 `.trim();
 

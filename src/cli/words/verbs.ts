@@ -217,8 +217,8 @@ const TABLE = {
     operands: "SHELL",
     flags: [],
     examples: [
-      ["baton completions bash >/etc/bash_completion.d/baton", "for all users"],
-      ["baton completions fish >~/.config/fish/completions/baton.fish", "for yourself"],
+      ["baton completions bash", "for: source <(baton completions bash)"],
+      ["baton completions fish", "for: baton completions fish | source"],
     ],
   },
   help: {
