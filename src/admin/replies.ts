@@ -141,6 +141,7 @@ export const SUMMARY_REPLY = v.looseObject({
   incarnation: number,
   epoch: maybeNumber,
   startedAt: string,
+  at: string,
   restarts: RESTARTS,
   workers: WORKERS,
   generations: list(v.looseObject({

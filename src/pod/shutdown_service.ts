@@ -158,7 +158,7 @@ export class ShutdownService {
   }
 
   summary(): Summary {
-    return summaryFrom(this.snapshot());
+    return summaryFrom(this.snapshot(), this.options.platform.clock.wallMs());
   }
 
   #whyNotReady(): string | null {

@@ -45,6 +45,8 @@ export interface Summary extends
     Snapshot,
     "name" | "version" | "pid" | "incarnation" | "epoch" | "order" | "startedAt" | "restarts"
   > {
+  /** When it was made, ISO 8601: a reader's clock may be another machine's. */
+  readonly at: string;
   readonly workers: Snapshot["workers"];
   /** Alive ones and the latest that have exited, oldest first. */
   readonly generations: readonly GenerationSummary[];
@@ -70,7 +72,7 @@ export function sharesOf(
 }
 
 /** Of a service that has one generation only, and no reload. */
-export function summaryFrom(snapshot: Snapshot): Summary {
+export function summaryFrom(snapshot: Snapshot, wallMs: number): Summary {
   const { epoch: serving, generations } = snapshot;
   return {
     name: snapshot.name,
@@ -80,6 +82,7 @@ export function summaryFrom(snapshot: Snapshot): Summary {
     epoch: serving,
     order: snapshot.order,
     startedAt: snapshot.startedAt,
+    at: new Date(wallMs).toISOString(),
     restarts: snapshot.restarts,
     workers: snapshot.workers,
     trial: snapshot.trial,

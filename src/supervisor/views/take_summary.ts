@@ -39,6 +39,7 @@ export function takeSummary(
     epoch,
     order: options.order.order,
     startedAt: history.startedAt.toISOString(),
+    at: new Date(platform.clock.wallMs()).toISOString(),
     restarts: { ...history.restarts },
     workers: workersAsked(config, options.order.order, state),
     generations: [...ended, ...alive].sort((a, b) => a.epoch - b.epoch),
