@@ -73,6 +73,7 @@ const LAYERS = {
     ...["lifecycle/state.ts (types)", "lifecycle/vocabulary.ts (types)"],
     "migration/in_flight.ts (types)",
   ],
+  metrics: ["platform", "report", "stats"],
   output: ["platform"],
   hooks: ["config", "platform", "launcher", "report", "output"],
   process: [
@@ -116,6 +117,7 @@ const LAYERS = {
     ...["generation", "supervisor"],
   ],
   admin: [
+    "metrics",
     "platform",
     "stats",
     "report/snapshot.ts (types)",
@@ -142,7 +144,7 @@ const LAYERS = {
   ],
   "cli/service": [
     ...["cli/console", "admin", "config", "log", "platform", "report", "process", "output"],
-    ...["supervisor", "pod", "stats"],
+    ...["supervisor", "pod", "stats", "metrics"],
   ],
   "cli/commands": [
     ...["cli/words", "cli/console", "admin", "config", "init", "platform", "report", "process"],
@@ -293,6 +295,13 @@ const RESERVED = {
  * sockets and processes come from `platform/`, where a descriptor has an owner.
  */
 const MODULES = {
+  "prom-client": ["metrics/exposition.ts"],
+  "@opentelemetry/api": ["metrics/otlp"],
+  "@opentelemetry/exporter-metrics-otlp-http": ["metrics/otlp"],
+  "@opentelemetry/exporter-trace-otlp-http": ["metrics/otlp"],
+  "@opentelemetry/resources": ["metrics/otlp"],
+  "@opentelemetry/sdk-metrics": ["metrics/otlp"],
+  "@opentelemetry/sdk-trace": ["metrics/otlp"],
   "bun:ffi": ["platform/runtime/bun.ts"],
   "node:process": ["platform/runtime"],
   "node:inspector": ["platform/runtime/deno.ts"],
@@ -324,6 +333,8 @@ const MODULES = {
 
 /** Same input, same output: no clock, no timer, no chance, no global of the runtime. */
 const PURE = [
+  ...["metrics/accept.ts", "metrics/envoy_stats.ts", "metrics/families.ts", "metrics/family.ts"],
+  ...["metrics/name_filter.ts", "metrics/process_families.ts", "metrics/service_gauges.ts"],
   ...["stats/series.ts", "stats/slot.ts", "stats/merge.ts", "stats/registry.ts"],
   ...["lifecycle", "config", "init", "steering/kernel_array.ts", "steering/bpf_program.ts"],
   "steering/bpf_codes.ts",

@@ -15,6 +15,7 @@ import type {
   UpgradeReport,
 } from "../report/snapshot.ts";
 import type { Summary } from "../report/summary.ts";
+import type { Registry } from "../stats/registry.ts";
 
 export interface AdminParts {
   readonly supervisor: {
@@ -31,4 +32,5 @@ export interface AdminParts {
     drain(): Promise<DrainReport>;
     probes(): ProbeReport;
   };
+  readonly registry: Pick<Registry, "read">;
 }

@@ -5,12 +5,14 @@
 import type { Hono } from "hono";
 import type { AdminParts } from "./admin_parts.ts";
 import { type AdminEnv, Routes } from "./routes/routes.ts";
+import { mountMetrics } from "./routes/metrics.ts";
 import { mountV1 } from "./routes/v1.ts";
 
 export function adminApp(parts: AdminParts): Hono<AdminEnv> {
   const routes = new Routes();
   const { app } = routes;
   mountV1(routes, parts);
+  mountMetrics(routes, parts);
   routes.refuseOtherMethods();
   app.notFound((context) => context.json({ error: `no such path: ${context.req.path}` }, 404));
   app.onError((error, context) => context.json({ error: error.message }, 500));

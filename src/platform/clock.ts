@@ -45,7 +45,7 @@ export function monotonicMicroseconds(libc: Libc): bigint {
 }
 
 /** User space always sees 100, independent of the kernel's own tick (proc_pid_stat(5), sysconf(3)). */
-const TICKS_PER_S = 100;
+export const TICKS_PER_S = 100;
 
 /** Now, in the unit of process start times: clock ticks after boot, suspended time included. */
 export function ticksNow(): number {

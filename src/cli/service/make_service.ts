@@ -33,7 +33,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     logger,
     name: { lock: mode.lock, socket: paths.socket },
     probeAddress: setup.pod.probeAddress,
-    service: () => ({ supervisor, pod }),
+    service: () => ({ supervisor, pod, registry }),
     succession: { mode, storage, supervisor: () => supervisor },
   });
   const { promise: finished, resolve: onFinish } = Promise.withResolvers<StopReport>();

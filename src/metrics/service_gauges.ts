@@ -1,0 +1,67 @@
+/** What is true of a service now, from its summary: gauges, which vanish with the generation that they are about. Pure. */
+import type { GenerationSummary, Summary } from "../report/summary.ts";
+import { SERIES } from "../stats/series.ts";
+import type { Family, Labels, NumberPoint } from "./family.ts";
+
+/** Between the request of a reload and its switch. */
+const COMING = ["waiting", "starting", "probing"] as const;
+/** All but `exited`: then there is nothing of it that could be counted. */
+const ALIVE = [...COMING, "baking", "serving", "draining", "stopping"] as const;
+const MS_PER_S = 1000;
+
+// deno-fmt-ignore: one family per entry, so that it reads as a table
+export function serviceGauges(summary: Summary): Family[] {
+  const { lastReload, generations } = summary;
+  const alive = generations.filter(({ state }) => isOneOf(ALIVE, state));
+  const ofEach = (name: string, help: string, value: (one: GenerationSummary) => number | null) =>
+    gauge(name, help, alive.flatMap((one) => point(value(one), generationLabel(one))));
+  const single = (name: string, help: string, value: number | null) => gauge(name, help, point(value));
+  return [
+    gauge("baton_build_info", "Version of baton; always 1", point(1, { version: summary.version })),
+    single("baton_incarnation", "Batons that ran this service before this one, without a stop in between",
+      summary.incarnation),
+    gauge("baton_generations", SERIES.baton_generations.help,
+      ALIVE.flatMap((state) => point(alive.filter((one) => one.state === state).length, { state }))),
+    ofEach("baton_generation_start_time_seconds", "When the generation was started",
+      ({ startedAt }) => Date.parse(startedAt) / MS_PER_S),
+    ofEach("baton_generation_share_ratio", "Share of the new connections that the generation is to get",
+      ({ percent }) => percent / 100),
+    gauge("baton_connections",
+      "Accepted connections of each generation: busy ones owe an answer, and of undecided ones that is not known",
+      alive.flatMap((one) => (["busy", "idle", "undecided"] as const).flatMap((state) =>
+        point(one.connections[state], { ...generationLabel(one), state })))),
+    ofEach("baton_queued_connections", "Connections that wait to be accepted", ({ queue }) => queue),
+    ofEach("baton_workers_serving", "Workers of the generation that get connections",
+      ({ workers }) => workers.serving),
+    ofEach("baton_deadline_seconds", "Time until the limit of the generation's state: its gate, its drain, its stop",
+      ({ leftMs }) => inSeconds(leftMs)),
+    single("baton_reload_in_progress", "1 from the start of a new generation until it serves, or has failed",
+      Number(alive.length > 1 && alive.some(({ state }) => isOneOf(COMING, state)))),
+    single("baton_reload_queued", "1 while a reload waits for the one before it", Number(summary.isQueued)),
+    single("baton_last_reload_duration_seconds", "Time from the request of the last reload to its answer",
+      lastReload && inSeconds(lastReload.durationMs)),
+    single("baton_look_age_seconds", "Age of the look at the kernel's socket table that these numbers are from",
+      inSeconds(summary.lookAgeMs)),
+  ];
+}
+
+function isOneOf(states: readonly string[], state: string): boolean {
+  return states.includes(state);
+}
+
+function gauge(name: string, help: string, points: readonly NumberPoint[]): Family {
+  return { name, help, type: "gauge", points };
+}
+
+/** None for a value that is not known. */
+function point(value: number | null, labels: Labels = {}): NumberPoint[] {
+  return value === null ? [] : [{ labels, value }];
+}
+
+function generationLabel({ epoch }: GenerationSummary): Labels {
+  return { generation: String(epoch) };
+}
+
+function inSeconds(ms: number | null): number | null {
+  return ms === null ? null : ms / MS_PER_S;
+}
