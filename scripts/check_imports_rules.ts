@@ -79,6 +79,11 @@ const LAYERS = {
   process: [
     ...["config", "lifecycle", "platform", "steering", "launcher", "handoff", "hooks", "output"],
   ],
+  events: [
+    ...["config/values", "hooks", "lifecycle/generation.ts (types)", "lifecycle/state.ts (types)"],
+    ...["lifecycle/vocabulary.ts (types)", "output", "platform", "process/children.ts (types)"],
+    ...["process/launch_plan.ts", "report"],
+  ],
   "succession/state": ["lifecycle", "log", "migration", "platform", "report", "steering"],
   "succession/upgrade": [
     "launcher/resolve.ts",
@@ -120,6 +125,7 @@ const LAYERS = {
     "metrics",
     "platform",
     "stats",
+    "events/event_streams.ts (types)",
     "report/snapshot.ts (types)",
     "report/summary.ts (types)",
     "lifecycle/vocabulary.ts (types)",
@@ -143,8 +149,8 @@ const LAYERS = {
     "platform",
   ],
   "cli/service": [
-    ...["cli/console", "admin", "config", "log", "platform", "report", "process", "output"],
-    ...["supervisor", "pod", "stats", "metrics"],
+    ...["cli/console", "admin", "config", "events", "log", "platform", "report", "process"],
+    ...["output", "supervisor", "pod", "stats", "metrics"],
   ],
   "cli/commands": [
     ...["cli/words", "cli/console", "admin", "config", "init", "platform", "report", "process"],
@@ -308,7 +314,17 @@ const MODULES = {
   "node:url": ["platform/runtime"],
   "node:fs": [
     ...["platform", "launcher", "systemd", "supervisor", "admin", "cli", "config/config_file.ts"],
-    ...["health", "pod", "log", "succession", "process", "generation", "output", "rehearse"],
+    ...[
+      "events",
+      "health",
+      "pod",
+      "log",
+      "succession",
+      "process",
+      "generation",
+      "output",
+      "rehearse",
+    ],
   ],
   "node:path": [
     ...["pod", "admin", "cli", "rehearse"],
@@ -325,6 +341,7 @@ const MODULES = {
     "process/kept_plan.ts",
     "admin/replies.ts",
     "admin/routes",
+    "events/event.ts",
     "cli/console",
     "cli/service/socket_activation.ts",
   ],
@@ -342,6 +359,10 @@ const PURE = [
   "steering/spread/longer_queues.ts",
   ...["pod/budget.ts", "drain/conversation.ts"],
   ...["platform/bytes.ts", "platform/process/environment.ts"],
+  "events/event.ts",
+  "events/event_table.ts",
+  "events/events_of.ts",
+  "events/ring.ts",
   "inspect/file_locks.ts",
   "inspect/harmless.ts",
   "inspect/unix_sockets.ts",
@@ -397,6 +418,7 @@ const TESTED = {
   "drain/order.ts": ["ACKNOWLEDGED_MS"],
   "drain/classify.ts": ["GREETING_MS"],
   "drain/spread_close.ts": ["dueNow"],
+  "events/event_table.ts": ["EVENT_FIELDS"],
   "generation/leader_exit.ts": [
     "LeaderExitCircumstances",
     "LeaderExitDecision",

@@ -2,6 +2,7 @@
  * What the routes of the admin API read and do. One object for all of them: each route file takes what it needs, and
  * `cli/service` makes it. A part that is expensive to load is a function that imports it.
  */
+import type { EventStreams } from "../events/event_streams.ts";
 import type { ReloadHow } from "../lifecycle/order.ts";
 import type {
   Decision,
@@ -33,4 +34,6 @@ export interface AdminParts {
     probes(): ProbeReport;
   };
   readonly registry: Pick<Registry, "read">;
+  /** Null: none are kept (`--shutdown-only`). */
+  readonly events: Pick<EventStreams, "open" | "lines"> | null;
 }

@@ -6,6 +6,7 @@ import type { Hono } from "hono";
 import type { AdminParts } from "./admin_parts.ts";
 import { type AdminEnv, Routes } from "./routes/routes.ts";
 import { mountMetrics } from "./routes/metrics.ts";
+import { mountEvents } from "./routes/events.ts";
 import { mountV1 } from "./routes/v1.ts";
 
 export function adminApp(parts: AdminParts): Hono<AdminEnv> {
@@ -13,6 +14,7 @@ export function adminApp(parts: AdminParts): Hono<AdminEnv> {
   const { app } = routes;
   mountV1(routes, parts);
   mountMetrics(routes, parts);
+  mountEvents(routes, parts);
   routes.refuseOtherMethods();
   app.notFound((context) => context.json({ error: `no such path: ${context.req.path}` }, 404));
   app.onError((error, context) => context.json({ error: error.message }, 500));

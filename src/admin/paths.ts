@@ -89,6 +89,8 @@ export interface ServicePaths {
   readonly lock: string;
   /** Where the fd-store process waits for the next baton (--survive). */
   readonly hold: string;
+  /** The latest events, for the next baton. */
+  readonly events: string;
   notify(epoch: number, worker: number): string;
 }
 
@@ -97,6 +99,7 @@ export function servicePaths(directory: string, name: string): ServicePaths {
     socket: join(directory, `${name}.sock`),
     lock: join(directory, `${name}.lock`),
     hold: join(directory, `${name}.hold`),
+    events: join(directory, `${name}.events`),
     notify: (epoch, worker) =>
       join(directory, `${name}.notify.${epoch}${worker === 0 ? "" : `.${worker}`}`),
   };

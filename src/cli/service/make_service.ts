@@ -9,6 +9,7 @@ import { Endpoints } from "./endpoints.ts";
 import { generationContext } from "./generation_context.ts";
 import { managerOf } from "./parts/manager.ts";
 import { programOf } from "./process_setup.ts";
+import { ServiceEvents } from "./parts/events.ts";
 import type { ServiceSetup } from "./service_setup.ts";
 import { serviceStats } from "./parts/stats.ts";
 import { predecessorOf, type StartMode } from "./start_mode.ts";
@@ -20,6 +21,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
   const context = generationContext(setup, mode, () => supervisor.writeState());
   const { children, listeners } = context;
   const { registry, observer } = serviceStats();
+  const events = new ServiceEvents(setup, mode);
   const [program = "", ...prefix] = programOf(platform);
   const { client, manager, keepsStandbySockets } = managerOf(setup);
   const storage = new StateStorage(
@@ -33,7 +35,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     logger,
     name: { lock: mode.lock, socket: paths.socket },
     probeAddress: setup.pod.probeAddress,
-    service: () => ({ supervisor, pod, registry }),
+    service: () => ({ supervisor, pod, registry, events: events.streams }),
     succession: { mode, storage, supervisor: () => supervisor },
   });
   const { promise: finished, resolve: onFinish } = Promise.withResolvers<StopReport>();
@@ -54,7 +56,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     logger,
     version: VERSION,
     manager,
-    observers: [observer],
+    observers: [observer, events.log],
     notifyPath: (epoch, worker) => paths.notify(epoch, worker),
     upgrade: { program, prefix, env, directory: launchContext.directory, lock: mode.lock.fd },
     predecessor: predecessorOf(mode),
@@ -71,12 +73,18 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     controlDoor: () => endpoints.control,
     stateWriter: () => storage.writer,
     keepsStandbySockets,
-    onTakenOver: () => endpoints.takeFromPredecessor(),
+    onTakenOver: () => {
+      endpoints.takeFromPredecessor();
+      events.begin();
+    },
     onPredecessorGone: () => {
       endpoints.onPredecessorGone();
       manager.becomeMain();
     },
-    onTakenBack: () => endpoints.takeBackFromSuccessor(),
+    onTakenBack: () => {
+      endpoints.takeBackFromSuccessor();
+      events.beginAgain();
+    },
     onFinish,
   });
   const pod: ReturnType<typeof supervisedPod> = supervisedPod(supervisor, {
@@ -88,5 +96,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     ports: () => listeners.ports,
     probesAccepted: () => endpoints.probesAccepted,
   });
-  return { context, supervisor, pod, endpoints, registry };
+  // Before the control socket waits for its clients.
+  void finished.then(() => events.close());
+  return { context, supervisor, pod, endpoints, registry, events };
 }

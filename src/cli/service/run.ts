@@ -48,7 +48,7 @@ export async function commandRun(platform: Platform, config: Config): Promise<nu
 
 async function run(setup: ServiceSetup, mode: StartMode): Promise<number> {
   const { platform, config, logger } = setup;
-  const { context, supervisor, pod, endpoints } = makeService(setup, mode);
+  const { context, supervisor, pod, endpoints, events } = makeService(setup, mode);
   const resumption = mode.resumption;
   const isRunning = mode.kind === "in-place";
   surviveErrors(platform, logger);
@@ -57,6 +57,7 @@ async function run(setup: ServiceSetup, mode: StartMode): Promise<number> {
   try {
     resumption?.releaseSignals();
     endpoints.open();
+    if (predecessorOf(mode) === null) events.begin();
     const verb = resumption === null ? "runs" : "resumes";
     const { pid } = platform.runtime;
     logger.info(`baton ${VERSION} ${verb} ${config.command.join(" ")}`, { pid });
@@ -69,6 +70,7 @@ async function run(setup: ServiceSetup, mode: StartMode): Promise<number> {
   } finally {
     watch?.close();
     removeHandlers();
+    events.close();
     endpoints.close();
   }
 }

@@ -32,7 +32,12 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     logger,
     name: await takeName({ platform, config, logger }, env),
     probeAddress: pod.probeAddress,
-    service: () => ({ supervisor: service, pod: service.pod, registry: { read: () => [] } }),
+    service: () => ({
+      supervisor: service,
+      pod: service.pod,
+      registry: { read: () => [] },
+      events: null,
+    }),
     succession: null,
   });
   const { pid } = platform.runtime;

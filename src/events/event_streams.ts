@@ -1,0 +1,144 @@
+/**
+ * The readers of `GET /v1/events`: each gets what is kept after the event that it knows, then what happens. As server-sent
+ * events, which browsers resume by themselves (HTML standard, 9.2). A reader that does not read is dropped, and can come
+ * back with the last id that it got: baton keeps nothing else for it, and waits for none.
+ */
+import type { Clock, Timer } from "../platform/clock.ts";
+import type { EventRecord } from "./event.ts";
+import type { EventLog } from "./event_log.ts";
+import { isWanted } from "./event_table.ts";
+
+const MOST_READERS = 100;
+/** Waits for one reader, in characters: more than all that is kept. */
+const MOST_WAITING = 1024 * 1024;
+/** Proxies close what is silent for a minute. Shows also who has left without a word. */
+const HEARTBEAT_MS = 15_000;
+const HEARTBEAT = ": alive\n\n";
+/** What a browser waits before it connects again, in milliseconds. */
+const GREETING = "retry: 1000\n\n";
+
+interface EventStreamsOptions {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  /** @param total of readers that were dropped */
+  readonly onDropped: (total: number) => void;
+}
+
+export class EventStreams {
+  readonly #readers = new Set<Reader>();
+  #heartbeat: Timer | null = null;
+  #dropped = 0;
+
+  constructor(readonly options: EventStreamsOptions) {}
+
+  /** @returns what is kept, one JSON line each */
+  lines(after: number, patterns: readonly string[]): string {
+    const wanted = this.options.log.since(after).filter((record) => isWanted(record, patterns));
+    return wanted.map((record) => `${JSON.stringify(record)}\n`).join("");
+  }
+
+  /** @param after id of the last event that is known; null: only what happens from now on @returns null: too many read */
+  open(after: number | null, patterns: readonly string[]): ReadableStream<Uint8Array> | null {
+    if (this.#readers.size >= MOST_READERS) return null;
+    const { log } = this.options;
+    const reader: Reader = new Reader(() => {
+      this.#readers.delete(reader);
+      unsubscribe();
+      if (this.#readers.size === 0) this.#stopHeartbeat();
+    });
+    const send = (record: EventRecord) => {
+      if (!isWanted(record, patterns) || reader.offer(eventText(record))) return;
+      reader.drop();
+      this.options.onDropped(++this.#dropped);
+    };
+    const unsubscribe = log.subscribe({ onEvent: send, onEnd: () => reader.end() });
+    this.#readers.add(reader);
+    reader.offer(GREETING);
+    for (const record of after === null ? [] : log.since(after)) send(record);
+    if (this.#heartbeat === null) this.#scheduleHeartbeat();
+    return reader.stream;
+  }
+
+  #scheduleHeartbeat(): void {
+    this.#heartbeat = this.options.clock.after(HEARTBEAT_MS, () => {
+      for (const reader of this.#readers) if (reader.isIdle) reader.offer(HEARTBEAT);
+      this.#scheduleHeartbeat();
+    });
+  }
+
+  #stopHeartbeat(): void {
+    this.#heartbeat?.cancel();
+    this.#heartbeat = null;
+  }
+}
+
+/** What waits for one reader. */
+class Reader {
+  readonly stream: ReadableStream<Uint8Array>;
+  #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  #waiting = "";
+  /** It has asked for more, and there was nothing. */
+  #asked: (() => void) | null = null;
+  #ended = false;
+
+  constructor(readonly onGone: () => void) {
+    this.stream = new ReadableStream<Uint8Array>({
+      start: (controller) => void (this.#controller = controller),
+      pull: () => this.#pull(),
+      cancel: () => this.#leave(),
+    }, { highWaterMark: 0 });
+  }
+
+  /** Everything so far has been taken. */
+  get isIdle(): boolean {
+    return this.#waiting === "";
+  }
+
+  /** @returns false: too much waits already */
+  offer(text: string): boolean {
+    if (this.#waiting.length + text.length > MOST_WAITING) return false;
+    this.#waiting += text;
+    this.#answer();
+    return true;
+  }
+
+  #pull(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#asked = resolve;
+      this.#answer();
+    });
+  }
+
+  #answer(): void {
+    const resolve = this.#asked;
+    if (resolve === null || (this.isIdle && !this.#ended)) return;
+    this.#asked = null;
+    if (!this.isIdle) this.#controller?.enqueue(new TextEncoder().encode(this.#waiting));
+    this.#waiting = "";
+    if (this.#ended) this.#controller?.close();
+    resolve();
+  }
+
+  /** Nothing more comes: what waits is still read. */
+  end(): void {
+    this.#ended = true;
+    this.onGone();
+    this.#answer();
+  }
+
+  drop(): void {
+    this.#waiting = "";
+    this.end();
+  }
+
+  #leave(): void {
+    this.#ended = true;
+    this.#asked?.();
+    this.#asked = null;
+    this.onGone();
+  }
+}
+
+function eventText(record: EventRecord): string {
+  return `id: ${record.id}\ndata: ${JSON.stringify(record)}\n\n`;
+}

@@ -1,0 +1,62 @@
+/**
+ * The ring in a file beside the control socket, from which the next baton reads it: after an upgrade, a takeover under the
+ * same name, or the death of this one. It is a convenience: without it, events are kept in memory only.
+ */
+import { appendFileSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { REMEMBERED, Ring } from "./ring.ts";
+
+/** For the owner and root only, as the control socket. */
+const MODE = 0o600;
+/** It is written again, without what is forgotten, when it has so many lines. */
+const MOST_LINES = 4 * REMEMBERED;
+
+export class RingFile {
+  #lines = 0;
+
+  constructor(readonly path: string) {}
+
+  /** @returns an empty one where there is none, or it cannot be read */
+  read(): Ring {
+    let text = "";
+    try {
+      text = readFileSync(this.path, "utf8");
+    } catch {
+      return new Ring();
+    }
+    // What a killed baton did not finish must not become the beginning of a line.
+    if (!text.endsWith("\n")) this.#write("\n");
+    this.#lines = text.split("\n").length;
+    return Ring.from(text);
+  }
+
+  append(entry: object, ring: Ring): void {
+    if (++this.#lines > MOST_LINES) return this.#rewrite(ring);
+    this.#write(`${JSON.stringify(entry)}\n`);
+  }
+
+  #write(text: string): void {
+    try {
+      appendFileSync(this.path, text, { mode: MODE });
+    } catch {
+      // A full disk, or a directory that was removed and comes again.
+    }
+  }
+
+  /** In one step: a reader finds one of them. */
+  #rewrite(ring: Ring): void {
+    const lines = ring.lines();
+    const next = `${this.path}.next`;
+    try {
+      writeFileSync(next, lines.map((line) => `${line}\n`).join(""), { mode: MODE });
+      renameSync(next, this.path);
+      this.#lines = lines.length;
+    } catch {
+      // The next line tries it again.
+    }
+  }
+
+  /** The service has ended. */
+  remove(): void {
+    rmSync(this.path, { force: true });
+  }
+}
