@@ -33,7 +33,7 @@ export class EventLog {
   #ring = new Ring();
   /** `later`: another baton has the name, and this one is to get it; `no more`: it had it. */
   #owns: "yes" | "later" | "no more" = "later";
-  #held: Draft[] = [];
+  #held: { readonly event: Draft; readonly wallMs: number }[] = [];
   readonly #subscribers = new Set<Subscriber>();
 
   constructor(readonly options: EventLogOptions) {}
@@ -45,13 +45,16 @@ export class EventLog {
   }
 
   publish(event: Draft): void {
-    if (this.#owns === "no more") return;
-    if (this.#owns === "later") {
-      if (this.#held.length < MOST_HELD) this.#held.push(event);
-      return;
+    const wallMs = this.options.clock.wallMs();
+    if (this.#owns === "yes") this.#publish(event, wallMs);
+    else if (this.#owns === "later" && this.#held.length < MOST_HELD) {
+      this.#held.push({ event, wallMs });
     }
-    const { clock, name, file } = this.options;
-    const record = recordOf(event, { name, last: this.#ring.last, wallMs: clock.wallMs() });
+  }
+
+  #publish(event: Draft, wallMs: number): void {
+    const { name, file } = this.options;
+    const record = recordOf(event, { name, last: this.#ring.last, wallMs });
     this.#ring.add(record);
     file?.append(record, this.#ring);
     for (const subscriber of [...this.#subscribers]) {
@@ -63,14 +66,13 @@ export class EventLog {
     }
   }
 
-  /** This baton has the name now. @param first comes before what was held back */
-  begin(first: Draft | null = null): void {
+  /** This baton has the name now. @param how comes after what was held back */
+  begin(how: Draft | null = null): void {
     if (this.#owns === "yes") return;
     this.#ring = this.options.file?.read() ?? this.#ring;
     this.#owns = "yes";
-    const held = this.#held;
-    this.#held = [];
-    for (const event of [...first === null ? [] : [first], ...held]) this.publish(event);
+    for (const { event, wallMs } of this.#held.splice(0)) this.#publish(event, wallMs);
+    if (how !== null) this.publish(how);
   }
 
   /** Another baton has it now, and its clients find the events there. */

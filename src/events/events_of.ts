@@ -18,7 +18,7 @@ export function eventsOf(step: Step): Draft[] {
 function requested({ event, before, after }: Step): Draft[] {
   switch (event.kind) {
     case "reload_requested": {
-      const { order } = event;
+      const { order } = after.next ?? after.reload;
       const queued = after.next !== null && before.next === null;
       const what = queued ? "a reload is asked for, and waits" : "a reload is asked for";
       return [draft("reload.requested", what, { order, queued: queued || undefined })];

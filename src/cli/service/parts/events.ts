@@ -1,4 +1,4 @@
-/** The events of this instance: their order, who reads them, and how the first of them comes about. */
+/** The events of this instance: their order, who reads them, and the one that says how this instance came about. */
 import { type Draft, draft } from "../../../events/event.ts";
 import { EventLog } from "../../../events/event_log.ts";
 import { EventStreams } from "../../../events/event_streams.ts";
@@ -30,7 +30,7 @@ export class ServiceEvents {
 
   /** This instance has the name, and so the file. */
   begin(): void {
-    this.log.begin(this.#first());
+    this.log.begin(this.#how());
   }
 
   /** It has it again: the successor has failed. */
@@ -38,7 +38,7 @@ export class ServiceEvents {
     this.log.begin();
   }
 
-  #first(): Draft {
+  #how(): Draft {
     const { setup: { config: { command }, platform: { runtime: { pid } } }, mode: { kind } } = this;
     const facts = { version: VERSION, pid };
     const baton = `baton ${VERSION} (process ${pid})`;
