@@ -332,6 +332,7 @@ const MODULES = {
   ],
   "@std/cli/parse-args": ["cli/words/split_words.ts"],
   hono: ["admin"],
+  "node:crypto": ["admin/token_check.ts"],
   "fastest-levenshtein": ["config/values/suggest.ts"],
   "node:os": ["config/values/signals.ts", "platform/libc/constants.ts", "rehearse/rehearsal.ts"],
   valibot: [
@@ -369,7 +370,13 @@ const PURE = [
   "drain/order.ts",
   "drain/pace.ts",
   "drain/track.ts",
-  ...["drain/classify.ts", "handoff/socket_protocols.ts", "admin/http1.ts", "admin/repair.ts"],
+  ...[
+    "drain/classify.ts",
+    "handoff/socket_protocols.ts",
+    "admin/access.ts",
+    "admin/http1.ts",
+    "admin/repair.ts",
+  ],
   ...["health/monitor.ts", "health/dialogue.ts", "health/http2_frames.ts", "health/http_answer.ts"],
   ...["health/tcp_dialogue.ts", "health/redis_dialogue.ts", "health/http_dialogue.ts"],
   ...["health/grpc_dialogue.ts", "health/log_line.ts"],
@@ -407,6 +414,7 @@ const EXCEPTIONS: readonly Exception[] = [];
 
 /** Exports of a file that only its tests import: parts of it that are worth a test of their own. */
 const TESTED = {
+  "admin/access.ts": ["AccessRequest", "Refusal"],
   "admin/http1.ts": ["ParseResult"],
   "admin/probe_server.ts": ["answerProbe"],
   "cli/commands/prestop.ts": ["drainOutcome", "remaining"],

@@ -15,10 +15,15 @@ import type {
   TrialReport,
   UpgradeReport,
 } from "../report/snapshot.ts";
+import type { GuardOptions } from "./guard.ts";
 import type { Summary } from "../report/summary.ts";
 import type { Registry } from "../stats/registry.ts";
 
-export interface AdminParts {
+/** With what the endpoints themselves know. */
+export type AdminParts = ServiceParts & GuardOptions;
+
+/** What the service gives. */
+export interface ServiceParts {
   readonly supervisor: {
     snapshot(): Snapshot;
     summary(): Summary;

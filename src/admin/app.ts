@@ -4,6 +4,7 @@
  */
 import type { Hono } from "hono";
 import type { AdminParts } from "./admin_parts.ts";
+import { guard } from "./guard.ts";
 import { type AdminEnv, Routes } from "./routes/routes.ts";
 import { mountMetrics } from "./routes/metrics.ts";
 import { mountEvents } from "./routes/events.ts";
@@ -12,6 +13,7 @@ import { mountV1 } from "./routes/v1.ts";
 export function adminApp(parts: AdminParts): Hono<AdminEnv> {
   const routes = new Routes();
   const { app } = routes;
+  app.use(guard(parts));
   mountV1(routes, parts);
   mountMetrics(routes, parts);
   mountEvents(routes, parts);

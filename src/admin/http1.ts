@@ -1,12 +1,15 @@
 /**
- * The subset of HTTP/1.1 that the control socket needs (RFC 9112): one request per connection, no pipelining, no chunked
- * request bodies. Pure. Limits are small on purpose: the only client is baton's own.
+ * The subset of HTTP/1.1 that the admin API needs (RFC 9112): one request per connection, no pipelining, no chunked
+ * request bodies. Pure. Limits are small on purpose: no request of the API has more to say.
  */
 import { concatBytes, indexOfBytes } from "../platform/bytes.ts";
 
 const HEAD_END = new TextEncoder().encode("\r\n\r\n");
 export const MAX_HEAD_BYTES = 8 * 1024;
 export const MAX_BODY_BYTES = 64 * 1024;
+const MAX_HEADERS = 100;
+/** Two of them would let two readers of one request see two different ones. */
+const SINGLE_HEADERS: readonly string[] = ["host", "content-length", "authorization", "origin"];
 
 interface ParsedRequest {
   readonly method: string;
@@ -33,11 +36,16 @@ export function parseRequest(bytes: Uint8Array): ParseResult {
   const [first = "", ...lines] = new TextDecoder().decode(bytes.subarray(0, end)).split("\r\n");
   const line = REQUEST_LINE.exec(first);
   if (line === null) return invalid(400, "not an HTTP/1.1 request line");
+  if (lines.length > MAX_HEADERS) return invalid(431, `more than ${MAX_HEADERS} header lines`);
   const headers = new Map<string, string>();
   for (const text of lines) {
     const header = HEADER.exec(text);
     if (header === null) return invalid(400, "malformed header line");
-    headers.set(header[1]!.toLowerCase(), header[2]!);
+    const name = header[1]!.toLowerCase();
+    if (headers.has(name) && SINGLE_HEADERS.includes(name)) {
+      return invalid(400, `more than one ${name} header`);
+    }
+    headers.set(name, header[2]!);
   }
   if (headers.has("transfer-encoding")) return invalid(501, "chunked requests are not supported");
   const length = headers.get("content-length") ?? "0";

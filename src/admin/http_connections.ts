@@ -6,6 +6,7 @@ import { concatBytes } from "../platform/bytes.ts";
 import type { Timer } from "../platform/clock.ts";
 import { errorText } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
+import { formatAddress } from "../platform/network/address.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import {
@@ -18,22 +19,31 @@ import {
 
 /** A request must be complete within this time. */
 const REQUEST_TIMEOUT_MS = 5_000;
+/** A client that takes longer to read its response is closed; one that reads a stream, when it is too far behind. */
+const RESPONSE_TIMEOUT_MS = 30_000;
 const READ_SIZE = 16 * 1024;
 const JSON_TYPE = "application/json";
 /** Its body is sent as it comes; the one that streams bounds the number of its readers, and what waits for each. */
 const STREAM_TYPE = "text/event-stream";
 
-/** A hono app, or another handler with its signature. */
-export type FetchHandler = (request: Request) => Response | Promise<Response>;
+/** A hono app, or another handler with its signature. @param client where the request comes from, for the log */
+export type FetchHandler = (
+  request: Request,
+  client: () => string,
+) => Response | Promise<Response>;
 
 export class HttpConnections {
   readonly #open = new Set<HttpConnection>();
 
-  /** @param most more connections at a time are closed; streams do not count */
+  /**
+   * @param most connections at a time; streams do not count
+   * @param full what makes room then: the one that has just come is closed, or the one that has been silent for longest
+   */
   constructor(
     readonly platform: Platform,
     readonly handler: FetchHandler,
     readonly most: number,
+    readonly full: "refuse" | "replace" = "refuse",
   ) {}
 
   get count(): number {
@@ -49,13 +59,20 @@ export class HttpConnections {
   accept(listener: Fd, isTrusted: (socket: Fd) => boolean): number {
     const { sockets } = this.platform;
     let count = 0;
-    const isFull = () => [...this.#open].filter((each) => !each.isStreaming).length >= this.most;
     for (let socket = sockets.accept(listener); socket; socket = sockets.accept(listener)) {
       count++;
-      if (isFull() || !isTrusted(socket)) socket.close();
+      if (!isTrusted(socket) || !this.#hasRoom()) socket.close();
       else this.#serve(socket);
     }
     return count;
+  }
+
+  #hasRoom(): boolean {
+    const ordinary = [...this.#open].filter((each) => !each.isStreaming);
+    if (ordinary.length < this.most) return true;
+    const silent = this.full === "replace" ? ordinary.find((each) => each.isAsking) : undefined;
+    silent?.close();
+    return silent !== undefined;
   }
 
   #serve(socket: Fd): void {
@@ -81,7 +98,7 @@ class HttpConnection {
   /** Where the rest of the response comes from. */
   #stream: ReadableStreamDefaultReader<Uint8Array> | null = null;
   readonly #watch: Watch;
-  readonly #timeout: Timer;
+  #timeout: Timer;
 
   constructor(
     readonly platform: Platform,
@@ -103,6 +120,11 @@ class HttpConnection {
   /** The client is sending its request, or receiving its response. */
   get isTransferring(): boolean {
     return !this.#answering || (this.#pending.length > 0 && !this.isStreaming);
+  }
+
+  /** Its request is not complete. */
+  get isAsking(): boolean {
+    return !this.#answering;
   }
 
   get isStreaming(): boolean {
@@ -141,7 +163,7 @@ class HttpConnection {
 
   async #answer(url: string, init: RequestInit): Promise<void> {
     try {
-      const response = await this.handler(new Request(url, init));
+      const response = await this.handler(new Request(url, init), () => this.#client());
       const type = response.headers.get("content-type") ?? JSON_TYPE;
       if (response.body !== null && type.startsWith(STREAM_TYPE)) {
         return this.#beginStream(
@@ -161,7 +183,14 @@ class HttpConnection {
     this.#timeout.cancel();
     this.#answering = true;
     this.#pending = new Uint8Array(encodeResponse(status, type, body, headers));
+    this.#timeout = this.platform.clock.after(RESPONSE_TIMEOUT_MS, () => this.close());
     this.#flush();
+  }
+
+  #client(): string {
+    const address = this.platform.sockets.peerAddress(this.socket);
+    if (address !== null) return formatAddress(address);
+    return `user ${this.platform.sockets.peerCredentials(this.socket).uid}`;
   }
 
   #beginStream(body: ReadableStream<Uint8Array>, head: Uint8Array): void {

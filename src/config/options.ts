@@ -4,6 +4,7 @@
  * `readyTimeoutMs`. validate.ts has the rules across options.
  */
 import type { OptionValue } from "./option_makers.ts";
+import { ADMIN } from "./tables/admin_options.ts";
 import { HEALTH, READINESS } from "./tables/check_options.ts";
 import { LISTENERS, TAKEOVER } from "./tables/listener_options.ts";
 import { OUTPUT } from "./tables/output_options.ts";
@@ -47,6 +48,7 @@ export const OPTION_BY_FIELD = {
   ...group("Admission of a new generation", ADMISSION),
   ...group("Drain and stop", STOP),
   ...group("Pods", PODS),
+  ...group("Admin API", ADMIN),
   ...group("Crashes", CRASHES),
   ...group("Takeover from another baton", TAKEOVER),
   ...group("Signals and output", OUTPUT),

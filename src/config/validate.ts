@@ -4,6 +4,7 @@
  * Guarantees: pure; throws at the first broken rule, with a message that names the options as the user writes them.
  * Accepts a combination that is merely unusual.
  */
+import { checkAdmin } from "./admin_rules.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 import { type Config, isAbandoned } from "./config.ts";
 import { formatDuration } from "./values/duration.ts";
@@ -290,5 +291,6 @@ export function validateConfig(config: Config): void {
   checkRollout(config);
   checkPod(config);
   checkOrphan(config);
+  checkAdmin(config);
   if (!config.shutdownOnly) checkEnvoyEpoch(config.command);
 }

@@ -23,7 +23,8 @@ import { type Conversation, follow, mayClose } from "./conversation.ts";
 interface PortWatchOptions {
   /** Ports to watch; empty: those that `processes` listen at. */
   ports(): readonly number[];
-  readonly exceptPort: number | null;
+  /** Of baton itself. */
+  readonly exceptPorts: readonly number[];
   /** Processes of the server; null: unknown, so every port is watched. */
   readonly processes: (() => readonly number[]) | null;
   readonly quietMs: number;
@@ -197,10 +198,10 @@ export class PortWatch {
   }
 
   #findPorts(): Set<number> | null {
-    const { exceptPort } = this.options;
+    const { exceptPorts } = this.options;
     const ports = this.options.ports();
     const rows = this.#listeners()?.filter(({ port }) =>
-      ports.length > 0 ? ports.includes(port) : port !== exceptPort
+      ports.length > 0 ? ports.includes(port) : !exceptPorts.includes(port)
     );
     if (rows === undefined) return null;
     const pids = ports.length > 0 ? null : this.options.processes?.() ?? null;

@@ -29,7 +29,8 @@ export interface PodOptions {
   /** Ports of the service; empty: those that its processes listen on. */
   ports(): readonly number[];
   processes(): readonly number[];
-  probesAccepted(): number;
+  /** Connections to ports of baton's own. */
+  portsAccepted(): number;
   /** Null: it is ready. */
   whyNotReady(): string | null;
   onBegin?(): void;
@@ -53,12 +54,12 @@ export class Pod {
     const { quietMs, stopTimeMs } = config;
     this.traffic = new PortWatch(platform, {
       ports: options.ports,
-      exceptPort: probeAddress?.port ?? null,
+      exceptPorts: ownPorts(probeAddress, config),
       processes: options.processes,
       quietMs,
       spreadMs: spreadOf(config, policy.maxDrainMs),
       countsOpens: inPod,
-      ownOpens: options.probesAccepted,
+      ownOpens: options.portsAccepted,
     });
     this.shutdown = new Shutdown({
       ...options,
@@ -122,6 +123,11 @@ export class Pod {
       ...(undecided === 0 ? {} : { undecided }),
     };
   }
+}
+
+function ownPorts(probeAddress: InetAddress | null, { admin }: Config): number[] {
+  const adminPort = admin === null || admin.family === "unix" ? [] : [admin.port];
+  return [...probeAddress === null ? [] : [probeAddress.port], ...adminPort];
 }
 
 /** For the log; the exit of the server is logged where it is noticed. */

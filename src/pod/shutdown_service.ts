@@ -34,7 +34,7 @@ const REFUSED = {
 interface ShutdownServiceOptions
   extends
     Pick<SingleServerOptions, "platform" | "config" | "plan" | "logger">,
-    Pick<PodOptions, "setup" | "probesAccepted"> {
+    Pick<PodOptions, "setup" | "portsAccepted"> {
   readonly version: string;
 }
 

@@ -8,7 +8,7 @@ import { Pod, type PodOptions } from "./pod.ts";
 
 export type SupervisedPodOptions = Pick<
   PodOptions,
-  "platform" | "config" | "logger" | "setup" | "ports" | "probesAccepted" | "finished"
+  "platform" | "config" | "logger" | "setup" | "ports" | "portsAccepted" | "finished"
 >;
 
 export function supervisedPod(supervisor: Supervisor, options: SupervisedPodOptions): Pod {

@@ -1,7 +1,7 @@
 /** Who may answer probes at a port: one baton, and whoever goes on from it. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ProbeServer } from "../../src/admin/probe_server.ts";
+import { HttpPort } from "../../src/admin/http_port.ts";
 import { SystemCallError } from "../../src/platform/error.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import { freePort } from "../support/free_port.ts";
@@ -15,7 +15,7 @@ async function door() {
   const address = { family: "inet", host: "127.0.0.1", port: await freePort(), scope: 0 } as const;
   const answer = () => new Response("");
   return {
-    open: (joins: boolean) => new ProbeServer(platform, address, answer, joins),
+    open: (joins: boolean) => new HttpPort(platform, address, answer, joins),
     [Symbol.asyncDispose]: () => platform[Symbol.asyncDispose](),
   };
 }
@@ -24,7 +24,7 @@ function isTaken(error: unknown): boolean {
   return error instanceof SystemCallError && error.errno === C.EADDRINUSE;
 }
 
-describe("ProbeServer", () => {
+describe("HttpPort", () => {
   test(
     "has the port alone: another one is refused, and one that goes on is not",
     OPTIONS,

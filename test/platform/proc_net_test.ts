@@ -51,7 +51,7 @@ test("a watch of ports without netlink: what its time did not suffice for is unk
   const looks = made.map(({ address: { port } }) => {
     const watch = new PortWatch({ sockDiag, clock: platform.clock } as unknown as Platform, {
       ports: () => [port],
-      exceptPort: null,
+      exceptPorts: [],
       processes: null,
       quietMs: 500,
       countsOpens: false,

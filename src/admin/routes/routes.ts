@@ -10,7 +10,8 @@ import * as v from "valibot";
 type Door = "control" | "admin";
 
 export interface AdminEnv {
-  readonly Bindings: { readonly door?: Door };
+  /** Without a door the rules of --admin hold. */
+  readonly Bindings: { readonly door?: Door; readonly client?: () => string };
 }
 
 type QuerySchema = v.StrictObjectSchema<v.ObjectEntries, undefined>;

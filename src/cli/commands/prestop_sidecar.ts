@@ -11,7 +11,8 @@
  * readiness, which a deleted pod has lost anyway: it only closes idle connections.
  */
 import type { FetchHandler } from "../../admin/http_connections.ts";
-import { plainText, probeHandler, ProbeServer } from "../../admin/probe_server.ts";
+import { HttpPort } from "../../admin/http_port.ts";
+import { plainText, probeHandler } from "../../admin/probe_server.ts";
 import type { InetListenSpec } from "../../config/values/listen_spec.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK } from "../console/exit_status.ts";
@@ -38,7 +39,7 @@ export async function servePrestop(
   const own: OwnPort = { port: address.port, accepted: () => server.accepted };
   const handler = prestopHandler(platform, command, own, print);
   const place = inetAddress(address);
-  const open = () => new ProbeServer(platform, place, handler, false);
+  const open = () => new HttpPort(platform, place, handler, false);
   const server = openPort("--serve", place, open);
   print.out(`baton prestop: serving GET ${HOOK_PATH} at ${server.text}`);
   await asked;
@@ -65,8 +66,8 @@ function prestopHandler(
     say(`baton prestop: ${text}`);
     return outcome;
   };
-  return async (request) => {
-    if (new URL(request.url).pathname !== HOOK_PATH) return answerProbe(request);
+  return async (request, client) => {
+    if (new URL(request.url).pathname !== HOOK_PATH) return answerProbe(request, client);
     if (request.method !== "GET") return plainText(HTTP_NOT_ALLOWED, "use GET");
     wait ??= waitOnce().finally(() => void (wait = null));
     const [status, text] = await wait;

@@ -26,7 +26,7 @@ export function watchPorts(
 ): PortWatch {
   return new PortWatch(platform, {
     ports: () => command.ports,
-    exceptPort: own.port,
+    exceptPorts: own.port === null ? [] : [own.port],
     processes: null,
     quietMs: command.quietMs,
     countsOpens: true,

@@ -5,7 +5,7 @@ import type { StopReport } from "../../report/snapshot.ts";
 import { PredecessorRecovery } from "../../succession/upgrade/predecessor_recovery.ts";
 import { Supervisor } from "../../supervisor/supervisor.ts";
 import { VERSION } from "../console/version.ts";
-import { Endpoints } from "./endpoints.ts";
+import { Endpoints } from "./endpoints/endpoints.ts";
 import { generationContext } from "./generation_context.ts";
 import { managerOf } from "./parts/manager.ts";
 import { programOf } from "./process_setup.ts";
@@ -56,7 +56,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     logger,
     version: VERSION,
     manager,
-    observers: [observer, events.log],
+    observers: [observer, events.log, { onStep: ({ event }) => endpoints.onEvent(event.kind) }],
     notifyPath: (epoch, worker) => paths.notify(epoch, worker),
     upgrade: { program, prefix, env, directory: launchContext.directory, lock: mode.lock.fd },
     predecessor: predecessorOf(mode),
@@ -94,7 +94,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     finished,
     setup: setup.pod,
     ports: () => listeners.ports,
-    probesAccepted: () => endpoints.probesAccepted,
+    portsAccepted: () => endpoints.portsAccepted,
   });
   // Before the control socket waits for its clients.
   void finished.then(() => events.close());

@@ -1,5 +1,5 @@
 /** For both modes of `baton run`, in a pod: the budget of a shutdown, checked before a server starts; the probes. */
-import type { ProbeServer } from "../../admin/probe_server.ts";
+import type { HttpPort } from "../../admin/http_port.ts";
 import type { Config } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";
 import type { InetListenSpec } from "../../config/values/listen_spec.ts";
@@ -59,8 +59,8 @@ export function inetAddress({ family, host, port }: InetListenSpec): InetAddress
 export function openPort(
   option: string,
   address: InetAddress,
-  open: () => ProbeServer,
-): ProbeServer {
+  open: () => HttpPort,
+): HttpPort {
   try {
     return open();
   } catch (error) {

@@ -10,7 +10,7 @@ import type { Platform } from "../../platform/platform.ts";
 import { lostDescriptors, shutdownPlan } from "../../process/launch_plan.ts";
 import { ShutdownService } from "../../pod/shutdown_service.ts";
 import { VERSION } from "../console/version.ts";
-import { Endpoints, type EndpointsParts } from "./endpoints.ts";
+import { Endpoints, type EndpointsParts } from "./endpoints/endpoints.ts";
 import { podSetup } from "./pod_setup.ts";
 import { keepSmall, openLogger, runtimePaths, surviveErrors } from "./process_setup.ts";
 import { ShutdownSignals } from "./shutdown_signals.ts";
@@ -49,7 +49,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     logger,
     version: VERSION,
     setup: pod,
-    probesAccepted: () => endpoints.probesAccepted,
+    portsAccepted: () => endpoints.portsAccepted,
   });
   surviveErrors(platform, logger);
   try {

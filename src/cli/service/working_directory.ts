@@ -41,6 +41,7 @@ export function leaveDirectory(
   { directory, physicalDirectory: physical, stays }: LaunchContext,
 ): Config {
   const { cwd, pidfile, serverPidfile, logFile, runtimeDir, takeover, handoffSocket } = config;
+  const { adminTokenFile } = config;
   const absolute = (path: string | null, option: string) =>
     path === null ? null : inText(resolvePath(physical, path), option);
   const own = absolute(pidfile, "--pidfile");
@@ -59,6 +60,7 @@ export function leaveDirectory(
     pidfile: own,
     serverPidfile: ofServer,
     logFile: logFile === null ? null : resolvePath(physical, logFile),
+    adminTokenFile: absolute(adminTokenFile, "--admin-token-file"),
     runtimeDir: absolute(runtimeDir, "--runtime-dir"),
     takeover: absolute(takeover, "--takeover"),
     handoffSocket: absolute(handoffSocket, "--handoff-socket"),

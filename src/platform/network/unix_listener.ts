@@ -1,8 +1,8 @@
 /**
  * A Unix socket that listens at a path, which another process may take: `moveTo` puts it over what is there by rename(2),
- * so that clients find one or the other and never none. Mode 0600: for its owner and root only.
+ * so that clients find one or the other and never none. By default with mode 0600: for its owner and root only.
  */
-import { chmodSync, renameSync, rmSync, statSync } from "node:fs";
+import { chmodSync, chownSync, renameSync, rmSync, statSync } from "node:fs";
 import { SystemCallError } from "../error.ts";
 import type { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
@@ -15,6 +15,9 @@ interface UnixListenerOptions {
   readonly type: "stream" | "packets";
   readonly backlog: number;
   readonly nonblocking: boolean;
+  /** Of the node; default: 0600, and baton's own user and group. */
+  readonly mode?: number;
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 export class UnixListener {
@@ -29,7 +32,7 @@ export class UnixListener {
 
   /** Removes what is at `path`, and listens there. @throws {SystemCallError} */
   static bind(sockets: Sockets, path: string, options: UnixListenerOptions): UnixListener {
-    const { type, backlog, nonblocking } = options;
+    const { type, backlog, nonblocking, mode = MODE, owner } = options;
     rmSync(path, { force: true });
     const fd = type === "stream"
       ? sockets.stream("unix", { nonblocking })
@@ -37,7 +40,8 @@ export class UnixListener {
     try {
       sockets.bindUnix(fd, path);
       // Before it listens: until then the kernel refuses every client.
-      chmodSync(path, MODE);
+      if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
+      chmodSync(path, mode);
       sockets.listen(fd, backlog);
       return new UnixListener(fd, path);
     } catch (error) {

@@ -4,6 +4,9 @@ import { describe, it } from "node:test";
 import type { AdminParts } from "../../../src/admin/admin_parts.ts";
 import { adminApp } from "../../../src/admin/app.ts";
 
+/** The door of trusted clients. */
+const CONTROL = { door: "control" };
+
 const ENDED = {
   status: 124,
   killed: [{ pid: 12, name: "epmd", epoch: 3, afterMs: 10_000 }],
@@ -20,6 +23,7 @@ function service(said: unknown[]): AdminParts {
   const stop = () => said.push("stop");
   const finished = Promise.resolve(ENDED);
   return {
+    access: null,
     supervisor: { reload: report, decide: report, scale: report },
     pod: { drain, stop, finished },
   } as unknown as AdminParts;
@@ -53,7 +57,11 @@ describe("adminApp()", () => {
   for (const [path, status, ...asked] of table) {
     it(`${status} for POST ${path}`, async () => {
       const said: unknown[] = [];
-      const answer = await adminApp(service(said)).request(`/v1/${path}`, { method: "POST" });
+      const answer = await adminApp(service(said)).request(
+        `/v1/${path}`,
+        { method: "POST" },
+        CONTROL,
+      );
       assert.equal(answer.status, status);
       assert.deepEqual(said, asked);
       if (status === 400) assert.match(await answer.text(), /"error":"/);
@@ -62,7 +70,8 @@ describe("adminApp()", () => {
 
   it("answers a stop at once, or when everything has ended and how", async () => {
     const said: unknown[] = [];
-    const ask = (path: string) => adminApp(service(said)).request(path, { method: "POST" });
+    const ask = (path: string) =>
+      adminApp(service(said)).request(path, { method: "POST" }, CONTROL);
     const atOnce = await ask("/v1/stop");
     assert.deepEqual([atOnce.status, await atOnce.json()], [202, { stopping: true }]);
     const waited = await ask("/v1/stop?wait=1");
@@ -71,7 +80,7 @@ describe("adminApp()", () => {
   });
 
   it("says who is busy at the end of a drain", async () => {
-    const answer = await adminApp(service([])).request("/v1/drain", { method: "POST" });
+    const answer = await adminApp(service([])).request("/v1/drain", { method: "POST" }, CONTROL);
     assert.deepEqual(await answer.json(), { drained: false, busy: 2 });
   });
 });

@@ -37,6 +37,9 @@ describe("buildConfig()", () => {
     const expected: Config = {
       command: ["server"],
       name: "server",
+      admin: null,
+      adminTokenFile: null,
+      adminHost: [],
       cwd: null,
       envFile: null,
       listen: [],

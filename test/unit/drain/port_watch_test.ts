@@ -64,7 +64,7 @@ class World {
     };
     this.watch = new PortWatch({ sockDiag } as unknown as Platform, {
       ports: () => [PORT],
-      exceptPort: null,
+      exceptPorts: [],
       processes: null,
       quietMs: QUIET_MS,
       countsOpens: false,
@@ -123,7 +123,7 @@ describe("PortWatch.sample()", () => {
   });
 
   test("watches all ports but baton's own where the processes are unknown", () => {
-    const world = new World({ ports: () => [], exceptPort: 81 });
+    const world = new World({ ports: () => [], exceptPorts: [81] });
     world.sockets = [LISTENER, { ...LISTENER, inode: 9, local: end(81) }];
     world.sample(0);
     assert.deepEqual(world.watch.ports, [PORT]);

@@ -20,7 +20,7 @@ describe("supervisedPod()", () => {
       logger: { info: () => {} },
       setup: { minDrainMs: 1000, probeAddress: null, inPod: false },
       ports: () => [1],
-      probesAccepted: () => 0,
+      portsAccepted: () => 0,
     } as unknown as SupervisedPodOptions);
     // It is never quiet for long enough, so the phase lasts as long as it may: half of the drain time beyond its minimum.
     pod.traffic.sample = () => null;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { Pidfile } from "../../../../src/cli/service/pidfile.ts";
+import { Pidfile } from "../../../../src/cli/service/endpoints/pidfile.ts";
 import { tempDir } from "../../../support/temp_dir.ts";
 
 describe("Pidfile", () => {

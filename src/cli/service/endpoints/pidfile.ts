@@ -5,11 +5,11 @@
  * that wrote a pidfile removes it: a process in another container may have the same number.
  */
 import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import type { GuardedPath } from "../../admin/runtime_guard.ts";
-import { UserError } from "../../config/values/errors.ts";
-import { processName, processStat } from "../../platform/process/proc.ts";
-import { EXIT_BUSY } from "../console/exit_status.ts";
-import { errorText } from "../../platform/error.ts";
+import type { GuardedPath } from "../../../admin/runtime_guard.ts";
+import { UserError } from "../../../config/values/errors.ts";
+import { processName, processStat } from "../../../platform/process/proc.ts";
+import { EXIT_BUSY } from "../../console/exit_status.ts";
+import { errorText } from "../../../platform/error.ts";
 
 export class Pidfile {
   /** Of the file that this process wrote; null: it wrote none. */

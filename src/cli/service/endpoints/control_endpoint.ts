@@ -1,12 +1,12 @@
 /** The control socket of one service: opened, taken from a predecessor, and opened again where it was removed. */
-import type { AdminParts } from "../../admin/admin_parts.ts";
-import { isListening } from "../../admin/client.ts";
-import { ControlServer } from "../../admin/control_server.ts";
-import type { NameLock } from "../../admin/name_lock.ts";
-import type { GuardedPath } from "../../admin/runtime_guard.ts";
-import type { Fd } from "../../platform/fd.ts";
-import { exists } from "../../platform/files/path.ts";
-import type { Platform } from "../../platform/platform.ts";
+import { isListening } from "../../../admin/client.ts";
+import { ControlServer } from "../../../admin/control_server.ts";
+import type { FetchHandler } from "../../../admin/http_connections.ts";
+import type { NameLock } from "../../../admin/name_lock.ts";
+import type { GuardedPath } from "../../../admin/runtime_guard.ts";
+import type { Fd } from "../../../platform/fd.ts";
+import { exists } from "../../../platform/files/path.ts";
+import type { Platform } from "../../../platform/platform.ts";
 
 export class ControlEndpoint {
   server: ControlServer | null = null;
@@ -14,13 +14,13 @@ export class ControlEndpoint {
   constructor(
     readonly platform: Platform,
     readonly name: { readonly lock: NameLock; readonly socket: string },
-    readonly service: () => AdminParts,
+    readonly handler: FetchHandler,
   ) {}
 
   /** @param kept the socket of the previous instance, if that still listens at the path */
   open(kept: Fd | null, path = this.name.socket): ControlServer {
-    const fetch = answerer(this.service());
-    return this.server = new ControlServer(this.platform, path, fetch, exists(path) ? kept : null);
+    const { platform, handler } = this;
+    return this.server = new ControlServer(platform, path, handler, exists(path) ? kept : null);
   }
 
   /** Replaces the socket of another instance in one step: no client is refused. */
@@ -48,17 +48,4 @@ export class ControlEndpoint {
       },
     };
   }
-}
-
-/** Loads what answers with the first request: a start does not wait for it. */
-function answerer(service: AdminParts): (request: Request) => Promise<Response> {
-  let app: Promise<{ fetch(request: Request): Response | Promise<Response> }> | null = null;
-  const load = async () => {
-    const { adminApp } = await import("../../admin/app.ts");
-    return adminApp(service);
-  };
-  return async (request) => {
-    app ??= load();
-    return await (await app).fetch(request);
-  };
 }

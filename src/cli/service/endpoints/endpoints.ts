@@ -7,29 +7,25 @@
  * that commands reach one of the two whatever else fails.
  */
 import { dirname } from "node:path";
-import type { AdminParts } from "../../admin/admin_parts.ts";
-import type { NameLock } from "../../admin/name_lock.ts";
-import { probeHandler, ProbeServer } from "../../admin/probe_server.ts";
-import { type GuardedPath, RuntimeGuard } from "../../admin/runtime_guard.ts";
-import type { Config } from "../../config/config.ts";
-import type { Logger } from "../../log/logger.ts";
-import type { Platform } from "../../platform/platform.ts";
-import type { Supervisor } from "../../supervisor/supervisor.ts";
+import type { ServiceParts } from "../../../admin/admin_parts.ts";
+import type { NameLock } from "../../../admin/name_lock.ts";
+import { type GuardedPath, RuntimeGuard } from "../../../admin/runtime_guard.ts";
+import type { Logger } from "../../../log/logger.ts";
+import type { Supervisor } from "../../../supervisor/supervisor.ts";
+import { accessOf } from "./admin_endpoint.ts";
+import { answerer } from "./answerer.ts";
 import { ControlEndpoint } from "./control_endpoint.ts";
 import { Pidfile } from "./pidfile.ts";
-import { openPort } from "./pod_setup.ts";
-import { tolerate } from "./process_setup.ts";
-import type { StartMode } from "./start_mode.ts";
-import type { StateStorage } from "./state_storage.ts";
+import { OwnPorts, type OwnPortsParts } from "./own_ports.ts";
+import { tolerate } from "../process_setup.ts";
+import type { StartMode } from "../start_mode.ts";
+import type { StateStorage } from "../state_storage.ts";
 
-export interface EndpointsParts {
-  readonly platform: Platform;
-  readonly config: Config;
+export interface EndpointsParts extends OwnPortsParts {
   readonly logger: Logger;
   /** Null: there is no runtime directory, so no control socket either (`--shutdown-only`). */
   readonly name: ControlEndpoint["name"] | null;
-  readonly probeAddress: ProbeServer["address"] | null;
-  readonly service: () => AdminParts;
+  readonly service: () => ServiceParts;
   /** Null with `--shutdown-only`: no other instance precedes or follows. */
   readonly succession: {
     readonly mode: StartMode;
@@ -41,7 +37,7 @@ export interface EndpointsParts {
 export class Endpoints {
   readonly #control: ControlEndpoint | null;
   readonly #pidfile: Pidfile | null;
-  #probes: ProbeServer | null = null;
+  readonly #ports: OwnPorts;
   #guard: RuntimeGuard | null = null;
   /** No other instance has the name. */
   readonly #ownsName: boolean;
@@ -50,7 +46,11 @@ export class Endpoints {
   constructor(readonly parts: EndpointsParts) {
     const { platform, config, name, succession } = parts;
     this.#ownsName = succession?.mode.ownsName ?? true;
-    this.#control = name && new ControlEndpoint(platform, name, parts.service);
+    const handlerOf = answerer(parts.service, { access: accessOf(config), log: parts.logger });
+    this.#control = name && new ControlEndpoint(platform, name, handlerOf("control"));
+    const probes = () => parts.service().pod.probes();
+    const joins = succession !== null && succession.mode.kind !== "fresh";
+    this.#ports = new OwnPorts(parts, handlerOf("admin"), probes, joins);
     this.#pidfile = config.pidfile === null
       ? null
       : new Pidfile(config.pidfile, platform.runtime.pid);
@@ -60,9 +60,9 @@ export class Endpoints {
     return this.#control?.server ?? null;
   }
 
-  /** Connections that the probe port has accepted. */
-  get probesAccepted(): number {
-    return this.#probes?.accepted ?? 0;
+  /** Connections that baton's own ports have accepted. */
+  get portsAccepted(): number {
+    return this.#ports.accepted;
   }
 
   /** A successor takes them later. */
@@ -74,7 +74,7 @@ export class Endpoints {
     tolerate(isRunning, logger, () => this.#pidfile?.take());
     this.#startStorage((mode?.recovered ?? null) !== null);
     tolerate(isRunning, logger, () => this.#control?.open(mode?.control ?? null));
-    tolerate(isRunning, logger, () => this.#openProbes());
+    tolerate(isRunning, logger, () => this.#ports.open());
   }
 
   /** Watches the paths, and restores what is removed there. */
@@ -119,7 +119,12 @@ export class Endpoints {
     if (this.#ownsName) return;
     this.#replace();
     this.guard();
-    this.#openProbes();
+    tolerate(true, this.parts.logger, () => this.#ports.open());
+  }
+
+  /** @param kind what the supervisor has learned */
+  onEvent(kind: string): void {
+    if (kind === "handed_over") this.#ports.leaveToSuccessor();
   }
 
   /** The successor has failed. */
@@ -129,6 +134,7 @@ export class Endpoints {
       this.#pidfile?.removeOld();
     }
     this.#guard?.check();
+    tolerate(true, this.parts.logger, () => this.#ports.takeBack());
   }
 
   onPredecessorGone(): void {
@@ -151,16 +157,6 @@ export class Endpoints {
     succession?.storage.start(replaces);
   }
 
-  #openProbes(): void {
-    const { platform, probeAddress, service, succession } = this.parts;
-    if (probeAddress === null) return;
-    const handler = probeHandler(() => service().pod.probes());
-    // A previous instance may have the port, and shares it.
-    const joins = succession !== null && succession.mode.kind !== "fresh";
-    const open = () => new ProbeServer(platform, probeAddress, handler, joins);
-    this.#probes = openPort("--probe-listen", probeAddress, open);
-  }
-
   /** Answers the clients that wait for the end. @returns the status to exit with, when the service has exited */
   async serveUntilExit(): Promise<number> {
     const { status } = await this.parts.service().pod.finished;
@@ -173,7 +169,7 @@ export class Endpoints {
   close(): void {
     this.#guard?.close();
     this.control?.close();
-    this.#probes?.close();
+    this.#ports.close();
     this.#pidfile?.remove();
     this.parts.name?.lock.close();
   }

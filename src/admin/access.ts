@@ -1,0 +1,93 @@
+/**
+ * Who may do what at the address of --admin. Pure.
+ *
+ * Reading is open to all who can connect. Changing something takes a bearer token (RFC 6750). Two headers are checked
+ * before that, because a browser may be made to send requests by any page that its user looks at: Host, since a name of an
+ * attacker's may lead to this address (DNS rebinding), and Origin, which names the page. Programs send neither a foreign
+ * Host nor an Origin.
+ */
+
+export interface AccessRequest {
+  readonly method: string;
+  readonly host: string | null;
+  readonly origin: string | null;
+  readonly authorization: string | null;
+}
+
+export interface AccessRules {
+  /** Names besides addresses and localhost. */
+  readonly hosts: readonly string[];
+  /** A Unix socket: no browser connects there, and what a proxy puts into Host is the proxy's business. */
+  readonly isLocal: boolean;
+  /** Null: there is no token, so nothing can be changed. @returns null for the token, else why it is refused */
+  readonly refuseToken: ((given: string) => TokenRefusal | null) | null;
+}
+
+export interface TokenRefusal {
+  readonly status: 401 | 503;
+  readonly why: string;
+}
+
+export interface Refusal {
+  readonly status: 400 | 401 | 403 | 503;
+  readonly error: string;
+  /** Of a 401: what the client must send. */
+  readonly challenge?: string;
+}
+
+const READING: readonly string[] = ["GET", "HEAD"];
+const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
+const CHALLENGE = 'Bearer realm="baton"';
+const ADDRESS = /^(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/;
+
+/** @returns null when the request may be answered */
+export function refusalOf(request: AccessRequest, rules: AccessRules): Refusal | null {
+  return (rules.isLocal ? null : refusePage(request, rules.hosts)) ??
+    (READING.includes(request.method) ? null : refuseChange(request, rules.refuseToken));
+}
+
+function refusePage({ host, origin }: AccessRequest, hosts: readonly string[]): Refusal | null {
+  // HTTP/1.0 has none, and no browser speaks it.
+  if (host !== null && !isKnownHost(host, hosts)) {
+    const error =
+      `the host ${JSON.stringify(host)} is not known here: use an address or localhost, ` +
+      "or allow the name with --admin-host";
+    return { status: 403, error };
+  }
+  if (origin === null || origin.toLowerCase() === `http://${host ?? ""}`.toLowerCase()) return null;
+  // Behind a proxy that speaks TLS.
+  if (origin.toLowerCase() === `https://${host ?? ""}`.toLowerCase()) return null;
+  return { status: 403, error: `requests of the page ${JSON.stringify(origin)} are refused` };
+}
+
+function isKnownHost(host: string, hosts: readonly string[]): boolean {
+  const name = host.toLowerCase().replace(/:\d{1,5}$/, "");
+  return name === "localhost" || ADDRESS.test(name) ||
+    hosts.some((known) => known.toLowerCase() === name);
+}
+
+function refuseChange(
+  { authorization }: AccessRequest,
+  refuseToken: AccessRules["refuseToken"],
+): Refusal | null {
+  if (refuseToken === null) {
+    const error = "this address is read-only: start baton with --admin-token-file, or use the " +
+      "control socket";
+    return { status: 403, error };
+  }
+  const given = BEARER.exec(authorization ?? "")?.[1];
+  if (given === undefined) {
+    const error =
+      "this takes a token: send Authorization: Bearer TOKEN, one that is in the file of " +
+      "--admin-token-file";
+    return { status: 401, error, challenge: CHALLENGE };
+  }
+  const refused = refuseToken(given);
+  if (refused === null) return null;
+  const challenge = `${CHALLENGE}, error="invalid_token"`;
+  return {
+    status: refused.status,
+    error: refused.why,
+    ...refused.status === 401 ? { challenge } : {},
+  };
+}

@@ -1,0 +1,95 @@
+/**
+ * A TCP port of baton's own: of the probes, or of the admin API. Bounded: a crowd of silent clients makes room for one
+ * that asks. The port is exclusive until another baton joins it (SO_REUSEPORT), as the next one of an upgrade does: from
+ * then on new connections go to that one.
+ */
+import { SystemCallError } from "../platform/error.ts";
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import { formatAddress, type InetAddress } from "../platform/network/address.ts";
+import { TO_SECOND_MEMBER } from "../platform/network/reuseport.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Watch } from "../platform/reactor.ts";
+import { type FetchHandler, HttpConnections } from "./http_connections.ts";
+
+const MAX_CONNECTIONS = 64;
+const BACKLOG = 256;
+/** Connections that were on their way to this baton's socket when another joined arrive within this time. */
+const RETIRE_MS = 1_000;
+
+export class HttpPort {
+  readonly #listener: Fd;
+  readonly #watch: Watch;
+  readonly #connections: HttpConnections;
+  /** Connections so far, which are not traffic of the service. */
+  accepted = 0;
+
+  /**
+   * @param joins another baton may already share the port
+   * @throws {SystemCallError} when the address is not available
+   */
+  constructor(
+    readonly platform: Platform,
+    readonly address: InetAddress,
+    handler: FetchHandler,
+    joins: boolean,
+  ) {
+    const { sockets } = platform;
+    this.#connections = new HttpConnections(platform, handler, MAX_CONNECTIONS, "replace");
+    const share = () => sockets.setOption(this.#listener, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
+    this.#listener = sockets.stream(address.family, { nonblocking: true });
+    try {
+      sockets.setOption(this.#listener, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
+      if (joins) share();
+      sockets.bindInet(this.#listener, address);
+      // With SO_REUSEADDR two sockets can bind as long as neither listens: only listen(2) claims the port.
+      sockets.listen(this.#listener, BACKLOG);
+      if (!joins) share();
+      else this.#steer();
+    } catch (error) {
+      this.#listener.close();
+      throw error;
+    }
+    this.#watch = platform.reactor.watch(this.#listener, () => this.#accept());
+  }
+
+  /** The one before, which will close its socket, shall have nothing in its queue then. */
+  #steer(): void {
+    try {
+      this.platform.sockets.attachReuseportProgram(this.#listener, TO_SECOND_MEMBER);
+    } catch (error) {
+      // gVisor. Both are asked, until one closes.
+      if (!(error instanceof SystemCallError)) throw error;
+    }
+  }
+
+  get text(): string {
+    return formatAddress(this.address);
+  }
+
+  #accept(): void {
+    try {
+      this.accepted += this.#connections.accept(this.#listener, () => true);
+    } finally {
+      if (this.#listener.isOpen) this.#watch.arm();
+    }
+  }
+
+  /** Another baton answers here: serves those who are connected already, and then no others. */
+  retire(): void {
+    this.platform.clock.after(RETIRE_MS, () => this.#closeListener());
+  }
+
+  #closeListener(): void {
+    if (!this.#listener.isOpen) return;
+    this.#accept();
+    this.#watch.cancel();
+    this.#listener.close();
+  }
+
+  close(): void {
+    this.#watch.cancel();
+    this.#listener.close();
+    this.#connections.close();
+  }
+}
