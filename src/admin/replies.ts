@@ -140,6 +140,7 @@ export const SUMMARY_REPLY = v.looseObject({
   pid: number,
   incarnation: number,
   epoch: maybeNumber,
+  order: string,
   startedAt: string,
   at: string,
   restarts: RESTARTS,
@@ -178,6 +179,7 @@ export const PROBE_REPLY = v.looseObject({ ready: v.boolean(), why: string });
 export type ReloadReply = v.InferOutput<typeof RELOAD_REPLY>;
 export type ServiceReply = v.InferOutput<typeof SERVICE_REPLY>;
 export type StatusReply = v.InferOutput<typeof STATUS_REPLY>;
+export type SummaryReply = v.InferOutput<typeof SUMMARY_REPLY>;
 export type StopReply = v.InferOutput<typeof STOP_REPLY>;
 export type UpgradeReply = v.InferOutput<typeof UPGRADE_REPLY>;
 

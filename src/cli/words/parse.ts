@@ -20,6 +20,7 @@ import { isLess, parseScale, type ScaleCommand } from "./parse_scale.ts";
 import { parseTrial, type ReloadRollout, reloadRollout, type TrialCommand } from "./parse_trial.ts";
 import { asksForVersion } from "./early_words.ts";
 import { splitWords } from "./split_words.ts";
+import { parseTop, type TopCommand } from "./parse_top.ts";
 import { CONFIG_FLAG, type Verb, VERB_NAMES, VERBS } from "./verbs.ts";
 import { type ServiceCommand, serviceCommand, type Words } from "./words.ts";
 
@@ -33,6 +34,7 @@ export type Command =
   | ServiceCommand<"status">
   | ServiceCommand<"stop">
   | ServiceCommand<"ready">
+  | TopCommand
   | PrestopCommand
   | InstallCommand
   | { readonly verb: "doctor"; readonly json: boolean }
@@ -78,6 +80,7 @@ const OTHER_TOOLS: ReadonlyMap<string, Verb> = new Map([
   ["kill", "stop"],
   ["quit", "stop"],
   ["ps", "status"],
+  ["watch", "top"],
   ["check", "doctor"],
   ["try", "rehearse"],
   ["test", "rehearse"],
@@ -185,6 +188,8 @@ export function parseCommandLine(argv: readonly string[], readConfig: ConfigRead
     case "stop":
     case "ready":
       return serviceCommand(verb, words);
+    case "top":
+      return parseTop(words);
     case "prestop":
       return parsePrestop(words);
     case "install":

@@ -1,5 +1,16 @@
 /** The verbs that look at a running service, and change nothing. */
-import { JSON_OUTPUT, NAME, RUNTIME_DIR, type VerbSpec } from "./verb_spec.ts";
+import { JSON_OUTPUT, NAME, RUNTIME_DIR, type VerbFlag, type VerbSpec } from "./verb_spec.ts";
+
+const INTERVAL: VerbFlag = {
+  flag: "interval",
+  placeholder: "TIME",
+  help: "Time between two looks. [default: 1s]",
+};
+const COUNT: VerbFlag = {
+  flag: "count",
+  placeholder: "N",
+  help: "End after so many looks.",
+};
 
 export const WATCH_VERBS = {
   status: {
@@ -9,6 +20,16 @@ export const WATCH_VERBS = {
     examples: [
       ["baton status", "the only running service"],
       ["baton status web --json", "one by name, for scripts"],
+    ],
+  },
+  top: {
+    summary: "Watch a service: its generations, their connections and shares, as they change.",
+    operands: "[NAME]",
+    flags: [NAME, RUNTIME_DIR, INTERVAL, COUNT, JSON_OUTPUT],
+    examples: [
+      ["baton top", "on a terminal; q ends it"],
+      ["baton top web --interval 5s --json", "in a pipe: a line for each look"],
+      ["baton top --count 1", "one look"],
     ],
   },
   ready: {

@@ -224,7 +224,11 @@ export const C = {
   TIOCGPGRP: 0x540f,
   TIOCSPGRP: 0x5410,
   TIOCOUTQ: 0x5411,
+  TIOCGWINSZ: 0x5413,
+  TCSETSW: 0x5403,
   // <termios.h>
+  ICANON: 2,
+  ECHO: 8,
   TOSTOP: 0o400,
   // <netinet/tcp.h>
   TCP_CORK: 3,

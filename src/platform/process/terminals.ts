@@ -21,6 +21,29 @@ export class Terminals {
     return flags !== null && (flags & C.TOSTOP) === 0;
   }
 
+  /** @returns null: `fd` is no terminal, or one that has no size */
+  sizeOf(fd: Fd | number): { readonly rows: number; readonly columns: number } | null {
+    // struct winsize { unsigned short ws_row, ws_col, ws_xpixel, ws_ypixel; }
+    const { bytes, view } = struct(8);
+    if (this.libc.c.ioctl(numberOf(fd), C.TIOCGWINSZ, bytes) !== 0) return null;
+    const [rows, columns] = [view.getUint16(0, true), view.getUint16(2, true)];
+    return rows === 0 || columns === 0 ? null : { rows, columns };
+  }
+
+  /**
+   * From now on each key is read as it is pressed, and not shown. Ctrl-C and Ctrl-Z stay signals.
+   * @returns makes it as it was before
+   */
+  readKeys(fd: Fd | number): () => void {
+    const { bytes, view } = struct(TERMIOS_SIZE);
+    if (this.libc.c.ioctl(numberOf(fd), C.TCGETS, bytes) !== 0) return () => {};
+    const before = bytes.slice();
+    const flags = view.getUint32(LOCAL_FLAGS_OFFSET, true);
+    view.setUint32(LOCAL_FLAGS_OFFSET, flags & ~(C.ICANON | C.ECHO), true);
+    this.libc.c.ioctl(numberOf(fd), C.TCSETSW, bytes);
+    return () => void this.libc.c.ioctl(numberOf(fd), C.TCSETSW, before);
+  }
+
   #localFlags(fd: Fd | number): number | null {
     const { bytes, view } = struct(TERMIOS_SIZE);
     if (this.libc.c.ioctl(numberOf(fd), C.TCGETS, bytes) !== 0) return null;
