@@ -47,6 +47,7 @@ const SUMMARY: SummaryReply = {
   epoch: 4,
   order: "start-first",
   startedAt: START,
+  at: START,
   restarts: { ok: 4, failed: 1, crashes: 0 },
   workers: { configured: 1, wanted: 1 },
   generations: [DRAINING, generation(4)],
