@@ -180,6 +180,7 @@ export type ReloadReply = v.InferOutput<typeof RELOAD_REPLY>;
 export type ServiceReply = v.InferOutput<typeof SERVICE_REPLY>;
 export type StatusReply = v.InferOutput<typeof STATUS_REPLY>;
 export type SummaryReply = v.InferOutput<typeof SUMMARY_REPLY>;
+export type GenerationReply = SummaryReply["generations"][number];
 export type StopReply = v.InferOutput<typeof STOP_REPLY>;
 export type UpgradeReply = v.InferOutput<typeof UPGRADE_REPLY>;
 
