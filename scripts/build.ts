@@ -7,6 +7,7 @@ import * as esbuild from "esbuild";
 import { VERSION } from "../src/cli/console/version.ts";
 import { ownEnvironment } from "./binary/own_environment.ts";
 import { unexpectedNeeds } from "./binary/needs.ts";
+import { makePage } from "./page.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 /** The binary's own bundle, in parts. */
@@ -46,6 +47,17 @@ const STD: esbuild.Plugin = {
   },
 };
 
+/** The page at the admin address, as one document. */
+const PAGE: esbuild.Plugin = {
+  name: "page",
+  setup(build) {
+    build.onLoad({ filter: /\/src\/admin\/page\/built_page\.ts$/ }, async () => {
+      return { contents: `export const BUILT_PAGE = ${JSON.stringify(await page)};`, loader: "ts" };
+    });
+  },
+};
+const page = makePage();
+
 const OPTIONS = {
   absWorkingDir: ROOT,
   bundle: true,
@@ -53,7 +65,7 @@ const OPTIONS = {
   platform: "node",
   target: "esnext",
   external: ["bun:ffi", "node:*"],
-  plugins: [STD],
+  plugins: [STD, PAGE],
   legalComments: "none",
   logLevel: "warning",
 } satisfies esbuild.BuildOptions;

@@ -121,7 +121,9 @@ const LAYERS = {
     ...["config", "lifecycle", "log", "platform", "drain", "launcher", "report", "process"],
     ...["generation", "supervisor"],
   ],
+  "admin/page": ["admin/replies.ts", "config/values", "platform/clock.ts (types)"],
   admin: [
+    "admin/page/built_page.ts",
     "metrics",
     "platform",
     "stats",
@@ -173,6 +175,7 @@ const LAYERS = {
 const ENTRIES = {
   "main_bun.ts": ["cli/start.ts", "platform/runtime/bun.ts"],
   "main_deno.ts": ["cli/start.ts", "platform/runtime/deno.ts"],
+  "main_page.ts": ["admin/page/app.ts", "platform/runtime/browser.ts"],
 } as const;
 
 const GRANTS: readonly Grant[] = [
@@ -289,6 +292,7 @@ const GRANTS: readonly Grant[] = [
 const RESERVED = {
   "platform/runtime/bun.ts": ["main_bun.ts"],
   "platform/runtime/deno.ts": ["main_deno.ts"],
+  "platform/runtime/browser.ts": ["main_page.ts"],
   "platform/runtime/poll_thread.ts": ["platform/runtime"],
   "platform/runtime/exec_strings.ts": ["platform/runtime"],
   "platform/libc/libc.ts": ["platform"],
@@ -343,6 +347,7 @@ const MODULES = {
     "admin/replies.ts",
     "admin/routes",
     "events/event.ts",
+    "admin/page",
     "cli/console",
     "cli/service/socket_activation.ts",
   ],
@@ -377,6 +382,9 @@ const PURE = [
     "admin/http1.ts",
     "admin/repair.ts",
   ],
+  ...["admin/page/curves.ts", "admin/page/happenings.ts", "admin/page/lanes.ts"],
+  ...["admin/page/outcomes.ts", "admin/page/texts.ts", "admin/page/texts_of_reloads.ts"],
+  ...["drain/classify.ts", "handoff/socket_protocols.ts", "admin/http1.ts", "admin/repair.ts"],
   ...["health/monitor.ts", "health/dialogue.ts", "health/http2_frames.ts", "health/http_answer.ts"],
   ...["health/tcp_dialogue.ts", "health/redis_dialogue.ts", "health/http_dialogue.ts"],
   ...["health/grpc_dialogue.ts", "health/log_line.ts"],
@@ -416,6 +424,8 @@ const EXCEPTIONS: readonly Exception[] = [];
 const TESTED = {
   "admin/access.ts": ["AccessRequest", "Refusal"],
   "admin/http1.ts": ["ParseResult"],
+  "admin/page/built_page.ts": ["BuiltPage"],
+  "admin/page/feed.ts": ["FeedParts"],
   "admin/probe_server.ts": ["answerProbe"],
   "cli/commands/prestop.ts": ["drainOutcome", "remaining"],
   "cli/words/parse_args.ts": ["ParseOptions"],

@@ -39,13 +39,14 @@ export function assemble(html: string, style: string, script: string): BuiltPage
       throw new Error("Cannot make the page: it would end early");
     }
   }
-  const whole = put(put(html, "/* page.css */", style), "/* page.js */", script);
+  const whole = put(put(html, "page.css", style), "page.js", script);
   return { html: whole, policy: policyFor(style, script) };
 }
 
-function put(html: string, place: string, text: string): string {
-  const parts = html.split(place);
-  if (parts.length !== 2) throw new Error(`Cannot make the page: page.html needs one ${place}`);
+/** @param file whose name is there in a comment, with space around it that is not part of the text */
+function put(html: string, file: string, text: string): string {
+  const parts = html.split(new RegExp(`\\s*/\\* ${file} \\*/\\s*`));
+  if (parts.length !== 2) throw new Error(`Cannot make the page: page.html needs one ${file}`);
   return parts.join(text);
 }
 

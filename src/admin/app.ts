@@ -5,6 +5,7 @@
 import type { Hono } from "hono";
 import type { AdminParts } from "./admin_parts.ts";
 import { guard } from "./guard.ts";
+import { mountPage } from "./routes/page.ts";
 import { type AdminEnv, Routes } from "./routes/routes.ts";
 import { mountMetrics } from "./routes/metrics.ts";
 import { mountEvents } from "./routes/events.ts";
@@ -17,6 +18,7 @@ export function adminApp(parts: AdminParts): Hono<AdminEnv> {
   mountV1(routes, parts);
   mountMetrics(routes, parts);
   mountEvents(routes, parts);
+  mountPage(routes, parts);
   routes.refuseOtherMethods();
   app.notFound((context) => context.json({ error: `no such path: ${context.req.path}` }, 404));
   app.onError((error, context) => context.json({ error: error.message }, 500));

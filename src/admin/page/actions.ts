@@ -1,13 +1,11 @@
 /** The buttons: each is one request, made with the token where one is needed, and its outcome is shown and said. */
+import type { Access } from "./built_page.ts";
 import { byId, setAttribute, setText, show } from "./dom.ts";
 import { noAnswer, type Outcome, outcomeOf, type Request } from "./outcomes.ts";
 import { TokenDialog } from "./token_dialog.ts";
 import type { SummaryReply } from "../replies.ts";
 
-/** What may be done from here: `open`, on the control socket, needs no token. */
-export type Access = "open" | "token" | "read-only";
-
-export interface ActionsParts {
+interface ActionsParts {
   readonly access: Access;
   /** Sends a POST. */
   readonly send: (path: string, token: string | null) => Promise<{ status: number; body: unknown }>;

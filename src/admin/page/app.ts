@@ -5,7 +5,8 @@
 import * as v from "valibot";
 import type { Clock } from "../../platform/clock.ts";
 import { SUMMARY_REPLY, type SummaryReply } from "../replies.ts";
-import { type Access, Actions } from "./actions.ts";
+import { Actions } from "./actions.ts";
+import type { Access } from "./built_page.ts";
 import { byId, setText } from "./dom.ts";
 import { Feed } from "./feed.ts";
 import { type Happening, Latest, parseHappening, stateBegun } from "./happenings.ts";

@@ -6,7 +6,7 @@ interface Sample {
   readonly count: number;
 }
 
-export interface Curve {
+interface Curve {
   readonly epoch: number;
   /** `d` of an SVG path. */
   readonly path: string;
@@ -14,7 +14,7 @@ export interface Curve {
 }
 
 /** Of a drawing: y goes down. */
-export interface Size {
+interface Size {
   readonly width: number;
   readonly height: number;
 }

@@ -1,13 +1,13 @@
 /** The web page of the service, at the root of the admin address. It is loaded when the first one asks for it. */
 import type { AdminParts } from "../admin_parts.ts";
-import type { Access } from "../page/actions.ts";
+import type { Access } from "../page/built_page.ts";
 import type { AdminEnv, Routes } from "./routes.ts";
 
 /** In page.html. */
 const ACCESS_PLACE = 'data-access="token"';
 
 /** What may be changed from the page. */
-export function accessBy(
+function accessBy(
   door: AdminEnv["Bindings"]["door"],
   access: AdminParts["access"],
 ): Access {
