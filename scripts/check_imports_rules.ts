@@ -384,7 +384,6 @@ const PURE = [
   ],
   ...["admin/page/curves.ts", "admin/page/happenings.ts", "admin/page/lanes.ts"],
   ...["admin/page/outcomes.ts", "admin/page/texts.ts", "admin/page/texts_of_reloads.ts"],
-  ...["drain/classify.ts", "handoff/socket_protocols.ts", "admin/http1.ts", "admin/repair.ts"],
   ...["health/monitor.ts", "health/dialogue.ts", "health/http2_frames.ts", "health/http_answer.ts"],
   ...["health/tcp_dialogue.ts", "health/redis_dialogue.ts", "health/http_dialogue.ts"],
   ...["health/grpc_dialogue.ts", "health/log_line.ts"],
