@@ -47,6 +47,7 @@ const SERVICE: SummaryReply = {
   pid: 1,
   incarnation: 0,
   epoch: 1,
+  order: "start-first",
   startedAt: ONE.startedAt,
   at: ONE.startedAt,
   restarts: { ok: 1, failed: 0, crashes: 0 },
