@@ -49,7 +49,9 @@ function textOf(generation: Generation, { trial }: Course): string | null {
       return `${phase}, ${percent} % of the new connections${left}`;
     }
     case "draining":
-      return `draining${drain === null ? since : ` ${drain.left} of ${drain.first}`}${left}`;
+      return drain === null || drain.first === 0
+        ? `draining${since}${left}`
+        : `draining ${drain.left} of ${drain.first}${left}`;
     case "stopping":
       return `stopping${since}${left}`;
     default:

@@ -58,7 +58,11 @@ const COLUMNS: readonly Column[] = [
     rank: 5,
     text: ({ connections, state }) => alive(state, connections.undecided),
   },
-  { title: "QUEUE", rank: 2, text: ({ queue }) => String(queue) },
+  {
+    title: "QUEUE",
+    rank: 2,
+    text: ({ queue, state }) => queue > 0 ? String(queue) : alive(state, queue),
+  },
   {
     title: "FOR",
     rank: 4,
@@ -170,7 +174,9 @@ function reloadLines({ summary }: View): Line[] {
   const style = result === "ok" ? null : "red";
   lines.push([], [[style, harmless(`last reload: ${result} in ${durationMs} ms${why}`)]]);
   const story = storyLine(lastReload);
-  if (story !== "") lines.push([["dim", `  ${harmless(story)}`]]);
+  for (const part of story === "" ? [] : story.split("; ")) {
+    lines.push([["dim", `  ${harmless(part)}`]]);
+  }
   if (lastWords === null || lastWords.lines.length === 0) return lines;
   lines.push([["bold", `last output of generation ${lastWords.epoch}:`]]);
   for (const text of lastWords.lines) lines.push([[null, `  ${harmless(text)}`]]);
@@ -211,7 +217,7 @@ export function lineOf({ name, generations, isQueued }: SummaryReply, nowMs: num
     const { epoch, state, percent, connections: { busy, idle, undecided }, drain, leftMs, queue } =
       generation;
     const left = leftMs === null ? "" : `, ${secondsText(leftMs, Math.ceil)} left`;
-    const course = drain === null ? "" : ` ${drain.left} of ${drain.first}`;
+    const course = drain === null || drain.first === 0 ? "" : ` ${drain.left} of ${drain.first}`;
     const share = percent > 0 ? ` ${percent} %` : "";
     return `generation ${epoch} ${state}${share}${course}${left}, ${busy} busy, ${idle} idle, ` +
       `${undecided} undecided, ${queue} queued`;
