@@ -5,6 +5,7 @@
 import { type Stats, statSync } from "node:fs";
 import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
+import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { parseResponse } from "./http1.ts";
 import { concatBytes } from "../platform/bytes.ts";
@@ -25,6 +26,8 @@ export interface ControlRequest {
   readonly path: string;
   /** 0: no limit. */
   readonly timeoutMs: number;
+  /** Called again and again while there is no reply. */
+  readonly meanwhile?: { readonly everyMs: number; call(): void };
 }
 
 export interface ControlResponse {
@@ -63,6 +66,7 @@ export function callControl(
     );
     const chunks: Uint8Array[] = [];
     for (let total = 0; total < MAX_RESPONSE_BYTES;) {
+      awaitReply(platform, socket, request);
       const bytes = descriptors.read(socket, new Uint8Array(READ_SIZE));
       if (bytes === null) throw new ControlError("timed_out", "no reply in time");
       if (bytes.length === 0) break;
@@ -86,6 +90,19 @@ export function callControl(
       );
     }
     throw new ControlError("broken", error.message);
+  }
+}
+
+/** Waits for the next bytes. @throws {ControlError} when they do not come in time */
+function awaitReply({ clock, descriptors }: Platform, socket: Fd, request: ControlRequest): void {
+  const { meanwhile, timeoutMs } = request;
+  if (meanwhile === undefined) return;
+  const endsAtMs = timeoutMs === 0 ? Infinity : clock.now() + timeoutMs;
+  for (;;) {
+    const leftMs = Math.ceil(Math.min(meanwhile.everyMs, endsAtMs - clock.now()));
+    if (leftMs <= 0) throw new ControlError("timed_out", "no reply in time");
+    if (descriptors.waitReadable([socket], leftMs).length > 0) return;
+    meanwhile.call();
   }
 }
 

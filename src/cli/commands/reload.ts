@@ -20,6 +20,7 @@ export function commandReload(platform: Platform, command: ReloadCommand, print:
     method: "POST",
     path: `/v1/reload${query(command.how)}`,
     timeoutMs: command.timeoutMs ?? 0,
+    showsProgress: true,
   });
   const report = readReply(RELOAD_REPLY, "reload", reply);
   if (command.json) print.out(JSON.stringify(report, null, 2));

@@ -69,6 +69,7 @@ function askToStop(
       path: "/v1/stop?wait=1",
       // 0 would mean no limit.
       timeoutMs: command.timeoutMs === null ? 0 : Math.max(1, command.timeoutMs),
+      showsProgress: true,
     });
     return readReply(STOP_REPLY, "stop", reply);
   } catch (error) {

@@ -38,6 +38,7 @@ export function commandScale(platform: Platform, command: ScaleCommand, print: P
     method: "POST",
     path: `/v1/scale?${relative ? "by" : "workers"}=${workers}`,
     timeoutMs: command.timeoutMs ?? 0,
+    showsProgress: true,
   });
   const report = readReply(SCALE_REPLY, "scale", reply);
   const present = report.workers === 1 ? "1 worker" : `${report.workers} workers`;

@@ -67,6 +67,7 @@ function request(
       method: "POST",
       path: `/v1/upgrade?${query}`,
       timeoutMs: command.timeoutMs ?? 0,
+      showsProgress: true,
     });
     return readReply(UPGRADE_REPLY, "upgrade", reply);
   } catch (error) {

@@ -12,13 +12,14 @@ import {
 } from "../../admin/paths.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Target } from "../words/words.ts";
+import { progressView, showing } from "./progress_view.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_SYSTEM, EXIT_USAGE } from "./exit_status.ts";
 
 /** @throws {UserError} when no baton answers, or several could be meant */
 export function callService(
   platform: Platform,
   target: Target,
-  request: ControlRequest,
+  request: ControlRequest & { readonly showsProgress?: true },
 ): { readonly body: unknown; readonly peerPid: number } {
   const uid = platform.processes.userId();
   const asked = runtimeDirectory(target.runtimeDir, platform.runtime.env(), uid);
@@ -29,10 +30,17 @@ export function callService(
   const name = target.name ?? onlyService(asked, around, living);
   const directory = placeOf(name);
   const { socket, lock } = servicePaths(directory, name);
+  const progress = request.showsProgress ? progressView(platform) : null;
+  const meanwhile = progress && showing(platform, socket, progress);
   try {
-    const { body, peerPid } = callControl(platform, socket, request);
+    const { body, peerPid } = callControl(platform, socket, {
+      ...request,
+      ...meanwhile && { meanwhile },
+    });
+    progress?.clear();
     return { body: JSON.parse(body), peerPid };
   } catch (error) {
+    progress?.clear();
     if (error instanceof SyntaxError) {
       throw new UserError(`Cannot understand the reply at ${socket}: it is not JSON`, {
         status: EXIT_SYSTEM,
