@@ -5,10 +5,10 @@
 import { type Stats, statSync } from "node:fs";
 import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
-import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import { parseResponse } from "./http1.ts";
+import { parseHead, parseResponse } from "./http1.ts";
 import { concatBytes } from "../platform/bytes.ts";
+import type { Fd } from "../platform/fd.ts";
 import { ROOT_UID } from "../platform/process/processes.ts";
 
 const READ_SIZE = 64 * 1024;
@@ -43,6 +43,64 @@ export function callControl(
   socketPath: string,
   request: ControlRequest,
 ): ControlResponse {
+  return withControl(platform, socketPath, request, ({ socket, peerPid }) => {
+    const chunks: Uint8Array[] = [];
+    for (let total = 0; total < MAX_RESPONSE_BYTES;) {
+      awaitReply(platform, socket, request);
+      const bytes = platform.descriptors.read(socket, new Uint8Array(READ_SIZE));
+      if (bytes === null) throw new ControlError("timed_out", "no reply in time");
+      if (bytes.length === 0) break;
+      chunks.push(bytes);
+      total += bytes.length;
+    }
+    const response = parseResponse(concatBytes(...chunks));
+    if (response === null) throw cutOff(socketPath);
+    return { ...response, peerPid };
+  });
+}
+
+/**
+ * Reads a response whose body comes bit by bit, until baton ends it or `onText` returns false.
+ * @throws {ControlError}
+ */
+export function streamControl(
+  platform: Platform,
+  socketPath: string,
+  request: ControlRequest,
+  onText: (text: string, status: number) => boolean,
+): void {
+  withControl(platform, socketPath, request, ({ socket }) => {
+    const decoder = new TextDecoder();
+    let head = new Uint8Array(0);
+    let status: number | null = null;
+    for (;;) {
+      const bytes = platform.descriptors.read(socket, new Uint8Array(READ_SIZE));
+      if (bytes === null) throw new ControlError("timed_out", "no reply in time");
+      if (bytes.length === 0) break;
+      let body: Uint8Array = bytes;
+      if (status === null) {
+        head = concatBytes(head, bytes);
+        const parsed = parseHead(head);
+        if (parsed === null) continue;
+        ({ status, body } = parsed);
+      }
+      if (!onText(decoder.decode(body, { stream: true }), status)) return;
+    }
+    if (status === null) throw cutOff(socketPath);
+  });
+}
+
+function cutOff(socketPath: string): ControlError {
+  return new ControlError("broken", `${socketPath} closed the connection without a reply`);
+}
+
+/** Sends a request, and closes the connection after `use`. @throws {ControlError} */
+function withControl<T>(
+  platform: Platform,
+  socketPath: string,
+  request: ControlRequest,
+  use: (connection: { readonly socket: Fd; readonly peerPid: number }) => T,
+): T {
   const { sockets, descriptors, processes } = platform;
   const stat = statSocket(socketPath);
   if (stat === null) throw new ControlError("absent", `no control socket at ${socketPath}`);
@@ -64,20 +122,7 @@ export function callControl(
       socket,
       new TextEncoder().encode(`${request.method} ${request.path} HTTP/1.1\r\nHost: baton\r\n\r\n`),
     );
-    const chunks: Uint8Array[] = [];
-    for (let total = 0; total < MAX_RESPONSE_BYTES;) {
-      awaitReply(platform, socket, request);
-      const bytes = descriptors.read(socket, new Uint8Array(READ_SIZE));
-      if (bytes === null) throw new ControlError("timed_out", "no reply in time");
-      if (bytes.length === 0) break;
-      chunks.push(bytes);
-      total += bytes.length;
-    }
-    const response = parseResponse(concatBytes(...chunks));
-    if (response === null) {
-      throw new ControlError("broken", `${socketPath} closed the connection without a reply`);
-    }
-    return { ...response, peerPid };
+    return use({ socket, peerPid });
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
     if (error.errno === C.ECONNREFUSED || error.errno === C.ENOENT) {

@@ -112,12 +112,21 @@ export function encodeStreamHead(
 
 /** @returns status and body of a complete response, or null when it was cut off */
 export function parseResponse(bytes: Uint8Array): { status: number; body: string } | null {
+  const parsed = parseHead(bytes);
+  if (parsed === null || parsed.body.length < (parsed.length ?? 0)) return null;
+  return { status: parsed.status, body: new TextDecoder().decode(parsed.body) };
+}
+
+/** @returns the status, and what has come of the body; null: the head is not complete */
+export function parseHead(
+  bytes: Uint8Array,
+): { status: number; length: number | null; body: Uint8Array } | null {
   const end = indexOfBytes(bytes, HEAD_END);
   if (end < 0) return null;
   const head = new TextDecoder().decode(bytes.subarray(0, end));
   const status = /^HTTP\/1\.[01] (\d{3})/.exec(head);
   const length = /^content-length: *(\d+)/im.exec(head);
-  const body = bytes.subarray(end + 4);
-  if (status === null || (length !== null && body.length < Number(length[1]))) return null;
-  return { status: Number(status[1]), body: new TextDecoder().decode(body) };
+  const body = bytes.subarray(end + HEAD_END.length);
+  if (status === null) return null;
+  return { status: Number(status[1]), length: length && Number(length[1]), body };
 }

@@ -22,6 +22,7 @@ const COMMANDS: {
   ...CHANGES,
   status: async () => (await import("./status.ts")).commandStatus,
   top: async () => (await import("./top/top.ts")).commandTop,
+  events: async () => (await import("./events/command.ts")).commandEvents,
   stop: async () => (await import("./stop.ts")).commandStop,
   ready: async () => (await import("./ready.ts")).commandReady,
   prestop: async () => (await import("./prestop.ts")).commandPrestop,

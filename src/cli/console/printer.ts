@@ -13,12 +13,15 @@ import type { Platform } from "../../platform/platform.ts";
 export interface Printer {
   out(line: string): void;
   error(line: string): void;
+  /** Standard output takes nothing more: its reader has closed it, or it has failed. */
+  readonly isClosed: boolean;
   /** Why standard output could not be written; null: it could, or its reader has closed it. */
   readonly failure: SystemCallError | null;
 }
 
 export function terminalPrinter({ libc, descriptors }: Platform): Printer {
   let failure: SystemCallError | null = null;
+  let isClosed = false;
   const write = (descriptor: number, line: string): SystemCallError | null => {
     try {
       const text = new TextEncoder().encode(`${printable(line)}\n`);
@@ -32,9 +35,14 @@ export function terminalPrinter({ libc, descriptors }: Platform): Printer {
   return {
     out: (line) => {
       const error = write(1, line);
-      if (error !== null && error.errno !== C.EPIPE) failure ??= error;
+      if (error === null) return;
+      isClosed = true;
+      if (error.errno !== C.EPIPE) failure ??= error;
     },
     error: (line) => void write(2, line),
+    get isClosed() {
+      return isClosed;
+    },
     get failure() {
       return failure;
     },

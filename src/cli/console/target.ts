@@ -21,6 +21,27 @@ export function callService(
   target: Target,
   request: ControlRequest & { readonly showsProgress?: true },
 ): { readonly body: unknown; readonly peerPid: number } {
+  return withService(platform, target, ({ socket }) => {
+    const progress = request.showsProgress ? progressView(platform) : null;
+    const meanwhile = progress && showing(platform, socket, progress);
+    try {
+      const { body, peerPid } = callControl(platform, socket, {
+        ...request,
+        ...meanwhile && { meanwhile },
+      });
+      return { body: JSON.parse(body), peerPid };
+    } finally {
+      progress?.clear();
+    }
+  });
+}
+
+/** Calls `use` with the paths of the service that is meant. @throws {UserError} when no baton answers it */
+export function withService<T>(
+  platform: Platform,
+  target: Target,
+  use: (paths: { readonly socket: string; readonly lock: string }) => T,
+): T {
   const uid = platform.processes.userId();
   const asked = runtimeDirectory(target.runtimeDir, platform.runtime.env(), uid);
   const around = target.runtimeDir === null ? visibleServices(asked) : servicesIn(asked);
@@ -30,17 +51,9 @@ export function callService(
   const name = target.name ?? onlyService(asked, around, living);
   const directory = placeOf(name);
   const { socket, lock } = servicePaths(directory, name);
-  const progress = request.showsProgress ? progressView(platform) : null;
-  const meanwhile = progress && showing(platform, socket, progress);
   try {
-    const { body, peerPid } = callControl(platform, socket, {
-      ...request,
-      ...meanwhile && { meanwhile },
-    });
-    progress?.clear();
-    return { body: JSON.parse(body), peerPid };
+    return use({ socket, lock });
   } catch (error) {
-    progress?.clear();
     if (error instanceof SyntaxError) {
       throw new UserError(`Cannot understand the reply at ${socket}: it is not JSON`, {
         status: EXIT_SYSTEM,

@@ -16,6 +16,7 @@ import {
   type PrestopCommand,
 } from "./parse_pod.ts";
 import { type CompletionsCommand, parseCompletions } from "./parse_completions.ts";
+import { type EventsCommand, parseEvents } from "./parse_events.ts";
 import { isLess, parseScale, type ScaleCommand } from "./parse_scale.ts";
 import { parseTrial, type ReloadRollout, reloadRollout, type TrialCommand } from "./parse_trial.ts";
 import { asksForVersion } from "./early_words.ts";
@@ -32,6 +33,7 @@ export type Command =
   | ScaleCommand
   | UpgradeCommand
   | ServiceCommand<"status">
+  | EventsCommand
   | ServiceCommand<"stop">
   | ServiceCommand<"ready">
   | TopCommand
@@ -190,6 +192,8 @@ export function parseCommandLine(argv: readonly string[], readConfig: ConfigRead
       return serviceCommand(verb, words);
     case "top":
       return parseTop(words);
+    case "events":
+      return parseEvents(words);
     case "prestop":
       return parsePrestop(words);
     case "install":

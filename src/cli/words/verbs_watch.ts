@@ -11,6 +11,27 @@ const COUNT: VerbFlag = {
   placeholder: "N",
   help: "End after so many looks.",
 };
+const EVENT_FLAGS: readonly VerbFlag[] = [
+  {
+    flag: "follow",
+    placeholder: null,
+    help: "Go on with what happens, also across upgrades of baton, until the service ends.",
+  },
+  {
+    flag: "since",
+    placeholder: "TIME",
+    help: "From this time on: 10m ago, 2026-11-29T10:00:00Z, or after the event with this id. By " +
+      "default everything that is kept, and with --follow nothing of it.",
+  },
+  {
+    flag: "only",
+    placeholder: "NAMES",
+    help: "Only these events, with commas between them: reload.*,generation.crashed. By default " +
+      "every outcome.",
+  },
+  { flag: "all", placeholder: null, help: "Steps on the way, too." },
+  { flag: "text", placeholder: null, help: "Print text for people instead of JSON lines." },
+];
 
 export const WATCH_VERBS = {
   status: {
@@ -30,6 +51,14 @@ export const WATCH_VERBS = {
       ["baton top", "on a terminal; q ends it"],
       ["baton top web --interval 5s --json", "in a pipe: a line for each look"],
       ["baton top --count 1", "one look"],
+  events: {
+    summary: "Print what happens to a service, one JSON line each.",
+    operands: "[NAME]",
+    flags: [NAME, RUNTIME_DIR, ...EVENT_FLAGS],
+    examples: [
+      ["baton events", "the outcomes that are kept"],
+      ["baton events web --follow --all --text", "each step as it happens, for people"],
+      ["baton events --since 1h --only reload.failed", "the failed reloads of the last hour"],
     ],
   },
   ready: {
