@@ -5,7 +5,7 @@
 import type { Platform } from "../../platform/platform.ts";
 import type { Printer } from "../console/printer.ts";
 import type { Command } from "../words/parse.ts";
-import { CHANGES } from "./changes.ts";
+import { CHANGES, WATCHING } from "./service_commands.ts";
 
 /** Does what the command asks for, and returns the exit status. */
 type Perform<C extends Command> = (
@@ -20,11 +20,8 @@ const COMMANDS: {
   readonly [V in OtherVerb]: () => Promise<Perform<Extract<Command, { verb: V }>>>;
 } = {
   ...CHANGES,
-  status: async () => (await import("./status.ts")).commandStatus,
-  top: async () => (await import("./top/top.ts")).commandTop,
-  events: async () => (await import("./events/command.ts")).commandEvents,
+  ...WATCHING,
   stop: async () => (await import("./stop.ts")).commandStop,
-  ready: async () => (await import("./ready.ts")).commandReady,
   prestop: async () => (await import("./prestop.ts")).commandPrestop,
   install: async () => (await import("./install.ts")).commandInstall,
   doctor: async () => (await import("./doctor.ts")).commandDoctor,

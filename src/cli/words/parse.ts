@@ -16,12 +16,11 @@ import {
   type PrestopCommand,
 } from "./parse_pod.ts";
 import { type CompletionsCommand, parseCompletions } from "./parse_completions.ts";
-import { type EventsCommand, parseEvents } from "./parse_events.ts";
 import { isLess, parseScale, type ScaleCommand } from "./parse_scale.ts";
 import { parseTrial, type ReloadRollout, reloadRollout, type TrialCommand } from "./parse_trial.ts";
 import { asksForVersion } from "./early_words.ts";
 import { splitWords } from "./split_words.ts";
-import { parseTop, type TopCommand } from "./parse_top.ts";
+import { parseWatch, type WatchCommand } from "./parse_watch.ts";
 import { CONFIG_FLAG, type Verb, VERB_NAMES, VERBS } from "./verbs.ts";
 import { type ServiceCommand, serviceCommand, type Words } from "./words.ts";
 
@@ -32,11 +31,8 @@ export type Command =
   | TrialCommand
   | ScaleCommand
   | UpgradeCommand
-  | ServiceCommand<"status">
-  | EventsCommand
   | ServiceCommand<"stop">
-  | ServiceCommand<"ready">
-  | TopCommand
+  | WatchCommand
   | PrestopCommand
   | InstallCommand
   | { readonly verb: "doctor"; readonly json: boolean }
@@ -187,13 +183,12 @@ export function parseCommandLine(argv: readonly string[], readConfig: ConfigRead
       return { ...serviceCommand(verb, words), exec, inPlace: words.flags.has("in-place") };
     }
     case "status":
-    case "stop":
-    case "ready":
-      return serviceCommand(verb, words);
     case "top":
-      return parseTop(words);
     case "events":
-      return parseEvents(words);
+    case "ready":
+      return parseWatch(verb, words);
+    case "stop":
+      return serviceCommand(verb, words);
     case "prestop":
       return parsePrestop(words);
     case "install":

@@ -51,6 +51,8 @@ export const WATCH_VERBS = {
       ["baton top", "on a terminal; q ends it"],
       ["baton top web --interval 5s --json", "in a pipe: a line for each look"],
       ["baton top --count 1", "one look"],
+    ],
+  },
   events: {
     summary: "Print what happens to a service, one JSON line each.",
     operands: "[NAME]",
