@@ -368,8 +368,9 @@ const RESERVED = {
 const MODULES = {
   "prom-client": ["metrics/exposition.ts"],
   "@opentelemetry/api": ["metrics/otlp"],
-  "@opentelemetry/exporter-metrics-otlp-http": ["metrics/otlp"],
-  "@opentelemetry/exporter-trace-otlp-http": ["metrics/otlp"],
+  "@opentelemetry/otlp-exporter-base": ["metrics/otlp"],
+  "@opentelemetry/otlp-exporter-base/node-http": ["metrics/otlp"],
+  "@opentelemetry/otlp-transformer": ["metrics/otlp"],
   "@opentelemetry/resources": ["metrics/otlp"],
   "@opentelemetry/sdk-metrics": ["metrics/otlp"],
   "@opentelemetry/sdk-trace": ["metrics/otlp"],
