@@ -8,6 +8,7 @@ import { ADMIN } from "./tables/admin_options.ts";
 import { HEALTH, READINESS } from "./tables/check_options.ts";
 import { LISTENERS, TAKEOVER } from "./tables/listener_options.ts";
 import { OUTPUT } from "./tables/output_options.ts";
+import { METRICS } from "./tables/metrics_options.ts";
 import { ADMISSION, HOOKS } from "./tables/release_options.ts";
 import { SERVICE, WORKERS } from "./tables/service_options.ts";
 import { CRASHES, PODS, STOP } from "./tables/stop_options.ts";
@@ -49,6 +50,7 @@ export const OPTION_BY_FIELD = {
   ...group("Drain and stop", STOP),
   ...group("Pods", PODS),
   ...group("Admin API", ADMIN),
+  ...group("Metrics", METRICS),
   ...group("Crashes", CRASHES),
   ...group("Takeover from another baton", TAKEOVER),
   ...group("Signals and output", OUTPUT),

@@ -26,8 +26,7 @@ export interface OtlpPushOptions {
   readonly url: string;
   /** Called once, when there is something to send. */
   readonly load: () => Promise<OtlpSender>;
-  readonly families: () => readonly Family[];
-  readonly times: () => Times;
+  readonly collect: () => { readonly families: readonly Family[]; readonly times: Times };
   readonly log: { info(message: string): void; warn(message: string): void };
 }
 
@@ -71,9 +70,12 @@ export class OtlpPush {
   }
 
   async #sendMetrics(): Promise<void> {
-    const { clock, intervalMs, families, times } = this.options;
+    const { clock, intervalMs, collect } = this.options;
     this.#timer = clock.after(intervalMs, () => void this.#sendMetrics());
-    await this.#send("metrics", (sender) => sender.sendMetrics(families(), times()));
+    await this.#send("metrics", (sender) => {
+      const { families, times } = collect();
+      return sender.sendMetrics(families, times);
+    });
   }
 
   async #sendSpans(): Promise<void> {

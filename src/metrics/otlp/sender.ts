@@ -33,7 +33,8 @@ const SCOPE = "baton";
 export interface Destination {
   /** Without the path of the signal: http://127.0.0.1:4318 */
   readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
+  /** For each request again. */
+  readonly headers: () => Readonly<Record<string, string>>;
   /** Certificates of the authorities that are trusted, as PEM; null: those that the runtime has. */
   readonly authorities: string | null;
 }
@@ -115,10 +116,13 @@ export class Sender {
 
 function optionsFor({ url, headers, authorities }: Destination, path: string, version: string) {
   const base = url.endsWith("/") ? url : `${url}/`;
-  const all = { ...headers, "Content-Type": "application/x-protobuf" };
   return {
     url: new URL(path, base).href,
-    headers: () => Promise.resolve(all),
+    // What it throws is the outcome of that request.
+    headers: () =>
+      new Promise<Record<string, string>>((resolve) =>
+        resolve({ ...headers(), "Content-Type": "application/x-protobuf" })
+      ),
     timeoutMillis: TIMEOUT_MS,
     concurrencyLimit: CONCURRENCY,
     compression: "none" as const,

@@ -1,0 +1,97 @@
+/** What this instance counts about its service, and what it sends of that (--otlp). */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { UserError } from "../../../config/values/errors.ts";
+import { parseHeaders } from "../../../config/values/otlp_url.ts";
+import { familiesOf } from "../../../metrics/families.ts";
+import { OtlpPush } from "../../../metrics/otlp/push.ts";
+import { ownUsage } from "../../../platform/own_usage.ts";
+import { sysctl } from "../../../platform/process/proc.ts";
+import type { Summary } from "../../../report/summary.ts";
+import type { Registry } from "../../../stats/registry.ts";
+import { VERSION } from "../../console/version.ts";
+import type { ServiceSetup } from "../service_setup.ts";
+
+/** Of Debian and Alpine, Fedora, SUSE: what an administrator has added is in these, and not in the runtime. */
+const AUTHORITIES = [
+  "/etc/ssl/certs/ca-certificates.crt",
+  "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/ssl/ca-bundle.pem",
+];
+/** Any permission of others, and to write for the group. */
+const FORBIDDEN_MODE = 0o027;
+
+interface Reported {
+  summary(): Summary;
+}
+
+/** @returns null without --otlp. @throws {UserError} when its headers cannot be used */
+export function otlpPush(
+  { platform, config, logger }: Pick<ServiceSetup, "platform" | "config" | "logger">,
+  registry: Pick<Registry, "read">,
+  supervisor: () => Reported,
+): OtlpPush | null {
+  const { otlp: url, otlpIntervalMs: intervalMs, otlpHeadersFile: file, name } = config;
+  if (url === null) return null;
+  const { clock, runtime: { pid } } = platform;
+  const headers = () => file === null ? {} : readHeaders(file);
+  headers();
+  return new OtlpPush({
+    ...{ clock, url, intervalMs, log: logger },
+    load: async () => {
+      const { Sender } = await import("../../../metrics/otlp/sender.ts");
+      const { startedAt } = supervisor().summary();
+      return new Sender({ url, headers, authorities: authorities() }, {
+        "service.name": name,
+        "service.instance.id": instanceId(`${hostName()} ${name} ${startedAt}`),
+        "host.name": hostName(),
+        "process.pid": pid,
+        "process.executable.name": "baton",
+        "telemetry.distro.name": "baton",
+        "telemetry.distro.version": VERSION,
+      }, VERSION);
+    },
+    collect: () => {
+      const summary = supervisor().summary();
+      const usage = ownUsage(pid);
+      const countedSinceMs = Date.parse(summary.startedAt);
+      const processStartedAtMs = (usage.startedAtSeconds ?? countedSinceMs / 1000) * 1000;
+      return {
+        families: familiesOf({ samples: registry.read(), summary, usage }),
+        times: { nowMs: clock.wallMs(), countedSinceMs, processStartedAtMs },
+      };
+    },
+  });
+}
+
+function readHeaders(file: string): Readonly<Record<string, string>> {
+  const { mode } = statSync(file);
+  if ((mode & FORBIDDEN_MODE) !== 0) {
+    throw new UserError(`Cannot use the headers in ${file}: others can read or change them`, {
+      remedy: `chmod 0600 ${file}`,
+    });
+  }
+  return parseHeaders(readFileSync(file, "utf8"));
+}
+
+function authorities(): string | null {
+  const path = AUTHORITIES.find((each) => existsSync(each));
+  return path === undefined ? null : readFileSync(path, "utf8");
+}
+
+function hostName(): string {
+  return sysctl("kernel/hostname") ?? "unknown";
+}
+
+/** A UUID as the semantic conventions want it, which stays when baton is replaced: its counters do, too. RFC 9562, 5.8 */
+function instanceId(text: string): string {
+  const hex = createHash("sha256").update(text).digest("hex");
+  const variant = (parseInt(hex.slice(16, 17), 16) & 3 | 8).toString(16);
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    variant + hex.slice(17, 20),
+    hex.slice(20, 32),
+  ].join("-");
+}
