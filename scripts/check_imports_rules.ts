@@ -398,7 +398,7 @@ const MODULES = {
   ],
   "@std/cli/parse-args": ["cli/words/split_words.ts"],
   hono: ["admin"],
-  "node:crypto": ["admin/token_check.ts"],
+  "node:crypto": ["admin/token_check.ts", "cli/service/parts/otlp.ts"],
   "fastest-levenshtein": ["config/values/suggest.ts"],
   "node:os": ["config/values/signals.ts", "platform/libc/constants.ts", "rehearse/rehearsal.ts"],
   valibot: [

@@ -22,6 +22,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
   const { children, listeners } = context;
   const { registry, observer } = serviceStats();
   const events = new ServiceEvents(setup, mode);
+  const otlp = setup.otlp?.(setup, registry, () => supervisor) ?? null;
   const [program = "", ...prefix] = programOf(platform);
   const { client, manager, keepsStandbySockets } = managerOf(setup);
   const storage = new StateStorage(
@@ -56,7 +57,9 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     logger,
     version: VERSION,
     manager,
-    observers: [observer, events.log, { onStep: ({ event }) => endpoints.onEvent(event.kind) }],
+    observers: [observer, events.log, ...otlp === null ? [] : [otlp], {
+      onStep: ({ event }) => endpoints.onEvent(event.kind),
+    }],
     notifyPath: (epoch, worker) => paths.notify(epoch, worker),
     upgrade: { program, prefix, env, directory: launchContext.directory, lock: mode.lock.fd },
     predecessor: predecessorOf(mode),
@@ -76,6 +79,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     onTakenOver: () => {
       endpoints.takeFromPredecessor();
       events.begin();
+      otlp?.start();
     },
     onPredecessorGone: () => {
       endpoints.onPredecessorGone();
@@ -97,6 +101,9 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     portsAccepted: () => endpoints.portsAccepted,
   });
   // Before the control socket waits for its clients.
-  void finished.then(() => events.close());
-  return { context, supervisor, pod, endpoints, registry, events };
+  void finished.then(() => {
+    events.close();
+    otlp?.close();
+  });
+  return { context, supervisor, pod, endpoints, registry, events, otlp };
 }

@@ -32,7 +32,7 @@ export async function commandRun(platform: Platform, config: Config): Promise<nu
   const origin = findOrigin(platform);
   let predecessor = predecessorOf(origin);
   try {
-    const setup = setUpService(platform, config, origin);
+    const setup = await setUpService(platform, config, origin);
     const mode = await findStartMode(setup, origin);
     predecessor = predecessorOf(mode);
     return await run(setup, mode);
@@ -48,7 +48,7 @@ export async function commandRun(platform: Platform, config: Config): Promise<nu
 
 async function run(setup: ServiceSetup, mode: StartMode): Promise<number> {
   const { platform, config, logger } = setup;
-  const { context, supervisor, pod, endpoints, events } = makeService(setup, mode);
+  const { context, supervisor, pod, endpoints, events, otlp } = makeService(setup, mode);
   const resumption = mode.resumption;
   const isRunning = mode.kind === "in-place";
   surviveErrors(platform, logger);
@@ -63,7 +63,10 @@ async function run(setup: ServiceSetup, mode: StartMode): Promise<number> {
     logger.info(`baton ${VERSION} ${verb} ${config.command.join(" ")}`, { pid });
     tolerate(isRunning, logger, () => explainHandoffSocket(() => supervisor.start()));
     mode.recovered?.acknowledge();
-    if (mode.ownsName) endpoints.guard();
+    if (mode.ownsName) {
+      endpoints.guard();
+      otlp?.start();
+    }
     keepSmall(platform);
     watch = watchPaths(setup, () => void supervisor.reload());
     return await endpoints.serveUntilExit();

@@ -35,10 +35,16 @@ export interface ServiceSetup {
   readonly longestStopMs: number;
   /** Sockets and stored descriptors of the service manager. */
   readonly activation: Activation;
+  /** With --otlp only: it is expensive to load. */
+  readonly otlp: typeof import("./parts/otlp.ts").otlpPush | null;
 }
 
 /** @throws {UserError} before anything is started */
-export function setUpService(platform: Platform, given: Config, origin: Origin): ServiceSetup {
+export async function setUpService(
+  platform: Platform,
+  given: Config,
+  origin: Origin,
+): Promise<ServiceSetup> {
   const inPlace = origin.kind === "in-place" ? origin.resumption.state : null;
   const env = ownEnvironment(platform);
   const launchContext = inPlace?.launchContext ?? launchContextOf(platform, env, given);
@@ -77,5 +83,6 @@ export function setUpService(platform: Platform, given: Config, origin: Origin):
     pod,
     activation,
     ...longest,
+    otlp: config.otlp === null ? null : (await import("./parts/otlp.ts")).otlpPush,
   };
 }

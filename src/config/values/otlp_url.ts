@@ -1,7 +1,8 @@
 /** Values of --otlp and of its headers. Pure. */
 import { UserError } from "./errors.ts";
 
-const EXAMPLE = "Write for example --otlp http://127.0.0.1:4318: what is for one signal is appended";
+const EXAMPLE =
+  "Write for example --otlp http://127.0.0.1:4318: what is for one signal is appended";
 const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*?)[ \t]*$/;
 /** The exporter's own. */
 const RESERVED = ["content-type", "content-length", "host", "connection", "transfer-encoding"];

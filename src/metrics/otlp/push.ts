@@ -19,7 +19,7 @@ interface OtlpSender {
   sendSpans(planned: readonly PlannedSpan[]): Promise<void>;
 }
 
-export interface OtlpPushOptions {
+interface OtlpPushOptions {
   readonly clock: Clock;
   readonly intervalMs: number;
   /** Where to, for messages. */
@@ -36,13 +36,20 @@ export class OtlpPush {
   #dropped = 0;
   #sender: Promise<OtlpSender> | null = null;
   #timer: Timer | null = null;
-  #isOn = false;
+  #hasBegun = false;
+  /** Another baton has the service. */
+  #isAway = false;
   readonly #busy = { metrics: false, traces: false };
   readonly #failing = new Set<Kind>();
 
   constructor(readonly options: OtlpPushOptions) {}
 
-  onStep({ effects, history }: Step): void {
+  onStep({ effects, history, after }: Step): void {
+    const isAway = after.shutdown !== null && after.shutdown.handedOver !== null;
+    if (isAway !== this.#isAway) {
+      this.#isAway = isAway;
+      this.#update();
+    }
     const answer = effects.find(({ kind }) => kind === "reload_result");
     const spans = this.#traces.look(
       history.lastReload,
@@ -55,18 +62,25 @@ export class OtlpPush {
     void this.#sendSpans();
   }
 
-  /** From here on this baton is the one that reports about the service. */
+  /** From here on this baton is the one that reports about the service, unless another one takes over. */
   start(): void {
-    if (this.#isOn) return;
-    this.#isOn = true;
-    void this.#sendMetrics();
+    this.#hasBegun = true;
+    this.#update();
   }
 
-  /** Another one is. */
-  stop(): void {
-    this.#isOn = false;
+  close(): void {
+    this.#hasBegun = false;
+    this.#update();
+  }
+
+  get #isOn(): boolean {
+    return this.#hasBegun && !this.#isAway;
+  }
+
+  #update(): void {
     this.#timer?.cancel();
     this.#timer = null;
+    if (this.#isOn) void this.#sendMetrics();
   }
 
   async #sendMetrics(): Promise<void> {

@@ -30,7 +30,7 @@ const CONCURRENCY = 4;
 const MAX_TRACES = 16;
 const SCOPE = "baton";
 
-export interface Destination {
+interface Destination {
   /** Without the path of the signal: http://127.0.0.1:4318 */
   readonly url: string;
   /** For each request again. */

@@ -1,16 +1,18 @@
-/** What this instance counts about its service, and what it sends of that (--otlp). */
+/** What this instance sends about its service (--otlp). Imported when that is given. */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
+import type { Config } from "../../../config/config.ts";
 import { UserError } from "../../../config/values/errors.ts";
 import { parseHeaders } from "../../../config/values/otlp_url.ts";
+import type { Logger } from "../../../log/logger.ts";
 import { familiesOf } from "../../../metrics/families.ts";
 import { OtlpPush } from "../../../metrics/otlp/push.ts";
 import { ownUsage } from "../../../platform/own_usage.ts";
+import type { Platform } from "../../../platform/platform.ts";
 import { sysctl } from "../../../platform/process/proc.ts";
 import type { Summary } from "../../../report/summary.ts";
 import type { Registry } from "../../../stats/registry.ts";
 import { VERSION } from "../../console/version.ts";
-import type { ServiceSetup } from "../service_setup.ts";
 
 /** Of Debian and Alpine, Fedora, SUSE: what an administrator has added is in these, and not in the runtime. */
 const AUTHORITIES = [
@@ -21,13 +23,19 @@ const AUTHORITIES = [
 /** Any permission of others, and to write for the group. */
 const FORBIDDEN_MODE = 0o027;
 
+interface Parts {
+  readonly platform: Platform;
+  readonly config: Config;
+  readonly logger: Logger;
+}
+
 interface Reported {
   summary(): Summary;
 }
 
 /** @returns null without --otlp. @throws {UserError} when its headers cannot be used */
 export function otlpPush(
-  { platform, config, logger }: Pick<ServiceSetup, "platform" | "config" | "logger">,
+  { platform, config, logger }: Parts,
   registry: Pick<Registry, "read">,
   supervisor: () => Reported,
 ): OtlpPush | null {
