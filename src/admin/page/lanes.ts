@@ -47,7 +47,7 @@ interface LaneSight {
   readonly startedAt: string;
 }
 
-/** More generations than that nobody looks at: the oldest make room. */
+/** More are not looked at: the oldest make room. */
 const MOST_LANES = 200;
 const GONE = "exited";
 /** A look and an event tell of the same change within this. */

@@ -106,6 +106,11 @@ export function clockText(atMs: number): string {
   return new Date(atMs).toTimeString().slice(0, 8);
 }
 
+/** @returns `1 baton`, `2 batons` */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 export function sumOf(generations: readonly GenerationReply[]): Counts {
   const sum = { busy: 0, idle: 0, undecided: 0 };
   for (const { connections } of generations) {

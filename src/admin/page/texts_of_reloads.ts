@@ -1,7 +1,7 @@
 /** What the page says about a reload, and about a generation on trial. Pure. */
 import { formatDuration } from "../../config/values/duration.ts";
 import type { SummaryReply } from "../replies.ts";
-import { roughly } from "./texts.ts";
+import { counted, roughly } from "./texts.ts";
 
 type Reload = NonNullable<SummaryReply["lastReload"]>;
 type Trial = NonNullable<SummaryReply["trial"]>;
@@ -66,8 +66,10 @@ export function reloadFacts(reload: Reload): string[] {
   }
   if (held !== null) {
     const { clients, longestWaitMs, overflows } = held;
-    facts.push(`${clients} clients waited, at most ${formatDuration(longestWaitMs)}`);
-    if (overflows > 0) facts.push(`A queue was full ${overflows} times: raise --backlog`);
+    facts.push(`${counted(clients, "client")} waited, at most ${formatDuration(longestWaitMs)}`);
+    if (overflows > 0) {
+      facts.push(`A queue was full ${counted(overflows, "time")}: raise --backlog`);
+    }
   }
   if (restored !== null) facts.push(`Generation ${restored} runs the version before it again`);
   facts.push(...late.map((each) => `${each.address}: ${lateText(each)}`));

@@ -1,7 +1,15 @@
 /** The head of the page and its figures: what is so now. */
 import type { SummaryReply } from "../../replies.ts";
 import { byId, setAttribute, setText, show } from "../dom.ts";
-import { connectionsText, headline, roughly, type Said, sumOf, type Tone } from "../texts.ts";
+import {
+  connectionsText,
+  counted,
+  headline,
+  roughly,
+  type Said,
+  sumOf,
+  type Tone,
+} from "../texts.ts";
 
 const ICON_COLORS: Readonly<Record<Tone, string>> = {
   good: "0a6b3b",
@@ -25,7 +33,7 @@ export class Overview {
     setText(this.#name, name);
     setText(this.#state, said.text);
     setAttribute(this.#state, "data-tone", said.tone);
-    const before = incarnation === 0 ? "" : `, ${incarnation} batons before it`;
+    const before = incarnation === 0 ? "" : `, ${counted(incarnation, "baton")} before it`;
     const up = roughly(nowMs - Date.parse(startedAt));
     setText(this.#meta, `baton ${version}, pid ${pid}, up ${up}${before}`);
     const title = `${name}: ${said.text}`;
@@ -63,8 +71,9 @@ export class Overview {
     const asked = workers.wanted === workers.configured ? "" : `, ${workers.configured} configured`;
     figure("workers", `${serving?.workers.serving ?? 0}`, `of ${workers.wanted}${asked}`);
     const { ok, failed, crashes } = restarts;
+    const ended = crashes === 1 ? "1 crash" : `${crashes} crashes`;
     const waiting = isQueued ? ", one waits" : "";
-    figure("reloads", `${ok}`, `${failed} failed, ${crashes} crashes${waiting}`);
+    figure("reloads", `${ok}`, `${failed} failed, ${ended}${waiting}`);
   }
 }
 

@@ -192,7 +192,7 @@ describe("a reload", () => {
     assert.deepEqual(facts, [
       "Connections of the generation before: 3 finished, 2 moved, 1 cut, 0 undecided",
       "4 clients waited, at most 700ms",
-      "A queue was full 1 times: raise --backlog",
+      "A queue was full 1 time: raise --backlog",
       "127.0.0.1:9: generation 0 answers there meanwhile",
       "The generation before may not be as it was: it removed a file",
     ]);
