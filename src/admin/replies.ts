@@ -85,6 +85,13 @@ const LAST_RELOAD = v.nullable(v.looseObject({
 const RESTARTS = v.looseObject({ ok: number, failed: number, crashes: number });
 const WORKERS = v.looseObject({ configured: number, wanted: number });
 
+/** How far a generation is in its state. */
+const PROGRESS = {
+  stateMs: maybeNumber,
+  leftMs: maybeNumber,
+  drain: v.nullable(v.looseObject({ first: number, left: number })),
+};
+
 export const STATUS_REPLY = v.looseObject({
   name: string,
   version: string,
@@ -105,6 +112,7 @@ export const STATUS_REPLY = v.looseObject({
     pid: maybeNumber,
     startedAt: string,
     connections: CONNECTIONS,
+    ...PROGRESS,
     workers: list(v.looseObject({
       number,
       state: string,
@@ -152,13 +160,11 @@ export const SUMMARY_REPLY = v.looseObject({
     reason: maybeString,
     pid: maybeNumber,
     startedAt: string,
-    stateMs: maybeNumber,
-    leftMs: maybeNumber,
+    ...PROGRESS,
     percent: number,
     workers: v.looseObject({ serving: number, total: number }),
     connections: CONNECTIONS,
     queue: number,
-    drain: v.nullable(v.looseObject({ first: number, left: number })),
   })),
   isQueued: v.boolean(),
   trial: v.nullable(TRIAL_VIEW),

@@ -66,7 +66,7 @@ async function perform(platform: Platform, command: Command, print: Printer): Pr
 
 function reportError(error: unknown, print: Printer): number {
   if (!(error instanceof Error)) throw error;
-  print.error(`baton: ${error.message}`);
+  print.error(`baton: ${error.message}`, "red");
   if (error instanceof UserError) {
     if (error.remedy !== null) print.error(`  ${error.remedy}`);
     return error.status;

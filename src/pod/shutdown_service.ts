@@ -18,6 +18,7 @@ import {
   type TrialReport,
   type UpgradeReport,
 } from "../report/snapshot.ts";
+import { NO_PROGRESS } from "../report/state_progress.ts";
 import { type Summary, summaryFrom } from "../report/summary.ts";
 import { Pod, type PodOptions } from "./pod.ts";
 import { EPOCH, SingleServer, type SingleServerOptions } from "./single_server.ts";
@@ -148,6 +149,7 @@ export class ShutdownService {
         connectionsCut: shutdown.cut,
         connectionsUndecided: shutdown.undecided,
         takesConnections: false,
+        ...NO_PROGRESS,
         workers: [],
       }],
       restarts: { ok: 0, failed: 0, crashes: 0 },

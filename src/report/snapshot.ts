@@ -5,6 +5,7 @@
 import type { KeepAliveCounts } from "../migration/in_flight.ts";
 import type { ConnectionCounts } from "../drain/connections.ts";
 import type { GenerationState, Outcome } from "../lifecycle/generation.ts";
+import type { StateProgress } from "./state_progress.ts";
 import type { WorkerStatus } from "./worker_status.ts";
 import type { KilledProcess, LeftProcess } from "./killed_processes.ts";
 
@@ -43,7 +44,7 @@ export interface CheckView {
   readonly failures: number;
 }
 
-export interface GenerationView extends EndedGeneration {
+export interface GenerationView extends EndedGeneration, StateProgress {
   /** By number; empty for one that has exited. */
   readonly workers: readonly WorkerStatus[];
 }

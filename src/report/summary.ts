@@ -4,34 +4,23 @@
 import type { ConnectionCounts } from "../drain/connections.ts";
 import type { GenerationState, Outcome } from "../lifecycle/generation.ts";
 import type { LastReload, Snapshot, TrialView } from "./snapshot.ts";
+import { NO_PROGRESS, type StateProgress } from "./state_progress.ts";
 
-/** Of a drain: `left` of the `first` connections that the generation had when it began, or that came from its queue. */
-interface DrainProgress {
-  readonly first: number;
-  readonly left: number;
-}
-
-export interface GenerationSummary {
+export interface GenerationSummary extends StateProgress {
   readonly epoch: number;
   readonly state: GenerationState;
   readonly outcome: Outcome | null;
   readonly reason: string | null;
-  /** Leading process; null: there is none (any more). */
+  /** Leading process; null when it could not be started. */
   readonly pid: number | null;
   /** ISO 8601. */
   readonly startedAt: string;
-  /** For how long it has been in its state; null: not known here. */
-  readonly stateMs: number | null;
-  /** Until the limit of its state: the gate, the drain, the stop, the bake; null: there is none. */
-  readonly leftMs: number | null;
   /** Of the new connections. */
   readonly percent: number;
   readonly workers: { readonly serving: number; readonly total: number };
   readonly connections: ConnectionCounts;
   /** Connections that wait to be accepted. */
   readonly queue: number;
-  /** Null: it does not drain. */
-  readonly drain: DrainProgress | null;
 }
 
 /** What a generation that failed has printed last. */
@@ -99,13 +88,11 @@ export function summaryFrom(snapshot: Snapshot, wallMs: number): Summary {
       reason,
       pid,
       startedAt,
-      stateMs: null,
-      leftMs: null,
+      ...NO_PROGRESS,
       percent: epoch === serving ? 100 : 0,
       workers: { serving: epoch === serving ? 1 : 0, total: 1 },
       connections,
       queue: 0,
-      drain: null,
     })),
   };
 }

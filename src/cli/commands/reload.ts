@@ -52,19 +52,19 @@ function describe(report: ReloadReply, print: Printer): void {
   if (report.result === "ok" && report.trial !== null) {
     const { epoch, percent } = report.trial;
     const time = `after ${report.durationMs} ms`;
-    print.out(`generation ${epoch} gets ${percent} % of the new connections ${time}`);
-    sharedLines(report).forEach((line) => print.error(`  ${line}`));
+    print.out(`generation ${epoch} gets ${percent} % of the new connections ${time}`, "blue");
+    sharedLines(report).forEach((line) => print.error(`  ${line}`, "yellow"));
     return print.out("run 'baton promote' to accept it, or 'baton rollback' to discard it");
   }
   if (report.result === "ok") {
-    print.out(`generation ${report.epoch} serves after ${report.durationMs} ms`);
-    if (story !== "") print.out(`  ${story}`);
+    print.out(`generation ${report.epoch} serves after ${report.durationMs} ms`, "green");
+    if (story !== "") print.out(`  ${story}`, "dim");
     heldLines(report).forEach((line) => print.out(`  ${line}`));
-    sharedLines(report).forEach((line) => print.error(`  ${line}`));
+    sharedLines(report).forEach((line) => print.error(`  ${line}`, "yellow"));
     return lateLines(report).forEach((line) => print.out(`  ${line}`));
   }
-  if (report.result === "refused") return print.error(`reload refused: ${report.reason}`);
-  print.error(`reload failed: generation ${report.epoch}: ${report.reason}`);
+  if (report.result === "refused") return print.error(`reload refused: ${report.reason}`, "yellow");
+  print.error(`reload failed: generation ${report.epoch}: ${report.reason}`, "red");
   const times = story === "" ? "" : ` (${story})`;
   print.error(`${survivorLine(report)}${times}`);
   heldLines(report).forEach((line) => print.error(line));

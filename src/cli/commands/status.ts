@@ -3,9 +3,11 @@ import { formatDuration } from "../../config/values/duration.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { ServiceCommand } from "../words/words.ts";
 import { EXIT_OK } from "../console/exit_status.ts";
+import { type Span, STATE_STYLES, type Style } from "../console/color.ts";
 import type { Printer } from "../console/printer.ts";
 import { doubtLines, heldLines, lateLines, sharedLines, storyLine } from "./reload_text.ts";
 import { STATUS_REPLY, type StatusReply } from "../../admin/replies.ts";
+import { progressLine } from "../console/progress.ts";
 import { readReply } from "../console/replies.ts";
 import { callService } from "../console/target.ts";
 
@@ -23,51 +25,71 @@ export function commandStatus(platform: Platform, command: ServiceCommand, print
   });
   const status = readReply(STATUS_REPLY, "show the status", reply);
   if (command.json) print.out(JSON.stringify(reply.body, null, 2));
-  else statusLines(status, platform.clock.wallMs()).forEach((line) => print.out(line));
+  else {statusLines(status, platform.clock.wallMs()).forEach(([style, line]) =>
+      print.out(line, style)
+    );}
   return EXIT_OK;
 }
 
 /** @param now milliseconds since 1970, for ages */
-function statusLines(snapshot: StatusReply, now: number): string[] {
+function statusLines(snapshot: StatusReply, now: number): Span[] {
   const { restarts, lastReload } = snapshot;
   const serving = snapshot.epoch === null
     ? "no generation serves"
     : `generation ${snapshot.epoch} serves`;
-  const lines = [
-    `${snapshot.name}: ${serving}${
-      workersText(snapshot)
-    } (baton ${snapshot.version}, pid ${snapshot.pid}, ` +
-    `up ${age(snapshot.startedAt, now)})`,
-    `reloads: ${restarts.ok} ok, ${restarts.failed} failed; crashes: ${restarts.crashes}`,
+  const lines: Span[] = [
+    [
+      snapshot.epoch === null ? "red" : "bold",
+      `${snapshot.name}: ${serving}${workersText(snapshot)} (baton ${snapshot.version}, ` +
+      `pid ${snapshot.pid}, up ${age(snapshot.startedAt, now)})`,
+    ],
+    [null, `reloads: ${restarts.ok} ok, ${restarts.failed} failed; crashes: ${restarts.crashes}`],
   ];
+  const plain = (line: string) => void lines.push([null, line]);
   if (snapshot.order === "stop-first") {
-    lines.push(`a reload stops the server first (stop-first): ${snapshot.orderReason}`);
+    plain(`a reload stops the server first (stop-first): ${snapshot.orderReason}`);
   }
   if (snapshot.duplicates === "socket-trap" || snapshot.duplicates === "at-bind") {
-    lines.push(`the servers' sockets are made by baton (--duplicates ${snapshot.duplicates})`);
+    plain(`the servers' sockets are made by baton (--duplicates ${snapshot.duplicates})`);
   }
   if (lastReload !== null) {
     const reason = lastReload.reason === null ? "" : `: ${lastReload.reason}`;
-    lines.push(
+    lines.push([
+      lastReload.result === "ok" ? null : "red",
       `last reload: ${lastReload.result} in ${lastReload.durationMs} ms, ` +
-        `${lastReload.connectionsCut} connections cut, ${lastReload.connectionsUndecided} ` +
-        `undecided${keptText(lastReload)}${reason}`,
-    );
+      `${lastReload.connectionsCut} connections cut, ${lastReload.connectionsUndecided} ` +
+      `undecided${keptText(lastReload)}${reason}`,
+    ]);
     const story = storyLine(lastReload);
-    if (story !== "") lines.push(`  ${story}`);
+    if (story !== "") lines.push(["dim", `  ${story}`]);
     const details = [heldLines, lateLines, sharedLines, doubtLines].flatMap((of) => of(lastReload));
-    for (const line of details) lines.push(`  ${line}`);
+    for (const line of details) lines.push(["yellow", `  ${line}`]);
   }
-  if (snapshot.trial !== null) lines.push(trialText(snapshot.trial));
-  const tables = [
-    generationRows(snapshot, now),
+  if (snapshot.trial !== null) lines.push(["blue", trialText(snapshot.trial)]);
+  const progress = progressLine(snapshot);
+  if (progress !== "") lines.push(["yellow", progress]);
+  const generations = table(generationRows(snapshot, now));
+  const [titles = "", ...rows] = generations;
+  const styles = snapshot.generations.map(styleOf);
+  lines.push([null, ""], ["bold", titles]);
+  lines.push(...rows.map((row, i): Span => [styles[i] ?? null, row]));
+  const others = [
     workerRows(snapshot, now),
     checkRows(snapshot),
     listenerRows(snapshot),
     helperRows(snapshot),
   ];
-  for (const rows of tables) if (rows.length > 0) lines.push("", ...table(rows));
+  for (const each of others) {
+    const [head = "", ...body] = table(each);
+    if (head === "") continue;
+    lines.push([null, ""], ["bold", head], ...body.map((row): Span => [null, row]));
+  }
   return lines;
+}
+
+function styleOf({ state, outcome }: StatusReply["generations"][number]): Style | null {
+  if (state === "exited") return outcome === "failed" || outcome === "crashed" ? "red" : "dim";
+  return STATE_STYLES[state] ?? null;
 }
 
 function trialText({ epoch, phase, percent, seen }: Trial): string {

@@ -13,6 +13,17 @@ const CODES = {
 
 export type Style = keyof typeof CODES;
 
+/** Of generations and workers, by their state. */
+export const STATE_STYLES: Readonly<Record<string, Style>> = {
+  waiting: "cyan",
+  starting: "cyan",
+  probing: "cyan",
+  baking: "blue",
+  serving: "green",
+  draining: "yellow",
+  stopping: "red",
+};
+
 /** A piece of a line; null: as it is. */
 export type Span = readonly [style: Style | null, text: string];
 

@@ -1,19 +1,21 @@
 /** How far a reload, a drain or a stop is: one line. Pure. */
 import { formatDuration } from "../../config/values/duration.ts";
 
-/** Of a summary. */
+/** Of a summary, or a status. */
 interface Course {
   readonly generations: readonly {
     readonly epoch: number;
     readonly state: string;
     readonly stateMs: number | null;
     readonly leftMs: number | null;
-    readonly percent: number;
-    readonly connections: { readonly busy: number; readonly undecided: number };
     readonly drain: { readonly first: number; readonly left: number } | null;
   }[];
-  readonly trial: { readonly epoch: number; readonly phase: string } | null;
-  readonly isQueued: boolean;
+  readonly trial: {
+    readonly epoch: number;
+    readonly phase: string;
+    readonly percent: number;
+  } | null;
+  readonly isQueued?: boolean;
 }
 
 type Generation = Course["generations"][number];
@@ -29,12 +31,12 @@ export function progressLine(course: Course): string {
       const text = textOf(generation, course);
       return text === null ? [] : `generation ${generation.epoch}: ${text}`;
     });
-  if (course.isQueued) parts.push("one more reload waits");
+  if (course.isQueued === true) parts.push("one more reload waits");
   return parts.join("; ");
 }
 
 function textOf(generation: Generation, { trial }: Course): string | null {
-  const { epoch, state, stateMs, leftMs, percent, drain } = generation;
+  const { epoch, state, stateMs, leftMs, drain } = generation;
   const since = stateMs === null ? "" : ` ${secondsText(stateMs, Math.floor)}`;
   const left = leftMs === null ? "" : `, ${secondsText(leftMs, Math.ceil)} left`;
   switch (state) {
@@ -44,10 +46,10 @@ function textOf(generation: Generation, { trial }: Course): string | null {
       return `starting${since}${left}`;
     case "probing":
       return `gate${since}${left}`;
-    case "baking": {
-      const phase = trial?.epoch === epoch ? trial.phase : "trial";
-      return `${phase}, ${percent} % of the new connections${left}`;
-    }
+    case "baking":
+      return trial?.epoch === epoch
+        ? `${trial.phase}, ${trial.percent} % of the new connections${left}`
+        : `on trial${since}${left}`;
     case "draining":
       return drain === null || drain.first === 0
         ? `draining${since}${left}`

@@ -7,9 +7,11 @@ import { unreadDatagrams } from "../../platform/network/udp_table.ts";
 import { processName, processStat } from "../../platform/process/proc.ts";
 import { isDatagram } from "../../steering/group_address.ts";
 import { NO_GENERATION } from "../../steering/member.ts";
-import type { GenerationView, ListenerView, Snapshot } from "../../report/snapshot.ts";
+import { type GenerationView, type ListenerView, type Snapshot } from "../../report/snapshot.ts";
+import { NO_PROGRESS } from "../../report/state_progress.ts";
 import type { SupervisorParts } from "../parts.ts";
 import { workersAsked } from "../policy.ts";
+import { progressOf } from "./state_progress.ts";
 import { workerViews } from "./worker_views.ts";
 
 export function takeSnapshot(parts: SupervisorParts, state: ServiceState): Snapshot {
@@ -30,7 +32,11 @@ export function takeSnapshot(parts: SupervisorParts, state: ServiceState): Snaps
     startedAt: history.startedAt.toISOString(),
     listeners: listenerViews(parts, table),
     generations: [
-      ...[...history.recentlyEnded, ...history.orphaned].map((each) => ({ ...each, workers: [] })),
+      ...[...history.recentlyEnded, ...history.orphaned].map((each) => ({
+        ...each,
+        ...NO_PROGRESS,
+        workers: [],
+      })),
       ...generationViews(parts, state, table),
     ].sort((a, b) => a.epoch - b.epoch),
     helpers: context.children.helpers.records.map(({ pid, epoch, addresses }) => ({
@@ -64,13 +70,15 @@ function listenerViews({ context }: SupervisorParts, table: SocketTable): Listen
 }
 
 function generationViews(
-  { context: { config, listeners, migration }, running: all, history }: SupervisorParts,
+  parts: SupervisorParts,
   state: ServiceState,
   table: SocketTable,
 ): GenerationView[] {
+  const { context: { config, listeners, migration }, running: all, history } = parts;
   // On their way from one generation to another.
   const moving = migration?.inFlight.inodes ?? new Set<number>();
-  return state.generations.map(({ epoch, state, outcome, reason }) => {
+  return state.generations.map((generation) => {
+    const { epoch, state, outcome, reason } = generation;
     const running = all.get(epoch);
     const connections = running === undefined ? NO_CONNECTIONS : joinCensuses(
       takeCensus(
@@ -98,6 +106,7 @@ function generationViews(
       connectionsUndecided: running?.losses.undecided ?? 0,
       checks: running?.checks ?? [],
       takesConnections: running?.takesConnections ?? false,
+      ...progressOf(parts, generation, connections.total),
       workers: workerViews(running, connections, table, { quietMs: config.quietMs, isOwn }),
     };
   });

@@ -1,14 +1,17 @@
 /** Builds the summary: what the lifecycle knows, and one look at the connections that all readers share. */
+import { NO_PROGRESS } from "../../report/state_progress.ts";
 import { joinCensuses, SocketTable, takeCensus } from "../../drain/connections.ts";
 import { UnixConnections, unixListenersOf } from "../../drain/unix/unix_connections.ts";
 import { RunningGeneration } from "../../generation/generation.ts";
 import type { GenerationHandle } from "../../generation/handle.ts";
 import { type ServiceState, servingOf } from "../../lifecycle/state.ts";
 import type { Generation } from "../../lifecycle/generation.ts";
+
 import { type GenerationSummary, sharesOf, type Summary } from "../../report/summary.ts";
 import type { SupervisorParts } from "../parts.ts";
 import { workersAsked } from "../policy.ts";
 import { type ConnectionLook, NOTHING_SEEN, type Seen } from "./connection_look.ts";
+import { progressOf } from "./state_progress.ts";
 
 export function takeSummary(
   parts: SupervisorParts,
@@ -55,46 +58,30 @@ export function takeSummary(
 const GONE = {
   state: "exited",
   pid: null,
-  stateMs: null,
-  leftMs: null,
   percent: 0,
   workers: { serving: 0, total: 0 },
   connections: NOTHING_SEEN.connections,
-  drain: null,
-} as const;
-
-/** The timer that ends each state. */
-const LIMITS = {
-  starting: "ready",
-  probing: "ready",
-  baking: "bake",
-  draining: "drain",
-  stopping: "stop",
+  ...NO_PROGRESS,
 } as const;
 
 function summaryOf(
-  { running: all, history, context: { platform: { clock } } }: SupervisorParts,
-  { epoch, state, outcome, reason }: Generation,
+  parts: SupervisorParts,
+  generation: Generation,
   { connections, queue }: Seen,
 ): Omit<GenerationSummary, "percent"> {
-  const running = all.get(epoch);
-  const sinceMs = history.timelines.enteredAtMs(epoch);
-  const timer = LIMITS[state as keyof typeof LIMITS];
-  const dueAtMs = timer === undefined ? null : running?.timers.dueAtMs(timer) ?? null;
-  const now = clock.now();
+  const { epoch, state, outcome, reason } = generation;
+  const running = parts.running.get(epoch);
   return {
     epoch,
     state,
     outcome,
     reason,
     pid: running?.pid ?? null,
-    startedAt: (running?.startedAt ?? history.startedAt).toISOString(),
-    stateMs: sinceMs === null ? null : Math.round(now - sinceMs),
-    leftMs: dueAtMs === null ? null : Math.max(0, Math.round(dueAtMs - now)),
+    startedAt: (running?.startedAt ?? parts.history.startedAt).toISOString(),
     workers: workersOf(running),
     connections,
     queue,
-    drain: drainOf(running, state, connections.total),
+    ...progressOf(parts, generation, connections.total),
   };
 }
 
@@ -102,16 +89,6 @@ function workersOf(running: GenerationHandle | undefined): GenerationSummary["wo
   if (!(running instanceof RunningGeneration)) return { serving: 0, total: 0 };
   const { all } = running.workers;
   return { serving: all.filter(({ state }) => state === "serving").length, total: all.length };
-}
-
-function drainOf(
-  running: GenerationHandle | undefined,
-  state: Generation["state"],
-  left: number,
-): GenerationSummary["drain"] {
-  const first = running?.losses.seen ?? null;
-  if (first === null || (state !== "draining" && state !== "stopping")) return null;
-  return { first: Math.max(first, left), left };
 }
 
 /** @returns what is seen of each generation, by epoch */

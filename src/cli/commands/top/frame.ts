@@ -1,7 +1,7 @@
 /** What `baton top` shows: a summary and the lanes -> the lines of a screen. Pure. */
 import { formatDuration } from "../../../config/values/duration.ts";
 import type { SummaryReply } from "../../../admin/replies.ts";
-import type { Span, Style } from "../../console/color.ts";
+import { type Span, STATE_STYLES, type Style } from "../../console/color.ts";
 import { progressLine, secondsText } from "../../console/progress.ts";
 import { clip, columnsOf, harmless } from "../../console/text_width.ts";
 import { storyLine } from "../reload_text.ts";
@@ -23,15 +23,6 @@ interface View {
 
 type Generation = SummaryReply["generations"][number];
 
-const STYLES: Readonly<Record<string, Style>> = {
-  waiting: "cyan",
-  starting: "cyan",
-  probing: "cyan",
-  baking: "blue",
-  serving: "green",
-  draining: "yellow",
-  stopping: "red",
-};
 /** Of generations that have exited, so many are shown. */
 const MOST_ENDED = 3;
 /** A shorter lane tells nothing. */
@@ -131,7 +122,7 @@ function tableLines(view: View): Line[] {
   const laneTitle = laneWidth === 0 ? "" : `THE LAST ${secondsText(spanMs, Math.round)}`;
   const rows = shown.map((generation): Line => {
     const { epoch, state, outcome } = generation;
-    const style = state === "exited" ? (outcome === "failed" ? "red" : "dim") : STYLES[state];
+    const style = state === "exited" ? (outcome === "failed" ? "red" : "dim") : STATE_STYLES[state];
     const lane = laneWidth === 0 ? [] : laneSpans(laneOf(lanes, epoch, laneWidth));
     const cells = chosen.map(({ text }, i) => cell(harmless(text(generation)), i));
     return [[style ?? null, cells.join(GAP) + GAP], ...lane];
@@ -147,7 +138,7 @@ function laneSpans(lane: string): Span[] {
 
 function styleOfMark(mark: string): Style | null {
   const state = Object.keys(MARKS).find((each) => MARKS[each] === mark);
-  return state === undefined ? null : STYLES[state] ?? null;
+  return state === undefined ? null : STATE_STYLES[state] ?? null;
 }
 
 function widthOf({ title, text }: Column, shown: readonly Generation[]): number {
@@ -196,7 +187,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
 
 function legend(): Line {
   const spans = Object.entries(MARKS).flatMap(([state, mark]): Span[] => [
-    [STYLES[state] ?? null, mark],
+    [STATE_STYLES[state] ?? null, mark],
     ["dim", ` ${MEANINGS[state]}${GAP}`],
   ]);
   return [["bold", "q"], ["dim", ` quits${GAP}`], ...spans];

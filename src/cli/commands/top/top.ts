@@ -67,7 +67,7 @@ function watchAsLines(
     }
     if (number === count) return EXIT_OK;
     // `| head -1` needs no more.
-    if (print.failure !== null || descriptors.waitForHangup(output, intervalMs)) return EXIT_OK;
+    if (print.isClosed || descriptors.waitForHangup(output, intervalMs)) return EXIT_OK;
     try {
       look = lookAt(platform, command);
       answeredAtMs = clock.now();

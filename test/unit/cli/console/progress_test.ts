@@ -8,8 +8,6 @@ const SERVING = {
   state: "serving",
   stateMs: 90_000,
   leftMs: null,
-  percent: 100,
-  connections: { busy: 3, undecided: 0 },
   drain: null,
 };
 
@@ -39,9 +37,9 @@ describe("progressLine()", () => {
     ],
     [
       "a canary",
-      { state: "baking", percent: 10, leftMs: 18_000 },
+      { state: "baking", leftMs: 18_000 },
       "generation 1: canary, 10 % of the new connections, 18 s left",
-      { trial: { epoch: 1, phase: "canary" } },
+      { trial: { epoch: 1, phase: "canary", percent: 10 } },
     ],
     [
       "a drain, by its connections",
