@@ -241,6 +241,11 @@ const ENTRIES = {
 
 const GRANTS: readonly Grant[] = [
   {
+    file: "cli/service/endpoints/service_facts.ts",
+    imports: ["succession"],
+    why: "names the versions of what one baton passes to the next",
+  },
+  {
     file: "cli/service/service_setup.ts",
     imports: ["succession/state/resume_state.ts"],
     why: "the launch context of the first start travels with the state",
@@ -398,6 +403,7 @@ const MODULES = {
   ],
   "@std/cli/parse-args": ["cli/words/split_words.ts"],
   hono: ["admin"],
+  "@valibot/to-json-schema": ["admin/routes/openapi.ts"],
   "node:crypto": ["admin/token_check.ts", "cli/service/parts/otlp.ts"],
   "fastest-levenshtein": ["config/values/suggest.ts"],
   "node:os": ["config/values/signals.ts", "platform/libc/constants.ts", "rehearse/rehearsal.ts"],

@@ -20,7 +20,18 @@ import type { Summary } from "../report/summary.ts";
 import type { Registry } from "../stats/registry.ts";
 
 /** With what the endpoints themselves know. */
-export type AdminParts = ServiceParts & GuardOptions;
+export type AdminParts = ServiceParts & GuardOptions & { readonly facts: ServiceFacts };
+
+/** What does not change while this baton runs. */
+export interface ServiceFacts {
+  /** Of baton. */
+  readonly version: string;
+  readonly drainTimeMs: number;
+  readonly parentShutdownTimeMs: number;
+  /** As Envoy calls it: two batons with the same can follow each other. */
+  readonly hotRestartVersion: string;
+  readonly nowMs: () => number;
+}
 
 /** What the service gives. */
 export interface ServiceParts {
@@ -31,12 +42,15 @@ export interface ServiceParts {
     decide(decision: Decision): Promise<TrialReport>;
     scale(change: { workers: number; relative: boolean }): Promise<ScaleReport>;
     upgrade(program: string | null, inPlace: boolean): Promise<UpgradeReport>;
+    reopenLogs(): void;
   };
   readonly pod: {
     stop(): void;
     readonly finished: Promise<StopReport>;
     drain(): Promise<DrainReport>;
     probes(): ProbeReport;
+    failByHand(isFailed: boolean): void;
+    readonly isDraining: boolean;
   };
   readonly registry: Pick<Registry, "read">;
   /** Null: none are kept (`--shutdown-only`). */

@@ -14,6 +14,8 @@ export interface GuardOptions {
 
 /** Of every response but those that say otherwise. The page has its own policy. */
 const HEADERS = {
+  // Bun writes down the type of a text only when it sends it itself.
+  "content-type": "text/plain; charset=UTF-8",
   "cache-control": "no-cache, max-age=0",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",

@@ -33,6 +33,8 @@ export interface PodOptions {
   portsAccepted(): number;
   /** Null: it is ready. */
   whyNotReady(): string | null;
+  /** Where it is kept that an operator has failed the health of the service; missing: here. */
+  readonly hand?: { isFailedByHand: boolean; failByHand(isFailed: boolean): void };
   onBegin?(): void;
   /** @param spentMs the part of the policy's `maxDrainMs` that is used up */
   signal(spentMs: number): void;
@@ -47,6 +49,7 @@ export class Pod {
   readonly shutdown: Shutdown;
   readonly traffic: PortWatch;
   #started = false;
+  #isFailedByHand = false;
 
   constructor(readonly options: PodOptions) {
     const { platform, config, logger, setup, policy } = options;
@@ -110,8 +113,29 @@ export class Pod {
     const sinceBeginMs = this.shutdown.sinceBeginMs;
     const { readyDelayMs } = this.options.config;
     const isShuttingDown = sinceBeginMs !== null && sinceBeginMs >= readyDelayMs;
-    const why = isShuttingDown ? `it is shutting down (${this.shutdown.phase})` : missing ?? "";
-    return { started: this.#started, ready: !isShuttingDown && missing === null, live: true, why };
+    const out = isShuttingDown
+      ? `it is shutting down (${this.shutdown.phase})`
+      : this.isFailedByHand
+      ? "its health was failed by hand (/healthcheck/fail)"
+      : null;
+    const why = out ?? missing;
+    return { started: this.#started, ready: why === null, live: true, why: why ?? "" };
+  }
+
+  /** An operator wants the service to get no traffic: it is not ready, and serves on. */
+  failByHand(isFailed: boolean): void {
+    this.#isFailedByHand = isFailed;
+    this.options.hand?.failByHand(isFailed);
+    this.options.logger.info(`health: ${isFailed ? "failed by hand" : "no longer failed by hand"}`);
+  }
+
+  get isFailedByHand(): boolean {
+    return this.options.hand?.isFailedByHand ?? this.#isFailedByHand;
+  }
+
+  /** It is to get no new traffic. */
+  get isDraining(): boolean {
+    return this.isFailedByHand || this.shutdown.sinceBeginMs !== null;
   }
 
   #facts(): Record<string, number> {

@@ -4,6 +4,7 @@
  * Guarantees: every process below is reaped; baton exits after the last process of the server: with 0 after a requested
  * shutdown that cut nothing, else with the server's own status.
  */
+import { signalNumber } from "../config/values/signals.ts";
 import { EXIT_DRAIN_TIMED_OUT } from "../lifecycle/status.ts";
 import type { Timer } from "../platform/clock.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -101,6 +102,12 @@ export class ShutdownService {
       outputIsDirect: true,
       outputSince: [],
     });
+  }
+
+  /** The log of baton, and the server's. */
+  reopenLogs(): void {
+    this.options.logger.reopen();
+    if (this.options.config.usr1 !== "ignore") this.server.forward(signalNumber("SIGUSR1"));
   }
 
   upgrade(): Promise<UpgradeReport> {

@@ -16,6 +16,7 @@ export function supervisedPod(supervisor: Supervisor, options: SupervisedPodOpti
     ...options,
     policy: { maxDrainMs: options.config.drainTimeMs, finishesRequests: true, skipsDrain: true },
     processes: () => [],
+    hand: supervisor,
     // During an upgrade two instances share the probe port: the service is ready in both.
     whyNotReady: () =>
       supervisor.servingEpoch === null && !supervisor.hasHandedOver ? "no generation serves" : null,

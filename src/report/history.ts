@@ -20,8 +20,13 @@ const NO_LOSSES = { connectionsCut: 0, connectionsUndecided: 0 };
 /** Number of exited generations that are remembered. */
 const REMEMBERED = 8;
 
+/** What the next baton gets in any case. */
+export interface CountersRecord extends Readonly<Snapshot["restarts"]> {
+  readonly failedByHand?: boolean;
+}
+
 /** The history as it is passed on to the next baton. */
-export interface HistoryRecord extends Readonly<Snapshot["restarts"]> {
+export interface HistoryRecord extends CountersRecord {
   readonly lastReload: LastReload | null;
   readonly recentlyEnded: readonly EndedGeneration[];
   readonly replaced: number | null;
@@ -32,6 +37,8 @@ type KnownAtAnswer = Findings & Pick<LastReload, "late" | "held" | "restored">;
 
 export class History {
   restarts = { ok: 0, failed: 0, crashes: 0 };
+  /** An operator wants the service to get no traffic, until the operator says otherwise: /healthcheck/fail. */
+  failedByHand = false;
   /** Connections that were cut since a stop was first asked for. */
   cutByStop = 0;
   readonly timelines = new Timelines();
@@ -63,14 +70,22 @@ export class History {
   }
 
   record(): HistoryRecord {
-    const { restarts, lastReload, recentlyEnded } = this;
-    return { ...restarts, lastReload, recentlyEnded, replaced: this.#replaced };
+    const { counters, lastReload, recentlyEnded } = this;
+    return { ...counters, lastReload, recentlyEnded, replaced: this.#replaced };
+  }
+
+  get counters(): CountersRecord {
+    return { ...this.restarts, ...this.failedByHand && { failedByHand: true } };
+  }
+
+  set counters({ ok, failed, crashes, failedByHand = false }: CountersRecord) {
+    this.restarts = { ok, failed, crashes };
+    this.failedByHand = failedByHand;
   }
 
   /** Continues that of the previous instance. */
   resume(record: HistoryRecord, facts: { incarnation: number; startedAt: string }): void {
-    const { ok, failed, crashes } = record;
-    this.restarts = { ok, failed, crashes };
+    this.counters = record;
     this.#lastReload = record.lastReload;
     this.#leaving = this.#lastReload?.connections === null ? this.#lastReload.replaced : null;
     this.recentlyEnded.push(...record.recentlyEnded);

@@ -25,6 +25,6 @@ export function handoverFacts(parts: ServiceParts, state: ServiceState): Handove
     })),
     startedAt: (running?.startedAt ?? new Date(context.platform.clock.wallMs())).toISOString(),
     notified: running?.notified ?? false,
-    counters: { ...history.restarts },
+    counters: history.counters,
   };
 }

@@ -7,6 +7,7 @@ import { NOT_INSPECTED } from "../generation/candidate/inspection.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { processTree } from "../platform/process/proc.ts";
 import type { Listeners } from "../steering/listeners.ts";
+import type { CountersRecord } from "../report/history.ts";
 import type { MemberRecord } from "../steering/member.ts";
 import type { PredecessorEvents } from "./takeover/takeover_client.ts";
 import type { PredecessorRecovery } from "./upgrade/predecessor_recovery.ts";
@@ -19,7 +20,7 @@ export interface PredecessorBaton {
     /** Null: unknown here. */
     readonly servingPid: number | null;
     readonly notified: boolean;
-    readonly counters: { readonly ok: number; readonly failed: number; readonly crashes: number };
+    readonly counters: CountersRecord;
     readonly groups: readonly { readonly members: readonly MemberRecord[] }[];
     /** Of the first generation here. */
     readonly nextEpoch: number;

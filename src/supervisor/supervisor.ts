@@ -22,7 +22,7 @@ import { effectsOf } from "./effects.ts";
 import { recordExit } from "./generation_effects.ts";
 import type { SupervisorOptions } from "./options.ts";
 import { SupervisorParts } from "./parts.ts";
-import { mustStay, rolloutOf, servicePolicy } from "./policy.ts";
+import { mustStay, reopenSignal, rolloutOf, servicePolicy } from "./policy.ts";
 import { Upgrades } from "./upgrade_effects.ts";
 import { Views } from "./views/views.ts";
 
@@ -152,6 +152,23 @@ export class Supervisor {
 
   stopLiveChecks(): void {
     for (const generation of this.#parts.running.values()) generation.stopLiveChecks();
+  }
+
+  /** An operator says that the service is to get no traffic, or that it may again. The next baton knows it, too. */
+  failByHand(isFailed: boolean): void {
+    this.#parts.history.failedByHand = isFailed;
+    this.writeState();
+  }
+
+  get isFailedByHand(): boolean {
+    return this.#parts.history.failedByHand;
+  }
+
+  /** The log of baton, and of a server that knows SIGUSR1. */
+  reopenLogs(): void {
+    this.options.logger.reopen();
+    const signal = reopenSignal(this.options.context);
+    if (signal !== null) this.forward(signal);
   }
 
   forward(signal: number): void {

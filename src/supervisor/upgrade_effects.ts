@@ -131,7 +131,7 @@ export class Upgrades {
     });
     parts.running.set(generation.epoch, generation);
     parts.history.started(generation.epoch, generation.startedAt);
-    parts.history.restarts = { ...predecessor.state.counters };
+    parts.history.counters = predecessor.state.counters;
     return generation.epoch;
   }
 }

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import type { TextForm } from "../../metrics/exposition.ts";
 import type { AdminParts } from "../admin_parts.ts";
+import type { CounterBase } from "../counter_base.ts";
 import type { Routes } from "./routes.ts";
 
 const maybe = v.exactOptional;
@@ -17,7 +18,7 @@ const STATS_QUERY = v.strictObject({
   hidden: maybe(v.string()),
 });
 
-export function mountMetrics(routes: Routes, parts: AdminParts): void {
+export function mountMetrics(routes: Routes, parts: AdminParts, counterBase: CounterBase): void {
   /** @param accept null: the text of Prometheus, whatever the client reads */
   const scrape = async (accept: string | null, query: Readonly<Record<string, string>>) => {
     const { parseStatsQuery, textFormFor, usedFamilies } = await load();
@@ -56,7 +57,8 @@ export function mountMetrics(routes: Routes, parts: AdminParts): void {
     const asked = parseStatsQuery(query);
     if (typeof asked === "string") return plain(asked, 400);
     if (asked.format === "prometheus") return await scrape(null, query);
-    const all = [...await serverFamilies(parts), ...await families(parts)];
+    const registry = { read: () => counterBase.since(parts.registry.read()) };
+    const all = [...await serverFamilies(parts), ...await families({ ...parts, registry })];
     const text = statsAnswer(all, asked);
     if (asked.format === "text") return plain(text, 200);
     return new Response(text, { headers: { "content-type": "application/json" } });

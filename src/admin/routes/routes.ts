@@ -14,7 +14,10 @@ export interface AdminEnv {
   readonly Bindings: { readonly door?: Door; readonly client?: () => string };
 }
 
-type QuerySchema = v.StrictObjectSchema<v.ObjectEntries, undefined>;
+/** A strict one refuses other parameters. */
+type QuerySchema =
+  | v.StrictObjectSchema<v.ObjectEntries, undefined>
+  | v.ObjectSchema<v.ObjectEntries, undefined>;
 
 interface Reply {
   readonly what: string;
@@ -24,12 +27,14 @@ interface Reply {
   readonly type?: string;
 }
 
-interface RouteSpec {
+export interface RouteSpec {
   readonly method: "GET" | "POST";
+  /** It only reads, and answers to other methods as well. */
+  readonly anyMethod?: true;
   readonly path: string;
   /** One sentence, without a full stop: `/help` has it, too. */
   readonly summary: string;
-  /** Of numbers, booleans ("1" and "true") and texts; other parameters are refused. Null: they are ignored. */
+  /** Of numbers, booleans ("1" and "true") and texts. Null: parameters are ignored. */
   readonly query: QuerySchema | null;
   readonly replies: Readonly<Record<number, Reply>>;
 }
@@ -50,7 +55,7 @@ export class Routes {
     ) => Response | Promise<Response>,
   ): void {
     this.specs.push(spec);
-    this.app.on(spec.method, spec.path, (context) => {
+    this.app.on(spec.anyMethod ? "ALL" : spec.method, spec.path, (context) => {
       const { query: schema } = spec;
       if (schema === null) return handler({} as QueryOf<Spec>, context);
       const result = v.safeParse(schema, typed(schema, context.req.query()), { abortEarly: true });
@@ -64,7 +69,10 @@ export class Routes {
     for (const path of new Set(this.specs.map((spec) => spec.path))) {
       const methods = this.specs.filter((spec) => spec.path === path).map(({ method }) => method);
       const allow = methods.flatMap((each) => each === "GET" ? ["GET", "HEAD"] : [each]).join(", ");
-      this.app.all(path, (context) => context.text("Method Not Allowed", 405, { allow }));
+      this.app.all(path, (context) => {
+        const why = `Method ${context.req.method} not allowed, ${methods.join(" or ")} required.`;
+        return context.text(why, 405, { allow });
+      });
     }
   }
 }

@@ -49,10 +49,7 @@ export class ShutdownSignals {
       if (isStopping(signal)) return stopper.onStopSignal(signal);
       if (this.#stopOn.includes(signal)) return stopper.stop(signal);
       if (signal === "SIGTSTP" && service.server.foreground.suspend()) return;
-      if (signal === "SIGUSR1") {
-        logger.reopen();
-        if (this.config.usr1 === "ignore") return;
-      }
+      if (signal === "SIGUSR1") return service.reopenLogs();
       service.server.forward(signalNumber(signal));
     };
     for (const signal of this.#early) this.#handle(signal);

@@ -21,6 +21,7 @@ import type { Platform } from "../../platform/platform.ts";
 import { processName, processStat } from "../../platform/process/proc.ts";
 import { relaySignal } from "../../platform/process/signal_relay.ts";
 import type { Pod } from "../../pod/pod.ts";
+import { reopenSignal } from "../../supervisor/policy.ts";
 import type { SupervisorOptions } from "../../supervisor/options.ts";
 import type { Supervisor } from "../../supervisor/supervisor.ts";
 import type { ServiceSetup } from "./service_setup.ts";
@@ -29,10 +30,10 @@ import { imageStopSignals, type SignalUses, StopRequests } from "./stop_requests
 /** @returns a function that removes the handlers */
 export function handleSignals(
   { platform, config, logger, launchContext: { ignoresHangup } }: ServiceSetup,
-  { preset, foreground }: SupervisorOptions["context"],
+  context: SupervisorOptions["context"],
   { supervisor, pod }: { readonly supervisor: Supervisor; readonly pod: Pod },
 ): () => void {
-  const usr1 = config.usr1 === "forward" || (config.usr1 === "auto" && preset.usr1 !== "ignore");
+  const usr1 = reopenSignal(context) !== null;
   const hadTerminal = hasTerminal();
   const reload = () => {
     if (hadTerminal && !hasTerminal()) {
@@ -52,11 +53,7 @@ export function handleSignals(
     void supervisor.scale({ workers, relative: true });
   };
   const suspend = () => {
-    if (!foreground.suspend()) foreground.stopSelf();
-  };
-  const reopen = () => {
-    logger.reopen();
-    if (usr1) supervisor.forward(signalNumber("SIGUSR1"));
+    if (!context.foreground.suspend()) context.foreground.stopSelf();
   };
   const stopOn = stopSignalsOf(platform, config, { usr1, winch: false });
   const stopper = new Stopper(platform, logger, pod);
@@ -64,7 +61,7 @@ export function handleSignals(
     ["SIGHUP", reload],
     ["SIGUSR2", upgrade],
     ["SIGTSTP", suspend],
-    ["SIGUSR1", reopen],
+    ["SIGUSR1", () => supervisor.reopenLogs()],
     // In a terminal they are the kernel's, for a job in the background.
     ...hadTerminal ? [] : [
       ["SIGTTIN", () => scale(1, "SIGTTIN")] as const,

@@ -106,7 +106,13 @@ export const date = lazily(() =>
 
 const ANY_VERSION = lazily(() => v.looseObject({ version: count }, objectMessage));
 
-export const COUNTERS = lazyObject(() => ({ ok: count, failed: count, crashes: count }));
+export const COUNTERS = lazyObject(() => ({
+  ok: count,
+  failed: count,
+  crashes: count,
+  /** An operator has failed the service's health (/healthcheck/fail). */
+  failedByHand: v.exactOptional(flag),
+}));
 
 /** Of TCP or UDP, or of a Unix socket. */
 export const ADDRESS: v.GenericSchema<unknown, ListenAddress> = lazyVariant("family", () => [

@@ -156,6 +156,7 @@ export const HISTORY: v.GenericSchema<unknown, HistoryRecord> = f.lazyObject(() 
   ok: f.count,
   failed: f.count,
   crashes: f.count,
+  failedByHand: v.exactOptional(f.flag),
   lastReload: v.nullable(LAST_RELOAD),
   recentlyEnded: f.list(ENDED_GENERATION),
   replaced: epochOrNull,

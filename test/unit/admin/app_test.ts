@@ -24,6 +24,8 @@ function service(said: unknown[]): AdminParts {
   const finished = Promise.resolve(ENDED);
   return {
     access: null,
+    log: { info: () => {} },
+    facts: { version: "1.0" },
     supervisor: { reload: report, decide: report, scale: report },
     pod: { drain, stop, finished },
   } as unknown as AdminParts;

@@ -12,7 +12,6 @@ import type { NameLock } from "../../../admin/name_lock.ts";
 import { type GuardedPath, RuntimeGuard } from "../../../admin/runtime_guard.ts";
 import type { Logger } from "../../../log/logger.ts";
 import type { Supervisor } from "../../../supervisor/supervisor.ts";
-import { accessOf } from "./admin_endpoint.ts";
 import { answerer } from "./answerer.ts";
 import { ControlEndpoint } from "./control_endpoint.ts";
 import { Pidfile } from "./pidfile.ts";
@@ -46,7 +45,7 @@ export class Endpoints {
   constructor(readonly parts: EndpointsParts) {
     const { platform, config, name, succession } = parts;
     this.#ownsName = succession?.mode.ownsName ?? true;
-    const handlerOf = answerer(parts.service, { access: accessOf(config), log: parts.logger });
+    const handlerOf = answerer(parts.service, parts);
     this.#control = name && new ControlEndpoint(platform, name, handlerOf("control"));
     const probes = () => parts.service().pod.probes();
     const joins = succession !== null && succession.mode.kind !== "fresh";
