@@ -70,9 +70,25 @@ const OPTIONS = {
   logLevel: "warning",
 } satisfies esbuild.BuildOptions;
 
-/** For Bun from a file, and Deno. */
-async function bundle(entry: string, outfile: string): Promise<void> {
-  await esbuild.build({ ...OPTIONS, entryPoints: [entry], outfile });
+/** For Bun from a file, and Deno. @returns the paths of what is in it */
+async function bundle(entry: string, outfile: string): Promise<readonly string[]> {
+  const options = { ...OPTIONS, entryPoints: [entry], outfile, metafile: true } as const;
+  const { metafile } = await esbuild.build(options);
+  return Object.values(metafile.outputs).flatMap(({ inputs }) =>
+    Object.keys(inputs).filter((path) => inputs[path]!.bytesInOutput > 0)
+  );
+}
+
+/** The packages that the program holds, for its bill of materials: "name@version". */
+async function bundledPackages(paths: readonly string[]): Promise<string[]> {
+  const folders = paths.map((path) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+\//.exec(path)?.[0]);
+  const ids = new Set<string>();
+  for (const folder of new Set(folders.filter((each) => each !== undefined))) {
+    const { name, version } = JSON.parse(await Deno.readTextFile(`${ROOT}${folder}package.json`));
+    ids.add(`${name}@${version}`);
+  }
+  const bun = JSON.parse(await Deno.readTextFile(`${ROOT}node_modules/bun/package.json`));
+  return [...ids, `bun@${bun.version}`].sort();
 }
 
 /** For the binary: what is imported when it is needed stays in files of its own, so that a start loads only its part. */
@@ -156,7 +172,9 @@ if (manifest.version !== VERSION) {
     `Cannot build: deno.json says ${manifest.version}, src/cli/console/version.ts ${VERSION}`,
   );
 }
-await bundle("src/main_bun.ts", "dist/baton.bun.js");
+const inputs = await bundle("src/main_bun.ts", "dist/baton.bun.js");
+const packages = await bundledPackages(inputs);
+await Deno.writeTextFile(`${ROOT}dist/bundled.json`, `${JSON.stringify(packages, null, 2)}\n`);
 await bundle("src/main_deno.ts", "dist/baton.deno.js");
 await split("src/main_bun.ts", PARTS);
 await esbuild.stop();
