@@ -2,6 +2,7 @@
 # The logic is in scripts/*.ts; `make help` lists what there is.
 DENO_VERSION := 2.9.6
 SOAK_MINUTES ?= 30
+PREFIX ?= /usr/local
 # Where a company's proxy signs TLS itself, its certificate is in the system's store only.
 export DENO_TLS_CA_STORE ?= mozilla,system
 SYSTEM_CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt)
@@ -19,7 +20,7 @@ TEST = $(RUN) scripts/test.ts $(if $(FILE),--file $(FILE)) $(if $(TALLY),--tally
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build test test-all test-unit test-selftest test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-servers test-kernels kernel-docs server-docs test-containers container-docs test-systemd-next bench bench-peers soak clean fmt check ci
+.PHONY: help demo build dist install test test-all test-unit test-selftest test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-servers test-kernels kernel-docs server-docs test-containers container-docs test-systemd-next bench bench-peers soak clean fmt check ci
 
 help: ## Show this list
 	@while IFS= read -r line; do case $$line in ([a-z]*:*"## "*) printf '  %-22s %s\n' "$${line%%:*}" "$${line##*## }";; esac; done < Makefile
@@ -28,6 +29,12 @@ demo: build ## Reload a Node server five times under load, and count what was lo
 	@$(RUN) scripts/demo.ts
 
 build: dist/baton ## Build dist/baton, and the bundles for Bun and Deno
+
+dist: node_modules/.installed ## Build dist/release/: archives, Debian and npm packages, SHA256SUMS, SBOM (ONLY=linux-x64: for that)
+	@$(RUN) scripts/dist/main.ts $(addprefix --only ,$(ONLY))
+
+install: dist/baton ## Install baton, its manual, completions and unit below PREFIX (/usr/local), in DESTDIR
+	@$(RUN) scripts/dist/main.ts --install "$(PREFIX)" --destdir "$(DESTDIR)"
 
 test: build ## Run all checks, and every promise once (FILE=text: only some files)
 	@$(TEST) gate

@@ -72,8 +72,12 @@ const OPTIONS = {
 
 /** For Bun from a file, and Deno. @returns the paths of what is in it */
 async function bundle(entry: string, outfile: string): Promise<readonly string[]> {
-  const options = { ...OPTIONS, entryPoints: [entry], outfile, metafile: true } as const;
-  const { metafile } = await esbuild.build(options);
+  const { metafile } = await esbuild.build({
+    ...OPTIONS,
+    entryPoints: [entry],
+    outfile,
+    metafile: true,
+  });
   return Object.values(metafile.outputs).flatMap(({ inputs }) =>
     Object.keys(inputs).filter((path) => inputs[path]!.bytesInOutput > 0)
   );

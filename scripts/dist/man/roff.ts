@@ -1,7 +1,24 @@
 /** Text -> the macros of man(7). Pure. */
 
-/** A line of its own: no character of it is a request or an escape. */
+/** Longer ones are hard to compare, and mandoc(1) warns of them. */
+const WIDTH = 72;
+
+/** Lines of text: no character of them is a request or an escape. */
 export function roff(text: string): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + word.length >= WIDTH) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line].map(escape).join("\n");
+}
+
+function escape(text: string): string {
   const escaped = text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replaceAll("~", "\\(ti")
     .replaceAll("^", "\\(ha").replaceAll("`", "\\(ga");
   return /^[.']/.test(escaped) ? `\\&${escaped}` : escaped;
@@ -9,7 +26,7 @@ export function roff(text: string): string {
 
 /** An argument of a macro. */
 export function argument(text: string): string {
-  return `"${roff(text).replaceAll('"', "\\(dq")}"`;
+  return `"${escape(text).replaceAll('"', "\\(dq")}"`;
 }
 
 export function heading(text: string): string {
@@ -34,7 +51,7 @@ export function paragraph(...texts: readonly string[]): string {
 
 /** Lines as they are. */
 export function example(lines: readonly string[]): string {
-  return [".PP", ".in +4n", ".nf", ...lines.map(roff), ".fi", ".in"].join("\n");
+  return [".PP", ".in +4n", ".nf", ...lines.map(escape), ".fi", ".in"].join("\n");
 }
 
 /** Words of Markdown that a manual page has no use for: code, links, emphasis. */
