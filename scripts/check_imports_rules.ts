@@ -99,7 +99,9 @@ const LAYERS = {
     "steering",
     "succession/state",
   ],
-  "succession/takeover": ["platform", "steering", "succession/state/fields.ts"],
+  "succession/takeover": [
+    ...["platform", "steering", "succession/state/fields.ts", "succession/state/resumption.ts"],
+  ],
   generation: [
     "config",
     "lifecycle",
@@ -279,6 +281,11 @@ const GRANTS: readonly Grant[] = [
     file: "cli/service/make_service.ts",
     imports: ["handoff/inherit.ts", "succession/upgrade/predecessor_recovery.ts"],
     why: "makes the parts of a supervisor",
+  },
+  {
+    file: "cli/service/parts/stats.ts",
+    imports: ["succession/state/resumption.ts"],
+    why: "finds the memory in which the instance before has counted",
   },
   {
     file: "cli/service/parts/manager.ts",
@@ -497,6 +504,7 @@ const TESTED = {
   "admin/page/feed.ts": ["FeedParts"],
   "admin/probe_server.ts": ["answerProbe"],
   "cli/commands/prestop.ts": ["drainOutcome", "remaining"],
+  "cli/commands/watch/stats.ts": ["statsLines"],
   "cli/words/parse_args.ts": ["ParseOptions"],
   "config/config_file.ts": ["parseConfigText"],
   "config/load.ts": ["defaultName"],

@@ -1,5 +1,6 @@
 /**
- * Writes the tables in docs/ that come from tables in src/: the options and commands, the presets, the exit statuses. Each
+ * Writes the tables in docs/ that come from tables in src/: the options and commands, the presets, the exit statuses, the
+ * series. Each
  * is in its page between two comments; the prose around it is written by hand and stays.
  *
  *   deno run -A scripts/generate_option_docs.ts
@@ -17,11 +18,12 @@ import { defaultText, type Option, OPTION_GROUPS, OPTIONS } from "../src/config/
 import { PRESETS } from "../src/config/presets.ts";
 import { EXCLUSIVE_RULES } from "../src/config/servers/exclusive_rules.ts";
 import { formatDuration } from "../src/config/values/duration.ts";
+import { SERIES } from "../src/stats/series.ts";
 
 const DOCS = join(dirname(fileURLToPath(import.meta.url)), "..", "docs");
 
 /** The pages that hold generated tables. */
-export const PAGES = ["options.md", "presets.md", "exit-status.md"] as const;
+export const PAGES = ["options.md", "presets.md", "exit-status.md", "stats.md"] as const;
 
 /** The name in a comment -> the text after it. */
 const BLOCKS: Readonly<Record<string, () => string>> = {
@@ -30,6 +32,7 @@ const BLOCKS: Readonly<Record<string, () => string>> = {
   "presets": presets,
   "exclusive servers": exclusiveServers,
   "exit statuses": exitStatuses,
+  "series": series,
 };
 
 const BLOCK = /(<!-- generated: ([^>]*) -->\n)[^]*?(<!-- end of generated -->)/g;
@@ -140,6 +143,16 @@ function exitStatuses(): string {
     verbs.map(code).join(", "),
   ]);
   return table(["Status", "Meaning", "Commands"], rows);
+}
+
+function series(): string {
+  const rows = Object.entries(SERIES).map(([name, { kind, help, ...more }]) => [
+    code(name),
+    kind,
+    "labels" in more ? more.labels.map(code).join(", ") : "",
+    help,
+  ]);
+  return table(["Name", "Kind", "Labels", "Meaning"], rows);
 }
 
 if (import.meta.main) {

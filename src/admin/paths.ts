@@ -91,6 +91,8 @@ export interface ServicePaths {
   readonly hold: string;
   /** The latest events, for the next baton. */
   readonly events: string;
+  /** Leads to the statistics (stats/region.ts). */
+  readonly stats: string;
   notify(epoch: number, worker: number): string;
 }
 
@@ -100,6 +102,7 @@ export function servicePaths(directory: string, name: string): ServicePaths {
     lock: join(directory, `${name}.lock`),
     hold: join(directory, `${name}.hold`),
     events: join(directory, `${name}.events`),
+    stats: join(directory, `${name}.stats`),
     notify: (epoch, worker) =>
       join(directory, `${name}.notify.${epoch}${worker === 0 ? "" : `.${worker}`}`),
   };

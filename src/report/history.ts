@@ -44,6 +44,8 @@ export class History {
   readonly timelines = new Timelines();
   /** Of the last reload, if it failed. */
   lastWords: LastWords | null = null;
+  /** How long each client has waited whose wait has ended in this step (--order stop-first). */
+  waitsMs: readonly number[] = [];
   /** Newest last. */
   readonly recentlyEnded: EndedGeneration[] = [];
   readonly #records = new Map<number, { readonly startedAt: Date; readonly pid: number | null }>();
@@ -100,6 +102,7 @@ export class History {
   }
 
   beforeStep(event: ServiceEvent, state: ServiceState): void {
+    this.waitsMs = [];
     if (event.kind === "stop_requested" && state.shutdown === null) this.cutByStop = 0;
     if (event.kind === "ready") {
       const serving = state.generations.find((g) => g.state === "serving")?.epoch ?? null;

@@ -11,6 +11,12 @@ export interface Step {
   readonly effects: readonly ServiceEffect[];
   readonly history: Pick<
     History,
-    "restarts" | "lastReload" | "recentlyEnded" | "timelines" | "incarnation" | "startedAt"
+    | "restarts"
+    | "lastReload"
+    | "recentlyEnded"
+    | "timelines"
+    | "incarnation"
+    | "startedAt"
+    | "waitsMs"
   >;
 }

@@ -11,7 +11,7 @@ export class WaitRecord {
   readonly #waiting = new Map<string, number>();
   /** They were there before new connections were held: the old generation accepts them. */
   readonly #others: ReadonlySet<string>;
-  #accepted = 0;
+  readonly #accepted: number[] = [];
   #longestMs = 0;
 
   /** @param present what waits at the beginning */
@@ -25,7 +25,7 @@ export class WaitRecord {
       this.#longestMs = Math.max(this.#longestMs, atMs - sinceMs);
       if (unaccepted.has(connection)) continue;
       this.#waiting.delete(connection);
-      this.#accepted++;
+      this.#accepted.push(atMs - sinceMs);
     }
     for (const connection of unaccepted) {
       if (this.#others.has(connection) || this.#waiting.has(connection)) continue;
@@ -34,7 +34,13 @@ export class WaitRecord {
   }
 
   get waits(): Waits {
-    const clients = this.#accepted + this.#waiting.size;
+    const clients = this.#accepted.length + this.#waiting.size;
     return { clients, longestMs: Math.round(this.#longestMs) };
+  }
+
+  /** How long each of them has waited. */
+  durationsMs(nowMs: number): number[] {
+    const present = [...this.#waiting.values()].map((sinceMs) => nowMs - sinceMs);
+    return [...this.#accepted, ...present];
   }
 }

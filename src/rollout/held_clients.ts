@@ -18,6 +18,8 @@ const PAUSE_PER_COST = 4;
 export class HeldClients {
   #timer: Timer | null = null;
   #record: WaitRecord | null = null;
+  /** How long each client of the last time has waited. */
+  waitsMs: readonly number[] = [];
   #sinceMs = 0;
   #queues: readonly Member[] = [];
 
@@ -38,10 +40,12 @@ export class HeldClients {
     const { platform: { clock } } = this.context;
     this.#timer?.cancel();
     this.#timer = null;
+    this.waitsMs = [];
     if (this.#record === null) return null;
     this.#look(this.#record);
     const { clients, longestMs } = this.#record.waits;
     const durationMs = Math.round(clock.now() - this.#sinceMs);
+    this.waitsMs = this.#record.durationsMs(clock.now());
     this.#record = null;
     return { durationMs, clients, longestWaitMs: longestMs, overflows: this.#overflows };
   }

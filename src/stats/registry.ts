@@ -3,9 +3,15 @@
  * must not count before it serves. From then on it counts where others can read it, and where it outlives this process.
  */
 import { isLasting, mergeSeries, sampleOf } from "./merge.ts";
-import { type Labels, type Sample, SERIES, type SeriesKey, type SeriesName } from "./series.ts";
-import { seriesText } from "./series.ts";
-import { cellsOf, Slot, type StoredSeries } from "./slot.ts";
+import {
+  type Labels,
+  type Sample,
+  SERIES,
+  type SeriesKey,
+  type SeriesName,
+  seriesText,
+} from "./series.ts";
+import { cellsOf, Slot, SLOT_SIZE, type StoredSeries } from "./slot.ts";
 
 interface Counter {
   add(amount?: number): void;
@@ -22,13 +28,13 @@ interface Histogram {
 }
 
 /** Where the slots of all batons of a service are (`region.ts`). */
-interface SharedSlots {
+export interface SharedSlots {
   /** A slot for this baton, which no reader sees before `publish`; null: none is free. */
   obtain(): Slot | null;
   /** What batons that have ended have counted: `publish` drops it, so it belongs into the new slot. */
   leftBehind(): StoredSeries[];
-  /** From here on readers see this slot, and neither the one before it nor those of batons that have ended. */
-  publish(slot: Slot): void;
+  /** From here on readers see the obtained slot, and neither the one before it nor those of batons that have ended. */
+  publish(): void;
   /** What the other batons of this service that run have counted. */
   ofOthers(): StoredSeries[][];
 }
@@ -38,13 +44,12 @@ interface Series extends SeriesKey {
   cell: number | null;
 }
 
-/** Room for some 250 series. */
-const SLOT_SIZE = 64 * 1024;
-
 export class Registry {
   #slot = new Slot(new Uint8Array(SLOT_SIZE));
   #shared: SharedSlots | null = null;
   readonly #series = new Map<string, Series>();
+  /** The present slot has series that are gone. */
+  #hasGaps = false;
 
   counter(name: SeriesName, labels: Labels = {}): Counter {
     const series = this.#seriesOf(name, labels);
@@ -80,24 +85,27 @@ export class Registry {
     return mergeSeries([...others, this.#slot.series()]).map(sampleOf);
   }
 
-  /** @returns false when there is no room: it goes on counting in its own memory */
+  /**
+   * What batons that have ended have left becomes this one's, with what they said of the service.
+   * @returns false when there is no room: it continues to count in its own memory
+   */
   attach(shared: SharedSlots): boolean {
     this.#shared = shared;
-    return this.#renew();
+    return this.#renew(({ kind }) => kind !== "gauge");
   }
 
-  /** What batons that have ended have left becomes this one's. */
+  /** Another baton has ended: what it has counted becomes this one's. This one knows better what the service is like. */
   collect(): void {
     if (this.#shared !== null) this.#renew();
   }
 
   /** Another slot, without what is gone, and with what others have left behind. */
-  #renew(): boolean {
+  #renew(stays: (series: StoredSeries) => boolean = isLasting): boolean {
     const slot = this.#shared === null
       ? new Slot(new Uint8Array(SLOT_SIZE))
       : this.#shared.obtain();
     if (slot === null) return false;
-    const left = this.#shared?.leftBehind().filter(isLasting) ?? [];
+    const left = this.#shared?.leftBehind().filter(stays) ?? [];
     for (const stored of mergeSeries([left, this.#slot.series()])) {
       const { cells, ...key } = stored;
       const text = seriesText(key);
@@ -106,7 +114,8 @@ export class Registry {
       this.#series.set(text, known);
     }
     this.#slot = slot;
-    this.#shared?.publish(slot);
+    this.#hasGaps = false;
+    this.#shared?.publish();
     return true;
   }
 
@@ -117,7 +126,10 @@ export class Registry {
 
   #remove(text: string): void {
     const cell = this.#series.get(text)?.cell ?? null;
-    if (cell !== null) this.#slot.markGone(cell);
+    if (cell !== null) {
+      this.#slot.markGone(cell);
+      this.#hasGaps = true;
+    }
     this.#series.delete(text);
   }
 
@@ -129,8 +141,7 @@ export class Registry {
     const key: SeriesKey = { name, kind: description.kind, labels, buckets };
     const values = Array<number>(cellsOf(key)).fill(0);
     let cell = this.#slot.add(key, values);
-    // Series that are gone have used up the room.
-    if (cell === null && this.#renew()) cell = this.#slot.add(key, values);
+    if (cell === null && this.#hasGaps && this.#renew()) cell = this.#slot.add(key, values);
     const series = { ...key, cell };
     this.#series.set(seriesText(key), series);
     return series;

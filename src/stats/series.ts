@@ -40,9 +40,9 @@ export const SERIES = {
     help: "Generations whose last process has exited, by their outcome",
     labels: ["outcome"],
   },
-  baton_crash_restarts_total: {
+  baton_crashes_total: {
     kind: "counter",
-    help: "Starts after a crash of the serving generation",
+    help: "Crashes of the serving generation",
   },
   baton_worker_exits_total: {
     kind: "counter",
@@ -54,7 +54,7 @@ export const SERIES = {
   },
   baton_drain_timeouts_total: {
     kind: "counter",
-    help: "Drains that ended because their time was over",
+    help: "Drains that were ended because their time was over",
   },
   baton_stop_timeouts_total: {
     kind: "counter",
@@ -119,10 +119,6 @@ export const SERIES = {
   baton_trial_share_ratio: {
     kind: "state",
     help: "Share of the new connections that the generation on trial gets",
-  },
-  baton_workers_wanted: {
-    kind: "state",
-    help: "Number of workers that the next generation begins with",
   },
   baton_last_reload_successful: {
     kind: "state",

@@ -3,6 +3,9 @@
  * word, written by one store: there is no moment in which half of it is new. Records are only added, and are complete
  * before the length that covers them is stored. Pure.
  *
+ * Only 64-bit words are loaded by Atomics: compiled code of JavaScriptCore loads smaller ones by a locked write, which memory
+ * that is mapped for reading does not allow (Bun 1.4.5, x64; findings/bun_atomics_load.sh).
+ *
  *   0   u64  bytes of records
  *   8   u64  process id of the writer, in its own PID namespace
  *   16  u64  count of changes of the region when this slot joined: the newest slot has the highest
@@ -17,10 +20,13 @@
  */
 import type { Labels, SeriesKey, SeriesKind } from "./series.ts";
 
+/** Room for some 250 series. */
+export const SLOT_SIZE = 64 * 1024;
 const SLOT_HEADER = 64;
 const RECORD_HEADER = 16;
 const WORD = 8;
 const [USED_AT, PID_AT, JOINED_AT] = [0, 1, 2];
+const GONE_MASK = 0xffff_ffffn;
 const KINDS: readonly (SeriesKind | null)[] = [null, "counter", "gauge", "state", "histogram"];
 
 /** A series as it is in a slot. */
@@ -30,7 +36,6 @@ export interface StoredSeries extends SeriesKey {
 
 export class Slot {
   readonly #words: BigUint64Array;
-  readonly #flags: Int32Array;
   readonly #view: DataView;
   readonly #double = new Float64Array(1);
   readonly #bits = new BigUint64Array(this.#double.buffer);
@@ -39,7 +44,6 @@ export class Slot {
   constructor(readonly memory: Uint8Array) {
     const { buffer, byteOffset, byteLength } = memory;
     this.#words = new BigUint64Array(buffer, byteOffset, byteLength / WORD);
-    this.#flags = new Int32Array(buffer, byteOffset, byteLength / 4);
     this.#view = new DataView(buffer, byteOffset, byteLength);
   }
 
@@ -93,7 +97,8 @@ export class Slot {
 
   /** @param cell the first of the series */
   markGone(cell: number): void {
-    Atomics.store(this.#flags, (cell * WORD - RECORD_HEADER + 8) / 4, 1);
+    // The word before the cells: its lower half is the flag.
+    Atomics.or(this.#words, cell - 1, 1n);
   }
 
   /** All that are not gone. What is malformed ends the list: another program may have written it. */
@@ -107,7 +112,7 @@ export class Slot {
       const textAt = RECORD_HEADER + cells * WORD;
       if (size % WORD !== 0 || size < textAt + length || at + size > end) break;
       const kind = KINDS[this.#view.getUint8(at + 4)] ?? null;
-      const isGone = Atomics.load(this.#flags, (at + 8) / 4) !== 0;
+      const isGone = (Atomics.load(this.#words, at / WORD + 1) & GONE_MASK) !== 0n;
       const text = this.memory.slice(at + textAt, at + textAt + length);
       const key = kind === null || isGone ? null : keyIn(text, kind, cells);
       const first = (at + RECORD_HEADER) / WORD;

@@ -26,6 +26,7 @@ type Context = Pick<
 
 export interface ChildUpgradeOptions extends NewProgram, Context {
   readonly lock: Fd;
+  readonly passedOn: ReadonlyMap<string, Fd>;
   /** Of the workers of a generation. */
   readonly notifyPaths: (epoch: number) => readonly string[];
   readonly logger: Logger;
@@ -72,12 +73,14 @@ export class ChildUpgrade {
           address,
           members: exported[i]!.map(({ record }) => record),
         })),
+        passedOn: [...options.passedOn.keys()],
       };
       const helper = startSuccessor(platform, {
         program,
         state,
         lock: options.lock,
         members: exported.flat().map(({ fd }) => fd),
+        passedOn: [...options.passedOn.values()],
         readyTimeoutMs: longestStartMs(options.config),
         onServing: () => {
           this.#successorPid = helper.pid;

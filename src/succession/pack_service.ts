@@ -32,6 +32,8 @@ export interface ResumeSources {
   readonly controlDoor: () => ControlAccess | null;
   /** With --survive: stores the state that outlives this baton, once it owns the service. */
   readonly stateWriter: () => StateWriter | null;
+  /** Descriptors of baton's own that the next baton gets, by name, whatever way it comes. */
+  readonly passedOn: ReadonlyMap<string, Fd>;
   /** Path of the NOTIFY_SOCKET of a worker. */
   readonly notifyPath: (epoch: number, worker: number) => string;
 }
@@ -87,7 +89,10 @@ export function packService(
     helpers: context.children.helpers.records,
     ephemeral: [...context.adopter.ephemeral],
   };
-  const descriptors = new Map<string, Fd>([[descriptorName.lock, options.upgrade.lock]]);
+  const descriptors = new Map<string, Fd>([
+    [descriptorName.lock, options.upgrade.lock],
+    ...options.passedOn,
+  ]);
   const control = options.controlDoor()?.listener;
   if (control !== undefined) descriptors.set(descriptorName.control, control);
   for (const { record, fd } of groups.flatMap((group) => group.records)) {

@@ -23,6 +23,7 @@ interface TakeoverOffersOptions
   extends Pick<RunningContext, "platform" | "config" | "listeners" | "adopter" | "dispatch"> {
   readonly path: string;
   readonly lock: Fd;
+  readonly passedOn: ReadonlyMap<string, Fd>;
   readonly logger: Logger;
 }
 
@@ -106,7 +107,7 @@ export class TakeoverOffers {
   }
 
   #accept({ server, hello }: PendingTakeover, facts: HandoverFacts): void {
-    const { platform, listeners, lock, config: { backlog, survive } } = this.options;
+    const { platform, listeners, lock, passedOn, config: { backlog, survive } } = this.options;
     const lent = new LentListeners(platform, listeners, { epoch: facts.nextEpoch, backlog });
     using network = lent.networkFor(hello.network);
     const { name, epoch, nextEpoch, startedAt, notified, counters } = facts;
@@ -124,8 +125,9 @@ export class TakeoverOffers {
         counters,
         groups: lent.groups.length,
         survives: survive,
+        passedOn: [...passedOn.keys()],
       },
-      fds: [lock, ...network.descriptors],
+      fds: [lock, ...network.descriptors, ...passedOn.values()],
     });
   }
 

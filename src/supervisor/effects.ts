@@ -118,6 +118,7 @@ function answerReload(
   const durationMs = reloads.requests.longestWaitMs(requests);
   const inspected = running.get(epoch ?? NaN)?.inspected ?? NOT_INSPECTED;
   const held = parts.heldClients.end();
+  history.waitsMs = parts.heldClients.waitsMs;
   const lines = [...output, ...outputSince];
   history.lastWords = failed === null ? null : { epoch: failed.epoch, lines };
   if (durationMs !== null) {

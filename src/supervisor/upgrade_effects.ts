@@ -30,6 +30,7 @@ export class Upgrades {
       ...context,
       ...upgrade,
       logger,
+      passedOn: options.passedOn,
       notifyPaths: (epoch) => {
         const { wanted } = workersAsked(config, options.order.order, parts.service());
         return Array.from({ length: wanted }, (_, i) => options.notifyPath(epoch, i));
@@ -53,9 +54,13 @@ export class Upgrades {
       },
     });
     const { handoffSocket: path } = config;
-    this.offers = path === null
-      ? null
-      : new TakeoverOffers({ ...context, logger, lock: upgrade.lock, path });
+    this.offers = path === null ? null : new TakeoverOffers({
+      ...context,
+      logger,
+      lock: upgrade.lock,
+      passedOn: options.passedOn,
+      path,
+    });
   }
 
   readonly handlers = {

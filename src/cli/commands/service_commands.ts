@@ -16,5 +16,6 @@ export const WATCHING = {
   status: async () => (await import("./status.ts")).commandStatus,
   top: async () => (await import("./top/top.ts")).commandTop,
   events: async () => (await import("./events/command.ts")).commandEvents,
+  stats: async () => (await import("./watch/stats.ts")).commandStats,
   ready: async () => (await import("./ready.ts")).commandReady,
 };

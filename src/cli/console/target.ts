@@ -6,6 +6,7 @@ import {
   runningServices,
   runtimeDirectory,
   serviceDirectory,
+  type ServicePaths,
   servicePaths,
   servicesIn,
   visibleServices,
@@ -40,7 +41,7 @@ export function callService(
 export function withService<T>(
   platform: Platform,
   target: Target,
-  use: (paths: { readonly socket: string; readonly lock: string }) => T,
+  use: (paths: ServicePaths, name: string) => T,
 ): T {
   const uid = platform.processes.userId();
   const asked = runtimeDirectory(target.runtimeDir, platform.runtime.env(), uid);
@@ -50,9 +51,10 @@ export function withService<T>(
   const living = () => runningServices(platform, around, placeOf);
   const name = target.name ?? onlyService(asked, around, living);
   const directory = placeOf(name);
-  const { socket, lock } = servicePaths(directory, name);
+  const paths = servicePaths(directory, name);
+  const { socket, lock } = paths;
   try {
-    return use({ socket, lock });
+    return use(paths, name);
   } catch (error) {
     if (error instanceof SyntaxError) {
       throw new UserError(`Cannot understand the reply at ${socket}: it is not JSON`, {

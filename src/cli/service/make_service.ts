@@ -20,9 +20,9 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
   const { platform, config, env, paths, logger, launchContext } = setup;
   const context = generationContext(setup, mode, () => supervisor.writeState());
   const { children, listeners } = context;
-  const { registry, observer } = serviceStats();
+  const stats = serviceStats(setup, mode);
   const events = new ServiceEvents(setup, mode);
-  const otlp = setup.otlp?.(setup, registry, () => supervisor) ?? null;
+  const otlp = setup.otlp?.(setup, stats.registry, () => supervisor) ?? null;
   const [program = "", ...prefix] = programOf(platform);
   const { client, manager, keepsStandbySockets } = managerOf(setup);
   const storage = new StateStorage(
@@ -35,8 +35,9 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     config,
     logger,
     name: { lock: mode.lock, socket: paths.socket },
+    stats: stats.link,
     probeAddress: setup.pod.probeAddress,
-    service: () => ({ supervisor, pod, registry, events: events.streams }),
+    service: () => ({ supervisor, pod, registry: stats.registry, events: events.streams }),
     succession: { mode, storage, supervisor: () => supervisor },
   });
   const { promise: finished, resolve: onFinish } = Promise.withResolvers<StopReport>();
@@ -57,9 +58,10 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     logger,
     version: VERSION,
     manager,
-    observers: [observer, events.log, ...otlp === null ? [] : [otlp], {
+    observers: [stats.observer, events.log, ...otlp === null ? [] : [otlp], {
       onStep: ({ event }) => endpoints.onEvent(event.kind),
     }],
+    passedOn: stats.passedOn,
     notifyPath: (epoch, worker) => paths.notify(epoch, worker),
     upgrade: { program, prefix, env, directory: launchContext.directory, lock: mode.lock.fd },
     predecessor: predecessorOf(mode),
@@ -77,15 +79,18 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     stateWriter: () => storage.writer,
     keepsStandbySockets,
     onTakenOver: () => {
+      stats.onTakenOver();
       endpoints.takeFromPredecessor();
       events.begin();
       otlp?.start();
     },
     onPredecessorGone: () => {
+      stats.onOtherGone();
       endpoints.onPredecessorGone();
       manager.becomeMain();
     },
     onTakenBack: () => {
+      stats.onOtherGone();
       endpoints.takeBackFromSuccessor();
       events.beginAgain();
     },
@@ -105,5 +110,5 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     events.close();
     otlp?.close();
   });
-  return { context, supervisor, pod, endpoints, registry, events, otlp };
+  return { context, supervisor, pod, endpoints, registry: stats.registry, events, otlp };
 }

@@ -38,6 +38,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
       registry: { read: () => [] },
       events: null,
     }),
+    stats: null,
     succession: null,
   });
   const { pid } = platform.runtime;

@@ -183,6 +183,7 @@ export function parseCommandLine(argv: readonly string[], readConfig: ConfigRead
       return { ...serviceCommand(verb, words), exec, inPlace: words.flags.has("in-place") };
     }
     case "status":
+    case "stats":
     case "top":
     case "events":
     case "ready":

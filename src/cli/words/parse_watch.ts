@@ -5,6 +5,7 @@ import { type ServiceCommand, serviceCommand, type Words } from "./words.ts";
 
 export type WatchCommand =
   | ServiceCommand<"status">
+  | ServiceCommand<"stats">
   | ServiceCommand<"ready">
   | TopCommand
   | EventsCommand;
@@ -12,6 +13,7 @@ export type WatchCommand =
 export function parseWatch(verb: WatchCommand["verb"], words: Words): WatchCommand {
   switch (verb) {
     case "status":
+    case "stats":
     case "ready":
       return serviceCommand(verb, words);
     case "top":

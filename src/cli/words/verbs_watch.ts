@@ -43,6 +43,15 @@ export const WATCH_VERBS = {
       ["baton status web --json", "one by name, for scripts"],
     ],
   },
+  stats: {
+    summary: "Show what a service has counted: reloads, drains, waits. Its baton need not answer.",
+    operands: "[NAME]",
+    flags: [NAME, RUNTIME_DIR, JSON_OUTPUT],
+    examples: [
+      ["baton stats", "the only running service"],
+      ["baton stats web --json", "one by name, for scripts"],
+    ],
+  },
   top: {
     summary: "Watch a service: its generations, their connections and shares, as they change.",
     operands: "[NAME]",

@@ -46,6 +46,10 @@ export const LIBC = {
   getxattr: { parameters: ["buffer", "buffer", "buffer", "i64"], result: "i64" },
   // int memfd_create(const char *name, unsigned int flags);   <sys/mman.h>, memfd_create(2)
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
+  // int ftruncate(int fd, off_t length);   <unistd.h>, truncate(2)
+  ftruncate: { parameters: ["i32", "i64"], result: "i32" },
+  // int fchmod(int fd, mode_t mode);   <sys/stat.h>, chmod(2)
+  fchmod: { parameters: ["i32", "u32"], result: "i32" },
   // off_t lseek(int fd, off_t offset, int whence);   <unistd.h>, lseek(2)
   lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
 

@@ -24,6 +24,7 @@ const MAX_NAME = 200;
 const MAX_PATH = 4096;
 const MAX_NOTE = 4 * 1024 * 1024;
 const MAX_REASON = 4000;
+const MAX_PASSED_ON = 16;
 /** Of lists whose length only the size of the message limits. */
 const MAX_ENTRIES = 65_536;
 
@@ -113,6 +114,9 @@ export const COUNTERS = lazyObject(() => ({
   /** An operator has failed the service's health (/healthcheck/fail). */
   failedByHand: v.exactOptional(flag),
 }));
+
+/** Descriptors that go from each baton to the next one, whatever they are for. */
+export const PASSED_ON = lazily(() => list(name, MAX_PASSED_ON));
 
 /** Of TCP or UDP, or of a Unix socket. */
 export const ADDRESS: v.GenericSchema<unknown, ListenAddress> = lazyVariant("family", () => [

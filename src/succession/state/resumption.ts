@@ -16,6 +16,8 @@ export const descriptorName = {
   lock: "lock",
   /** The listener of the control socket. */
   control: "control",
+  /** The memory in which baton counts (stats/region.ts). */
+  stats: "stats",
   member: (inode: number) => `member ${inode}`,
   /** The notify descriptor of a worker's seccomp filter. */
   filter: (of: WorkerName) => `filter ${of.epoch} ${of.worker}`,

@@ -87,6 +87,8 @@ const replies = f.once(() => ({
     groups: f.int(1, MAX_GROUPS),
     /** Its server outlives it (--survive), and its own next instance recovers that. */
     survives: f.flag,
+    /** Names of the last descriptors beside this message. */
+    passedOn: v.exactOptional(f.PASSED_ON),
   }),
   group: f.object({
     kind: v.literal("group"),

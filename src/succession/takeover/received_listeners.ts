@@ -17,6 +17,7 @@ import {
   usableOf,
 } from "../../steering/member.ts";
 import { MalformedMessage } from "../state/fields.ts";
+import { NamedDescriptors } from "../state/resumption.ts";
 
 interface ReceivedGroup {
   readonly address: ListenAddress;
@@ -28,6 +29,7 @@ interface ReceivedGroup {
 export class ReceivedListeners {
   /** In the order in which the old baton has them. */
   readonly groups: ReceivedGroup[] = [];
+  readonly passedOn = new NamedDescriptors();
   #lock: Fd | null = null;
   #far: RemoteNetns | null = null;
   #listeners: Listeners | null = null;
@@ -40,8 +42,13 @@ export class ReceivedListeners {
     this.#received = fds;
   }
 
-  /** The lock on the old baton's name, and the descriptors that make sockets in its network namespace. */
-  keepOffer(network: string): void {
+  /**
+   * The lock on the old baton's name, the descriptors that make sockets in its network namespace, and those that it passes
+   * on by name.
+   */
+  keepOffer(network: string, passedOn: readonly string[]): void {
+    const passed = passedOn.length === 0 ? [] : this.#received.splice(-passedOn.length);
+    passed.forEach((fd, i) => this.passedOn.set(passedOn[i]!, fd));
     this.#lock = this.#received.shift() ?? null;
     if (network === ownNamespace("net")) return;
     this.#far = RemoteNetns.taken(this.platform.sockets, network, this.#received.splice(0));
@@ -133,6 +140,7 @@ export class ReceivedListeners {
   /** The takeover has failed. The table closes the members that it has already. */
   close(): void {
     this.closeLock();
+    this.passedOn.close();
     if (this.#listeners !== null) return;
     this.groups.flatMap(({ members }) => members).forEach(({ fd }) => fd.close());
     for (const { directory } of this.groups) directory?.close();

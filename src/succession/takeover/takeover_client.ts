@@ -16,6 +16,7 @@ import type { MemberRecord } from "../../steering/member.ts";
 import { ReceivedListeners } from "./received_listeners.ts";
 import { Channel } from "./channel.ts";
 import { cutReason } from "../state/fields.ts";
+import type { NamedDescriptors } from "../state/resumption.ts";
 import {
   type Counters,
   type Hello,
@@ -136,6 +137,10 @@ export class TakeoverClient {
     return `${this.#offer?.name} (baton ${this.#offer?.baton})`;
   }
 
+  get passedOn(): NamedDescriptors {
+    return this.#received.passedOn;
+  }
+
   /** @returns the old baton's lock, if it locks the file at `path`: both share the name until the old one exits */
   takeLock(path: string): Fd | null {
     return this.#received.takeLock(path);
@@ -213,7 +218,7 @@ export class TakeoverClient {
         return this.#arm(effect.timed);
       case "keep_offer":
         this.#offer = effect.offer;
-        return this.#received.keepOffer(effect.offer.network);
+        return this.#received.keepOffer(effect.offer.network, effect.offer.passedOn ?? []);
       case "keep_group": {
         const { index, address, members } = effect.group;
         return this.#received.keepMembers(index, address, members);

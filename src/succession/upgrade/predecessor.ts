@@ -6,7 +6,7 @@ import type { Platform } from "../../platform/platform.ts";
 import type { Watch } from "../../platform/reactor.ts";
 import type { Listeners } from "../../steering/listeners.ts";
 import { cutReason } from "../state/fields.ts";
-import { readState } from "../state/resumption.ts";
+import { NamedDescriptors, readState } from "../state/resumption.ts";
 import {
   HANDOVER_ENV,
   HANDOVER_VERSION,
@@ -22,6 +22,7 @@ export class Predecessor {
   readonly state: HandoverState;
   /** The lock on the service's name, shared with the old baton. */
   readonly lock: Fd;
+  readonly passedOn: NamedDescriptors;
   readonly #control: Fd;
   /** In the order of the state. */
   readonly #members: Fd[];
@@ -45,6 +46,9 @@ export class Predecessor {
     this.state = parseState(text);
     const members = this.state.groups.flatMap((group) => group.members);
     this.#members = members.map((_, i) => take(first + 3 + i));
+    const behind = first + 3 + members.length;
+    const named = (this.state.passedOn ?? []).map((name, i) => [name, take(behind + i)] as const);
+    this.passedOn = new NamedDescriptors(named);
   }
 
   /** Puts the old baton's members into the table, in the kernel's order. */

@@ -7,7 +7,7 @@
  *   +0  control socket (SOCK_SEQPACKET), one JSON message a packet; when it closes, the other baton is gone
  *   +1  memfd with a `HandoverState` as JSON
  *   +2  the lock on the service's name, which both hold from here on
- *   +3  the members of all listeners, in the order of the state
+ *   +3  the members of all listeners, in the order of the state, then what is passed on by name
  *
  * The new one has everything from its first instruction on, so that it can serve even if the old one is killed before
  * they have exchanged a word. It says hello, starts its generation beside the old one's and steers the listeners
@@ -45,6 +45,8 @@ const HANDOVER_STATE = f.lazyObject(() => ({
   notified: f.flag,
   counters: f.COUNTERS,
   groups: f.list(f.object({ address: f.ADDRESS, members: f.list(f.MEMBER) })),
+  /** Names of the descriptors behind those of the members. */
+  passedOn: v.exactOptional(f.PASSED_ON),
 }));
 
 export const HANDOVER_MESSAGE = f.lazyVariant("kind", () => [
@@ -56,7 +58,7 @@ export const HANDOVER_MESSAGE = f.lazyVariant("kind", () => [
 export type HandoverState = v.InferOutput<typeof HANDOVER_STATE>;
 export type HandoverMessage = v.InferOutput<typeof HANDOVER_MESSAGE>;
 /** What the state says besides listeners. */
-export type HandoverFacts = Omit<HandoverState, "version" | "pid" | "groups">;
+export type HandoverFacts = Omit<HandoverState, "version" | "pid" | "groups" | "passedOn">;
 
 /** @throws {MalformedMessage} that names both versions, or the malformed field */
 export function parseState(text: string): HandoverState {

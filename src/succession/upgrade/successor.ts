@@ -28,6 +28,7 @@ interface SuccessorOptions {
   readonly state: HandoverState;
   readonly lock: Fd;
   readonly members: readonly Fd[];
+  readonly passedOn: readonly Fd[];
   readonly readyTimeoutMs: number;
   readonly onServing: (epoch: number) => void;
   readonly onFailed: (reason: string) => void;
@@ -38,11 +39,11 @@ interface SuccessorOptions {
  * @returns the new baton's process. @throws {Error} when it cannot be started
  */
 export function startSuccessor(platform: Platform, options: SuccessorOptions): HelperProcess {
-  const { program, state, lock, members, readyTimeoutMs, onServing, onFailed } = options;
+  const { program, state, lock, members, passedOn, readyTimeoutMs, onServing, onFailed } = options;
   const { helper } = startNewProgram(platform, program, {
     env: { [HANDOVER_ENV]: String(CONTROL_DESCRIPTOR) },
     plan: state,
-    further: [lock, ...members],
+    further: [lock, ...members, ...passedOn],
   });
   let isSettled = false;
   const fail = (reason: string) => {

@@ -22,6 +22,12 @@ import type { StateStorage } from "../state_storage.ts";
 
 export interface EndpointsParts extends OwnPortsParts {
   readonly logger: Logger;
+  /** Null: nothing is counted where others could read it. */
+  readonly stats: {
+    place(): void;
+    remove(): void;
+    guardedPath(): GuardedPath;
+  } | null;
   /** Null: there is no runtime directory, so no control socket either (`--shutdown-only`). */
   readonly name: ControlEndpoint["name"] | null;
   readonly service: () => ServiceParts;
@@ -73,6 +79,7 @@ export class Endpoints {
     tolerate(isRunning, logger, () => this.#pidfile?.take());
     this.#startStorage((mode?.recovered ?? null) !== null);
     tolerate(isRunning, logger, () => this.#control?.open(mode?.control ?? null));
+    tolerate(true, logger, () => this.parts.stats?.place());
     tolerate(isRunning, logger, () => this.#ports.open());
   }
 
@@ -106,6 +113,7 @@ export class Endpoints {
         restore: () => lock.restore(),
       },
       this.#control?.guardedPath() ?? [],
+      this.parts.stats?.guardedPath() ?? [],
       succession?.storage.guardedPaths() ?? [],
       this.#pidfile?.guardedPath() ?? [],
       own,
@@ -128,6 +136,7 @@ export class Endpoints {
 
   /** The successor has failed. */
   takeBackFromSuccessor(): void {
+    tolerate(true, this.parts.logger, () => this.parts.stats?.place());
     if (!this.control?.isInPlace) {
       this.#replace();
       this.#pidfile?.removeOld();
@@ -146,6 +155,7 @@ export class Endpoints {
   #replace(): void {
     const { logger } = this.parts;
     tolerate(true, logger, () => this.#control?.replace());
+    tolerate(true, logger, () => this.parts.stats?.place());
     this.#startStorage(true);
     tolerate(true, logger, () => this.#pidfile?.takeOver());
   }
@@ -170,6 +180,7 @@ export class Endpoints {
     this.control?.close();
     this.#ports.close();
     this.#pidfile?.remove();
+    tolerate(true, this.parts.logger, () => this.parts.stats?.remove());
     this.parts.name?.lock.close();
   }
 }

@@ -110,6 +110,7 @@ describe("startSuccessor()", () => {
           state: {} as never,
           lock,
           members: [],
+          passedOn: [],
           readyTimeoutMs: READY_MS,
           onServing: (epoch) => {
             said(`serving ${epoch}`);
