@@ -3,7 +3,7 @@
  * script of page.html (scripts/page.ts), and gets the browser's clock from `main_page.ts`.
  */
 import * as v from "valibot";
-import type { Clock } from "../../platform/clock.ts";
+import type { Clock, Timer } from "../../platform/clock.ts";
 import { SUMMARY_REPLY, type SummaryReply } from "../replies.ts";
 import { Actions } from "./actions.ts";
 import type { Access } from "./built_page.ts";
@@ -18,11 +18,13 @@ import { Reports } from "./views/reports.ts";
 import { TimeLine } from "./views/time_line.ts";
 
 const SUMMARY = "/v1/summary";
-/** All kinds, with those that are kept: the time line begins before the page was opened. */
-const EVENTS = "/v1/events?events=*&since=0";
+/** All kinds. With those that are kept, the time line begins before the page was opened. */
+const EVENTS = "/v1/events?events=*&since=";
 const ANSWER_LIMIT_MS = 10_000;
 /** The bars move on between two answers. */
 const DRAW_MS = 1_000;
+/** Those that are kept come all at once. */
+const LIST_MS = 50;
 
 export class App {
   readonly #lanes = new Lanes();
@@ -37,6 +39,7 @@ export class App {
   /** Of baton's clock before this one. */
   #offsetMs = 0;
   #answeredAtMs: number | null = null;
+  #listing: Timer | null = null;
 
   constructor(readonly clock: Clock) {
     this.#timeLine = new TimeLine(this.#lanes, () => this.#nowMs());
@@ -76,9 +79,7 @@ export class App {
     const response = await fetch(SUMMARY, { cache: "no-store", signal: limit });
     if (!response.ok) throw new Error(`status ${response.status}`);
     const summary = v.parse(SUMMARY_REPLY, await response.json());
-    // Another baton has taken over, which has a page of its own.
-    const isOther = this.#summary !== null && this.#summary.version !== summary.version;
-    if (isOther) location.reload();
+    if (this.#summary !== null && isOther(this.#summary, summary)) location.reload();
     this.#show(summary);
     return isBusy(summary);
   }
@@ -106,7 +107,7 @@ export class App {
   }
 
   #listen(on: { event(): void; refused(): void }): EventSource {
-    const stream = new EventSource(EVENTS);
+    const stream = new EventSource(`${EVENTS}${this.#latest.all[0]?.id ?? 0}`);
     stream.onmessage = ({ data }) => {
       const happening = parseHappening(String(data));
       if (happening === null) return;
@@ -121,10 +122,18 @@ export class App {
 
   #note(happening: Happening): void {
     if (!this.#latest.add(happening)) return;
-    this.#events.show(this.#latest.all);
+    this.#listing ??= this.clock.after(LIST_MS, () => {
+      this.#listing = null;
+      this.#events.show(this.#latest.all);
+    });
     const begun = stateBegun(happening);
     if (begun !== null) this.#lanes.note(begun.epoch, begun.state, begun.atMs);
   }
+}
+
+/** Another version of baton has a page of its own; another run of the service counts its generations from 0 again. */
+function isOther(before: SummaryReply, now: SummaryReply): boolean {
+  return before.version !== now.version || before.startedAt !== now.startedAt;
 }
 
 async function post(

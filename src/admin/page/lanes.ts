@@ -35,7 +35,14 @@ export const STATES = [
   "draining",
   "stopping",
 ] as const;
-const FIRST: readonly string[] = ["waiting", "starting"];
+/** What most of the time before was spent in, where no event says more. */
+const BEFORE: Readonly<Record<string, string>> = {
+  probing: "starting",
+  baking: "starting",
+  serving: "starting",
+  draining: "serving",
+  stopping: "serving",
+};
 
 /** Of a generation. */
 interface LaneSight {
@@ -79,8 +86,11 @@ export class Lanes {
       const isNew = !this.#marks.has(epoch);
       // When it ended is not known.
       if (isNew && state === GONE) continue;
-      if (isNew && !FIRST.includes(state)) this.note(epoch, "starting", Date.parse(startedAt));
-      this.note(epoch, state, nowMs - (stateMs ?? 0));
+      const startedMs = Date.parse(startedAt);
+      const before = BEFORE[state];
+      if (isNew && stateMs !== null && before !== undefined) this.note(epoch, before, startedMs);
+      const sinceMs = nowMs - (stateMs ?? 0);
+      this.note(epoch, state, isNew && stateMs === null ? startedMs : sinceMs);
     }
   }
 
@@ -89,10 +99,14 @@ export class Lanes {
     this.#marks.delete(Math.min(...this.#marks.keys()));
   }
 
-  /** Those with a part in view, the newest first. */
-  epochs(view: View): number[] {
-    return [...this.#marks.keys()].filter((epoch) => this.segments(epoch, view).length > 0)
+  /** Those with a part in view, the newest first: all that live, and of the others no more than there is room for. */
+  epochs(view: View, most = Infinity): number[] {
+    const inView = [...this.#marks.keys()].filter((epoch) => this.segments(epoch, view).length > 0)
       .sort((a, b) => b - a);
+    const isGone = (epoch: number) => this.#marks.get(epoch)?.at(-1)?.state === GONE;
+    const alive = inView.filter((epoch) => !isGone(epoch));
+    const ended = inView.filter(isGone).slice(0, Math.max(0, most - alive.length));
+    return inView.filter((epoch) => alive.includes(epoch) || ended.includes(epoch));
   }
 
   segments(epoch: number, { fromMs, toMs }: View): Segment[] {

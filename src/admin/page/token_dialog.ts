@@ -51,7 +51,7 @@ export class TokenDialog {
   }
 
   #show(): void {
-    setText(this.#state, this.#token === null ? "" : "A token is kept in this page.");
+    setText(this.#state, this.#token === null ? "" : "A token is kept in this page. ");
     const hadFocus = document.activeElement === this.#forget;
     show(this.#forget, this.#token !== null);
     if (hadFocus && this.#token === null) byId("reload", HTMLButtonElement).focus();

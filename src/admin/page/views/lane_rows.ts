@@ -5,6 +5,8 @@ import { type Lanes, type Segment, STATES, type View } from "../lanes.ts";
 import { clockText, course, progress } from "../texts.ts";
 
 const COLORS = 6;
+/** A reload storm fills no wall. */
+const MOST_ROWS = 40;
 
 interface Row {
   readonly epoch: number;
@@ -38,7 +40,7 @@ export class LaneRows {
   show(latest: readonly GenerationReply[], view: View): void {
     this.#view = view;
     const byEpoch = new Map(latest.map((each) => [each.epoch, each]));
-    const epochs = this.lanes.epochs(view);
+    const epochs = this.lanes.epochs(view, MOST_ROWS);
     this.#rows.set(epochs.map((epoch) => ({ epoch, now: byEpoch.get(epoch) })));
   }
 
@@ -60,7 +62,7 @@ export class LaneRows {
     const spoken = make("span", "hidden");
     cell("track-cell").append(track, spoken);
     const segments = segmentsIn(track);
-    const [connections, share] = [cell("number"), cell("number")];
+    const [connections, share] = [cell("number count"), cell("number share")];
     this.#parts.set(row, { more, spoken, segments, connections, share });
     return row;
   }

@@ -68,6 +68,19 @@ describe("a lane", () => {
     assert.deepEqual(lane(lanes, 3), ["starting 5-40", "serving 40-"]);
   });
 
+  test("a drain before which nothing is known follows a time of serving", () => {
+    const lanes = new Lanes();
+    lanes.look([sight("draining", 10_000)], at(100));
+    assert.deepEqual(lane(lanes, 3), ["serving 5-90", "draining 90-"]);
+  });
+
+  test("a state of unknown age has lasted from the start", () => {
+    const lanes = new Lanes();
+    lanes.look([sight("serving", null)], at(90));
+    lanes.look([sight("serving", null)], at(95));
+    assert.deepEqual(lane(lanes, 3), ["serving 5-"]);
+  });
+
   test("a generation of which nothing is known but that it has ended is not shown", () => {
     const lanes = new Lanes();
     lanes.look([sight("exited", null)], at(100));
@@ -94,6 +107,16 @@ test("the newest generation comes first, and at most 200 are kept", () => {
   for (let epoch = 0; epoch < 250; epoch++) lanes.note(epoch, "serving", at(epoch / 10));
   const epochs = lanes.epochs(VIEW);
   assert.deepEqual([epochs[0], epochs.at(-1), epochs.length], [249, 50, 200]);
+});
+
+test("where there is no room, those that have ended make it, the oldest first", () => {
+  const lanes = new Lanes();
+  for (let epoch = 0; epoch < 6; epoch++) {
+    lanes.note(epoch, "serving", at(epoch));
+    if (epoch !== 1 && epoch !== 5) lanes.note(epoch, "exited", at(10 + epoch));
+  }
+  assert.deepEqual(lanes.epochs(VIEW, 4), [5, 4, 3, 1]);
+  assert.deepEqual(lanes.epochs(VIEW, 1), [5, 1]);
 });
 
 test("ticks are at round times, and as many as there is room for", () => {
