@@ -46,7 +46,22 @@ export function refusalOf(request: AccessRequest, rules: AccessRules): Refusal |
     (READING.includes(request.method) ? null : refuseChange(request, rules.refuseToken));
 }
 
-function refusePage({ host, origin }: AccessRequest, hosts: readonly string[]): Refusal | null {
+/**
+ * On the control socket, whose peers the kernel has checked: a browser gets there by a forwarded port (ssh -L), and any page
+ * may make it send requests there. Programs write into Host what they like, which is hardly a name with a dot.
+ */
+export function refusalOfForwarded(
+  request: Pick<AccessRequest, "host" | "origin">,
+  hosts: readonly string[],
+): Refusal | null {
+  const name = nameIn(request.host ?? "");
+  return refusePage(request, name.includes(".") ? hosts : [...hosts, name]);
+}
+
+function refusePage(
+  { host, origin }: Pick<AccessRequest, "host" | "origin">,
+  hosts: readonly string[],
+): Refusal | null {
   // HTTP/1.0 has none, and no browser speaks it.
   if (host !== null && !isKnownHost(host, hosts)) {
     const error =
@@ -61,9 +76,13 @@ function refusePage({ host, origin }: AccessRequest, hosts: readonly string[]): 
 }
 
 function isKnownHost(host: string, hosts: readonly string[]): boolean {
-  const name = host.toLowerCase().replace(/:\d{1,5}$/, "");
+  const name = nameIn(host);
   return name === "localhost" || ADDRESS.test(name) ||
     hosts.some((known) => known.toLowerCase() === name);
+}
+
+function nameIn(host: string): string {
+  return host.toLowerCase().replace(/:\d{1,5}$/, "");
 }
 
 function refuseChange(

@@ -1,6 +1,6 @@
 /** Stands in front of the routes: refuses what the door does not allow, and notes in the log who has changed something. */
 import type { MiddlewareHandler } from "hono";
-import { type AccessRules, refusalOf } from "./access.ts";
+import { type AccessRules, refusalOf, refusalOfForwarded } from "./access.ts";
 import { refuseToken } from "./token_check.ts";
 import type { AdminEnv } from "./routes/routes.ts";
 
@@ -30,27 +30,25 @@ export function guard({ access, log }: GuardOptions): MiddlewareHandler<AdminEnv
   };
   return async (context, next) => {
     const { req, env } = context;
-    if (env?.door !== "control") {
-      const { method } = req;
-      const refusal = refusalOf({
-        method,
-        host: req.header("host") ?? null,
-        origin: req.header("origin") ?? null,
-        authorization: req.header("authorization") ?? null,
-      }, rules);
-      if (refusal !== null) {
-        const { error, status, challenge } = refusal;
-        context.res = context.json({ error }, status);
-        if (challenge !== undefined) context.header("www-authenticate", challenge);
-      } else {
-        await next();
-      }
-      if (method !== "GET" && method !== "HEAD") {
-        const what = `${method} ${req.path} from ${env?.client?.() ?? "?"}`;
-        log.info(`admin: ${what}: ${refusal === null ? context.res.status : refusal.status}`);
-      }
-    } else {
+    const { method, path } = req;
+    const isControl = env?.door === "control";
+    const request = {
+      method,
+      host: req.header("host") ?? null,
+      origin: req.header("origin") ?? null,
+      authorization: req.header("authorization") ?? null,
+    };
+    const refusal = isControl ? refusalOfForwarded(request, hosts) : refusalOf(request, rules);
+    if (refusal === null) {
       await next();
+    } else {
+      const { error, status, challenge } = refusal;
+      context.res = context.json({ error }, status);
+      if (challenge !== undefined) context.header("www-authenticate", challenge);
+    }
+    if (!isControl && method !== "GET" && method !== "HEAD") {
+      const what = `${method} ${path} from ${env?.client?.() ?? "?"}`;
+      log.info(`admin: ${what}: ${refusal === null ? context.res.status : refusal.status}`);
     }
     for (const [name, value] of Object.entries(HEADERS)) {
       if (!context.res.headers.has(name)) context.header(name, value);

@@ -1,7 +1,7 @@
 /** Who may do what at the address of --admin. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type AccessRequest, refusalOf } from "../../../src/admin/access.ts";
+import { type AccessRequest, refusalOf, refusalOfForwarded } from "../../../src/admin/access.ts";
 
 const TOKEN = "0123456789abcdef";
 const RULES = {
@@ -98,4 +98,26 @@ describe("refusalOf() of a change", () => {
       assert.match(refusal?.error ?? "", /--admin-token-file/);
     }
   });
+});
+
+describe("refusalOfForwarded(): a browser at the control socket", () => {
+  const table: [host: string | null, origin: string | null, status: number | null][] = [
+    [null, null, null],
+    ["baton", null, null],
+    ["a", null, null],
+    ["localhost:9000", null, null],
+    ["localhost:9000", "http://localhost:9000", null],
+    ["127.0.0.1:9000", "http://127.0.0.1:9000", null],
+    ["localhost:9000", "https://evil.example.com", 403],
+    ["localhost:9000", "http://localhost:8000", 403],
+    ["baton", "null", 403],
+    ["evil.example.com:9000", null, 403],
+    ["evil.example.com:9000", "http://evil.example.com:9000", 403],
+    ["web-1.example.com", "https://web-1.example.com", null],
+  ];
+  for (const [host, origin, status] of table) {
+    it(`${status ?? "answered"}: ${origin} to ${host}`, () => {
+      assert.equal(refusalOfForwarded({ host, origin }, RULES.hosts)?.status ?? null, status);
+    });
+  }
 });
