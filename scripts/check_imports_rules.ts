@@ -243,6 +243,11 @@ const ENTRIES = {
 
 const GRANTS: readonly Grant[] = [
   {
+    file: "cli/service/endpoints/probe_port.ts",
+    imports: ["health/passed_request.ts"],
+    why: "asks the server in a check's way, for somebody else",
+  },
+  {
     file: "cli/service/endpoints/service_facts.ts",
     imports: ["succession"],
     why: "names the versions of what one baton passes to the next",
@@ -499,6 +504,7 @@ const EXCEPTIONS: readonly Exception[] = [];
 /** Exports of a file that only its tests import: parts of it that are worth a test of their own. */
 const TESTED = {
   "admin/access.ts": ["AccessRequest", "Refusal"],
+  "admin/health_endpoint.ts": ["HealthEndpointOptions", "PassedAnswer", "ServiceHealth"],
   "admin/http1.ts": ["ParseResult"],
   "admin/page/built_page.ts": ["BuiltPage"],
   "admin/page/feed.ts": ["FeedParts"],

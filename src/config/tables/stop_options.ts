@@ -11,6 +11,7 @@ import {
   withBytes,
 } from "../option_makers.ts";
 import { parseExitStatuses } from "../values/exit_statuses.ts";
+import { parseHealthEndpoint } from "../values/health_endpoint_spec.ts";
 import { parseOwnAddress } from "../values/listen_spec.ts";
 import { parseSignalName } from "../values/signals.ts";
 
@@ -71,6 +72,10 @@ export const PODS = {
     "to the main process of the server or to its whole group."),
   probeListen: parsed("ADDR:PORT", "Answer GET /startupz, /readyz and /livez there.",
     (value) => parseOwnAddress(value, "--probe-listen")),
+  probeHealth: parsed("PATH[,SETTING...]", "Answer Envoy's health check at this path of " +
+    "--probe-listen: by the state of the service; with min-healthy=PERCENT only while that share of " +
+    "the workers serves; with pass-through[=PORT] as the server itself answers, whose status counts " +
+    "for the time of cache=TIME.", parseHealthEndpoint),
   watch: withBytes(list("PATH", "Reload when this file, or a file in this directory, has " +
     "changed. May be given several times.", (texts) => texts.map(checkedPath))),
 };

@@ -40,6 +40,7 @@ describe("buildConfig()", () => {
       admin: null,
       adminTokenFile: null,
       adminHost: [],
+      probeHealth: null,
       otlp: null,
       otlpIntervalMs: 60_000,
       otlpHeadersFile: null,

@@ -69,6 +69,7 @@ describe("OPTIONS", () => {
     ["grace", "graceMs", "TIME", null],
     ["signal-to", "signalTo", "process|group", "process"],
     ["probe-listen", "probeListen", "ADDR:PORT", null],
+    ["probe-health", "probeHealth", "PATH[,SETTING...]", null],
     ["watch", "watch", "PATH", []],
     ["admin", "admin", "ADDR:PORT", null],
     ["admin-token-file", "adminTokenFile", "FILE", null],

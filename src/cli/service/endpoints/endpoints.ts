@@ -53,9 +53,8 @@ export class Endpoints {
     this.#ownsName = succession?.mode.ownsName ?? true;
     const handlerOf = answerer(parts.service, parts);
     this.#control = name && new ControlEndpoint(platform, name, handlerOf("control"));
-    const probes = () => parts.service().pod.probes();
     const joins = succession !== null && succession.mode.kind !== "fresh";
-    this.#ports = new OwnPorts(parts, handlerOf("admin"), probes, joins);
+    this.#ports = new OwnPorts(parts, handlerOf("admin"), parts.service, joins);
     this.#pidfile = config.pidfile === null
       ? null
       : new Pidfile(config.pidfile, platform.runtime.pid);

@@ -1,12 +1,12 @@
 /** The addresses of baton's own besides the control socket: of the probes, and of the admin API. */
+import type { ServiceParts } from "../../../admin/admin_parts.ts";
 import { HttpPort } from "../../../admin/http_port.ts";
-import { probeHandler } from "../../../admin/probe_server.ts";
 import type { FetchHandler } from "../../../admin/http_connections.ts";
 import type { InetAddress } from "../../../platform/network/address.ts";
 import type { Platform } from "../../../platform/platform.ts";
-import type { ProbeReport } from "../../../report/snapshot.ts";
 import type { Config } from "../../../config/config.ts";
 import { AdminEndpoint } from "./admin_endpoint.ts";
+import { probePortHandler } from "./probe_port.ts";
 import { openPort } from "../pod_setup.ts";
 
 export interface OwnPortsParts {
@@ -23,7 +23,7 @@ export class OwnPorts {
   constructor(
     readonly parts: OwnPortsParts,
     handler: FetchHandler,
-    readonly probes: () => ProbeReport,
+    readonly service: () => ServiceParts,
     readonly joins: boolean,
   ) {
     this.#admin = new AdminEndpoint(parts.platform, parts.config, handler);
@@ -36,10 +36,11 @@ export class OwnPorts {
 
   /** @throws {UserError} when one is not available */
   open(): void {
-    const { parts: { platform, probeAddress }, joins } = this;
+    const { parts: { platform, config, probeAddress }, service, joins } = this;
     this.#admin.open(joins);
     if (probeAddress === null || this.#probes !== null) return;
-    const open = () => new HttpPort(platform, probeAddress, probeHandler(this.probes), joins);
+    const handler = probePortHandler({ platform, config, service });
+    const open = () => new HttpPort(platform, probeAddress, handler, joins);
     this.#probes = openPort("--probe-listen", probeAddress, open);
   }
 
