@@ -50,7 +50,12 @@ export interface Rules {
  */
 const LAYERS = {
   platform: [],
-  "config/values": ["lifecycle/status.ts", "platform/error.ts", "platform/fd.ts"],
+  "config/values": [
+    "lifecycle/status.ts",
+    "platform/error.ts",
+    "platform/fd.ts",
+    "platform/libc/rlimits.ts",
+  ],
   config: [
     "config/values",
     "lifecycle/limits.ts",
@@ -194,6 +199,14 @@ const LAYERS = {
     "admin",
     "platform",
   ],
+  "cli/configuration": [
+    "cli/completion",
+    "cli/words",
+    "cli/console",
+    "config",
+    "platform",
+    "process",
+  ],
   "cli/service": [
     "cli/console",
     "admin",
@@ -221,6 +234,7 @@ const LAYERS = {
     "rehearse",
     "stats",
     "cli/completion",
+    "cli/configuration",
   ],
   cli: [
     "cli/words",

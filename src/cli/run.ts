@@ -3,6 +3,7 @@
  * the remedy. The entry file exits with the status; nothing else in baton ends the process. What a command needs is loaded
  * when it is known.
  */
+import { existsSync } from "node:fs";
 import { UserError } from "../config/values/errors.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -10,7 +11,7 @@ import { commandVersion } from "./commands/version.ts";
 import { EXIT_OK, EXIT_SYSTEM } from "./console/exit_status.ts";
 import { type Printer, terminalPrinter } from "./console/printer.ts";
 import type { Command } from "./words/parse.ts";
-import { asksForVersion, mayNameFile } from "./words/early_words.ts";
+import { asksForVersion, FOUND_NAME, mayReadFile } from "./words/early_words.ts";
 
 /** Every hidden verb begins so. */
 const HIDDEN = "__";
@@ -40,9 +41,13 @@ async function readCommand(platform: Platform): Promise<Command> {
   const { argv } = platform.runtime;
   if (asksForVersion(argv)) return { verb: "version" };
   const { parseCommandLine } = await import("./words/parse.ts");
-  if (!mayNameFile(argv)) return parseCommandLine(argv, noFile);
-  const { configReader } = await import("./console/config_reader.ts");
-  return parseCommandLine(argv, configReader(platform));
+  const env = platform.runtime.env();
+  if (!mayReadFile(argv, env, () => existsSync(FOUND_NAME))) {
+    return parseCommandLine(argv, noFile, { env });
+  }
+  const { surroundingsOf } = await import("./console/config_reader.ts");
+  const surroundings = surroundingsOf(platform);
+  return parseCommandLine(argv, surroundings.readConfig, surroundings);
 }
 
 function noFile(path: string): never {
@@ -55,13 +60,12 @@ async function perform(platform: Platform, command: Command, print: Printer): Pr
     const { performCommand } = await import("./commands/commands.ts");
     return await performCommand(platform, command, print);
   }
-  const { config } = command;
-  if (config.shutdownOnly) {
+  if (command.config.shutdownOnly) {
     const { commandRunShutdown } = await import("./service/run_shutdown.ts");
-    return await commandRunShutdown(platform, config);
+    return await commandRunShutdown(platform, command);
   }
   const { commandRun } = await import("./service/run.ts");
-  return await commandRun(platform, config);
+  return await commandRun(platform, command);
 }
 
 function reportError(error: unknown, print: Printer): number {

@@ -16,12 +16,16 @@ import { errorText } from "../platform/error.ts";
 export interface FileValues {
   /** For messages. */
   readonly path: string;
+  /** It was not named, but found in the working directory. */
+  readonly isFound?: true;
   /** By key: `ready_timeout`. */
   readonly values: ReadonlyMap<string, unknown>;
 }
 
-/** The key of the server's command, the only key that is not an option. */
+/** The key of the server's command, which is not an option. */
 export const COMMAND_KEY = "command";
+/** In JSON names the schema, for editors. */
+export const SCHEMA_KEY = "$schema";
 
 const NEWLINE = 0x0a;
 
@@ -104,6 +108,7 @@ export function parseConfigText(text: string, path: string): FileValues {
     );
   }
   const values = new Map<string, unknown>(Object.entries(parsed));
+  values.delete(SCHEMA_KEY);
   const known = [COMMAND_KEY, ...OPTIONS.map((option) => fileKey(option.flag))];
   for (const key of values.keys()) {
     if (known.includes(key)) continue;

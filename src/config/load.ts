@@ -1,5 +1,5 @@
 /**
- * Raw values -> a `Config`: flags win over the configuration file, the file over the defaults.
+ * Raw values -> a `Config`: flags win over variables, these over the configuration file, the file over the defaults.
  *
  * Guarantees: `buildConfig` returns a complete configuration that has passed `validateConfig`; every refusal is a
  * `UserError` that names the flag, or the key and the file. Pure.
@@ -9,14 +9,17 @@ import type { Config } from "./config.ts";
 import { COMMAND_KEY, type FileValues, textsIn } from "./config_file.ts";
 import { UserError, withPlace } from "./values/errors.ts";
 import { type OptionValue, refuse } from "./option_makers.ts";
-import { fileKey, type Option, OPTIONS } from "./options.ts";
+import { optionVariable, rawOfVariable } from "./env_options.ts";
+import { defaultRaw, fileKey, type Option, OPTIONS, variableOf } from "./options.ts";
 import { DEFAULT_QUIET_MS, SHUTDOWN_QUIET_MS } from "./tables/stop_options.ts";
 import { commandTarget, presetForCommand } from "./presets.ts";
 import { validateConfig } from "./validate.ts";
 
-/** The input of `buildConfig`. */
+/** The input of `loadConfig`. */
 interface ConfigSources {
   readonly fileValues: FileValues | null;
+  /** Of baton. @default no variable is an option */
+  readonly env?: Readonly<Record<string, string>>;
   /** The raw values of flags, by name without dashes; more than one value only for lists. */
   readonly flagValues: ReadonlyMap<string, readonly string[]>;
   /** The server's command line; empty when the words of the command line hold none. */
@@ -42,17 +45,59 @@ export function readOptionValue(option: OptionValue<unknown>, raw: unknown, plac
   });
 }
 
-/** @returns undefined: it is not given */
-function givenValue(option: Option, { flagValues, fileValues }: ConfigSources): unknown {
-  const texts = flagValues.get(option.flag);
+/** Where a value is from. */
+export interface ConfigOrigin {
+  readonly kind: "flag" | "variable" | "file" | "default";
+  /** For people: `--drain-time`, `BATON_DRAIN_TIME`, the path of the file. */
+  readonly text: string;
+  /** As it was given, or the default as a user would write it; null: nothing. */
+  readonly raw: unknown;
+}
+
+/** A configuration, and where it is from. */
+export interface LoadedConfig {
+  readonly config: Config;
+  /** By field of `Config`. */
+  readonly origins: ReadonlyMap<string, ConfigOrigin>;
+  /** Null: no file was read. */
+  readonly file: FileValues | null;
+}
+
+/** The configuration of a service, and how to look at it again. */
+export interface ConfigSource {
+  readonly loaded: LoadedConfig;
+  /**
+   * Null: no file was read, so nothing can be otherwise.
+   * @param directory in which baton was started
+   * @throws {UserError} as the first time
+   */
+  readonly reread: ((directory: string) => LoadedConfig) | null;
+}
+
+/** @returns null: it is not given */
+function givenOrigin(
+  option: Option,
+  { flagValues, env = {}, fileValues }: ConfigSources,
+): ConfigOrigin | null {
+  const { flag, isRepeatable } = option;
+  const texts = flagValues.get(flag);
   if (texts !== undefined) {
-    const raw = option.isRepeatable ? texts : texts[0];
-    return readOptionValue(option, raw, `In --${option.flag}`);
+    return { kind: "flag", text: `--${flag}`, raw: isRepeatable ? texts : texts[0] };
   }
-  const key = fileKey(option.flag);
-  if (!fileValues?.values.has(key)) return undefined;
-  const place = `In key "${key}" of ${fileValues.path}`;
-  return readOptionValue(option, fileValues.values.get(key), place);
+  const variable = optionVariable(env, flag);
+  if (variable !== undefined) {
+    const text = variableOf(flag);
+    const raw = withPlace(`In ${text}`, () => rawOfVariable(option, variable));
+    return { kind: "variable", text, raw };
+  }
+  const key = fileKey(flag);
+  if (!fileValues?.values.has(key)) return null;
+  return { kind: "file", text: fileValues.path, raw: fileValues.values.get(key) };
+}
+
+function readGiven(option: Option, { kind, text, raw }: ConfigOrigin): unknown {
+  const place = kind === "file" ? `In key "${fileKey(option.flag)}" of ${text}` : `In ${text}`;
+  return readOptionValue(option, raw, place);
 }
 
 function readCommand({ command, fileValues }: ConfigSources): readonly string[] {
@@ -93,23 +138,41 @@ export function defaultName(command: readonly string[]): string {
  *
  * @throws {UserError} when a value is invalid, the command is missing, or options contradict each other
  */
-export function buildConfig(sources: ConfigSources): Config {
+export function loadConfig(sources: ConfigSources): LoadedConfig {
+  const { command: words, fileValues } = sources;
   const command = readCommand(sources);
-  const given = Object.fromEntries(
-    OPTIONS.map((option) => [option.field, givenValue(option, sources)]),
-  );
+  const found = new Map(OPTIONS.map((option) => [option.field, givenOrigin(option, sources)]));
+  const given = new Map(OPTIONS.flatMap((option) => {
+    const origin = found.get(option.field) ?? null;
+    return origin === null ? [] : [[option.field, readGiven(option, origin)] as const];
+  }));
   const defaults: Readonly<Record<string, unknown>> = {
     name: defaultName(command),
     stopTimeMs: presetForCommand(command).stopTimeMs,
     // There it is also the time without a new connection, and half a second would be short for that.
-    quietMs: given["shutdownOnly"] === true ? SHUTDOWN_QUIET_MS : DEFAULT_QUIET_MS,
+    quietMs: given.get("shutdownOnly") === true ? SHUTDOWN_QUIET_MS : DEFAULT_QUIET_MS,
   };
   const values = OPTIONS.map(({ field, default: value }) => [
     field,
-    given[field] ?? defaults[field] ?? value,
+    given.get(field) ?? defaults[field] ?? value,
   ]);
   // Sound because `OPTION_BY_FIELD` has an entry for every other field of `Config`.
   const config = { ...Object.fromEntries(values), command } as Config;
   validateConfig(config);
-  return config;
+  const origins = new Map<string, ConfigOrigin>(OPTIONS.map((option) => {
+    return [option.field, found.get(option.field) ?? defaultOrigin(option, config)];
+  }));
+  origins.set(COMMAND_KEY, {
+    ...words.length > 0
+      ? { kind: "flag", text: "command line" } as const
+      : { kind: "file", text: fileValues?.path ?? "" } as const,
+    raw: command,
+  });
+  return { config, origins, file: fileValues };
+}
+
+function defaultOrigin(option: Option, config: Config): ConfigOrigin {
+  const value = config[option.field as keyof Config];
+  const text = option.default === value ? "default" : "default, by the command";
+  return { kind: "default", text, raw: defaultRaw({ ...option, default: value }) };
 }

@@ -3,6 +3,15 @@ import { formatDuration, parseDuration } from "./values/duration.ts";
 import { UserError } from "./values/errors.ts";
 import { suggest } from "./values/suggest.ts";
 
+/**
+ * When another value counts that a reload finds in the configuration: `at once` for all that baton does from then on,
+ * `next generation` for the generation that the reload starts and those after it.
+ */
+export type ReloadTime = "at once" | "next generation" | "restart";
+
+/** A part of a JSON Schema. */
+type JsonShape = Readonly<Record<string, unknown>>;
+
 /** An entry of a table: `Read` is the type of a value that was given. */
 export interface OptionValue<Read, Default = unknown> {
   /** Stands for the value in help: `TIME`, `FILE`; for enums, their values; null: the option has no value. */
@@ -17,12 +26,27 @@ export interface OptionValue<Read, Default = unknown> {
   readonly isRepeatable?: true;
   /** Accepts a value with bytes that are not UTF-8. */
   readonly takesBytes?: true;
+  /** In a file, for editors; missing: text. */
+  readonly json?: JsonShape;
+  /** Missing: as its group says. */
+  readonly reload?: ReloadTime;
+  /** Of one that counts from a restart on: why. */
+  readonly whyRestart?: string;
   /**
    * @param raw text from a flag (texts if repeatable), or any value from a file
    * @throws {UserError} when it is invalid
    */
   readonly read: (raw: unknown) => Read;
 }
+
+const TEXT: JsonShape = { type: "string", minLength: 1 };
+/** As formatted by hand or by `formatDuration`; a bare number is in seconds. */
+const TIME: JsonShape = {
+  anyOf: [
+    { type: "string", pattern: "^ *([0-9.]+(d|h|m|s|ms))+ *$|^ *[0-9.]+ *$" },
+    { type: "number", minimum: 0 },
+  ],
+};
 
 export function refuse(raw: unknown, wanted: string, remedy?: string): UserError {
   return new UserError(`Cannot use ${JSON.stringify(raw)}: it must be ${wanted}`, { remedy });
@@ -39,7 +63,7 @@ export function scalar<T>(wanted: string, parse: (text: string) => T): (raw: unk
 /** In milliseconds. */
 export function time<D extends number | null>(value: D, help: string) {
   const read = scalar("a duration", parseDuration);
-  return { placeholder: "TIME", help, default: value, read };
+  return { placeholder: "TIME", help, default: value, read, json: TIME };
 }
 
 /** At least 1 ms. */
@@ -61,7 +85,14 @@ export function percent(help: string) {
     if (value <= 100) return value;
     throw refuse(text, "a percentage from 0% to 100%", "Write, for example, 10% or 2.5%");
   });
-  return { placeholder: "PERCENT", help, default: null, read };
+  const json = {
+    anyOf: [{ type: "string", pattern: "^ *[0-9]{1,3}(\\.[0-9]{1,2})? ?%? *$" }, {
+      type: "number",
+      minimum: 0,
+      maximum: 100,
+    }],
+  };
+  return { placeholder: "PERCENT", help, default: null, read, json };
 }
 
 export function int(value: number, [min, max]: readonly [number, number], help: string) {
@@ -72,7 +103,8 @@ export function int(value: number, [min, max]: readonly [number, number], help: 
     if (!inRange) throw refuse(raw, `a whole number from ${min} to ${max}`);
     return number;
   };
-  return { placeholder: "N", help, default: value, read, limits: `From ${min} to ${max}.` };
+  const json = { type: "integer", minimum: min, maximum: max };
+  return { placeholder: "N", help, default: value, read, limits: `From ${min} to ${max}.`, json };
 }
 
 /** 0 stands for "auto". */
@@ -85,7 +117,8 @@ export function intOrAuto(value: number, [min, max]: readonly [number, number], 
     }
     return readInt(raw);
   };
-  return { ...rest, placeholder: "N|auto", read };
+  const json = { anyOf: [{ const: "auto" }, rest.json] };
+  return { ...rest, placeholder: "N|auto", read, json };
 }
 
 /** One of a few words. */
@@ -101,7 +134,7 @@ export function choice<const T extends string, const D extends T | null>(
     const remedy = near === null ? undefined : `Did you mean ${near}?`;
     throw refuse(raw, `one of ${values.join(", ")}`, remedy);
   };
-  return { placeholder: values.join("|"), help, default: value, read };
+  return { placeholder: values.join("|"), help, default: value, read, json: { enum: values } };
 }
 
 /** Without a value; in a file true or false. */
@@ -111,7 +144,7 @@ export function flag(help: string) {
     if (raw === "" || typeof raw === "boolean") return raw !== false;
     throw refuse(raw, "true or false");
   };
-  return { placeholder: null, help, default: false, read };
+  return { placeholder: null, help, default: false, read, json: { type: "boolean" } };
 }
 
 /** Unset by default. */
@@ -127,7 +160,7 @@ export function parsed<T>(placeholder: string, help: string, parse: (text: strin
     if (raw.includes("\0")) throw refuse(raw, "text without NUL characters");
     return parse(raw);
   };
-  return { placeholder, help, default: null, read };
+  return { placeholder, help, default: null, read, json: TEXT };
 }
 
 /** A parser of text that must match. @param words completes "it must be ..." */
@@ -156,5 +189,20 @@ export function list<T>(
     return parse(items as readonly string[]);
   };
   const none: readonly T[] = [];
-  return { placeholder, help, default: none, read, isRepeatable: true } as const;
+  const json = { anyOf: [{ type: "array", items: TEXT }, TEXT] };
+  return { placeholder, help, default: none, read, isRepeatable: true, json } as const;
+}
+
+/** Another value counts for all that baton does from the reload on. */
+export function atOnce<T>(value: T) {
+  return { ...value, reload: "at once" } as const;
+}
+
+export function nextGeneration<T>(value: T) {
+  return { ...value, reload: "next generation" } as const;
+}
+
+/** @param whyRestart why another value counts from the next start of baton on */
+export function restart<T>(whyRestart: string, value: T) {
+  return { ...value, reload: "restart", whyRestart } as const;
 }

@@ -3,13 +3,14 @@
  * text and documentation all follow from it. The flag is `--ready-timeout`, its key `ready_timeout`, its field
  * `readyTimeoutMs`. validate.ts has the rules across options.
  */
-import type { OptionValue } from "./option_makers.ts";
+import type { OptionValue, ReloadTime } from "./option_makers.ts";
 import { ADMIN } from "./tables/admin_options.ts";
 import { HEALTH, READINESS } from "./tables/check_options.ts";
 import { LISTENERS, TAKEOVER } from "./tables/listener_options.ts";
 import { OUTPUT } from "./tables/output_options.ts";
 import { METRICS } from "./tables/metrics_options.ts";
 import { ADMISSION, HOOKS } from "./tables/release_options.ts";
+import { PROCESS } from "./tables/process_options.ts";
 import { SERVICE, WORKERS } from "./tables/service_options.ts";
 import { CRASHES, PODS, STOP } from "./tables/stop_options.ts";
 import { formatDuration } from "./values/duration.ts";
@@ -24,34 +25,47 @@ interface OptionNames {
   readonly group: string;
 }
 
-export type Option = OptionValue<unknown> & OptionNames;
+export interface Option extends OptionValue<unknown>, OptionNames {
+  readonly reload: ReloadTime;
+}
 
-/** Gives each entry its field, its flag and the heading of its group. */
+/** Gives each entry its field, its flag and the heading of its group. @param whyRestart for those that say nothing else */
 function group<T extends Readonly<Record<string, OptionValue<unknown>>>>(
   heading: string,
   values: T,
+  reload: ReloadTime = "restart",
+  whyRestart = "it is settled when baton starts",
 ) {
   const named = Object.entries(values).map(([field, value]) => {
     const words = field.replace(/Ms$/, "").replace(/[A-Z]/g, (letter) => `-${letter}`);
-    return [field, { ...value, field, flag: words.toLowerCase(), group: heading }];
+    const names = { field, flag: words.toLowerCase(), group: heading };
+    return [field, { reload, ...reload === "restart" && { whyRestart }, ...value, ...names }];
   });
-  return Object.fromEntries(named) as { readonly [F in keyof T]: T[F] & OptionNames };
+  return Object.fromEntries(named) as {
+    readonly [F in keyof T]: T[F] & OptionNames & Pick<Option, "reload">;
+  };
 }
 
 /** In the order of the documentation. */
 export const OPTION_BY_FIELD = {
   ...group("Service", SERVICE),
-  ...group("Listeners and handoff", LISTENERS),
+  ...group("Process of the server", PROCESS, "next generation"),
+  ...group(
+    "Listeners and handoff",
+    LISTENERS,
+    "restart",
+    "baton binds and steers from its start on",
+  ),
   ...group("Workers", WORKERS),
-  ...group("Readiness", READINESS),
-  ...group("Health checks", HEALTH),
-  ...group("Pre-flight and hooks", HOOKS),
-  ...group("Admission of a new generation", ADMISSION),
-  ...group("Drain and stop", STOP),
+  ...group("Readiness", READINESS, "next generation"),
+  ...group("Health checks", HEALTH, "next generation"),
+  ...group("Pre-flight and hooks", HOOKS, "at once"),
+  ...group("Admission of a new generation", ADMISSION, "at once"),
+  ...group("Drain and stop", STOP, "at once"),
   ...group("Pods", PODS),
   ...group("Admin API", ADMIN),
   ...group("Metrics", METRICS),
-  ...group("Crashes", CRASHES),
+  ...group("Crashes", CRASHES, "at once"),
   ...group("Takeover from another baton", TAKEOVER),
   ...group("Signals and output", OUTPUT),
 };
@@ -76,7 +90,19 @@ export function defaultText({ default: value, placeholder }: Option): string | n
   return placeholder === "TIME" ? formatDuration(value) : String(value);
 }
 
+/** @returns the same as a value of a file; null: none */
+export function defaultRaw(option: Option): unknown {
+  const { default: value, placeholder } = option;
+  if (typeof value === "number" && placeholder?.startsWith("N")) return value;
+  return defaultText(option) ?? value;
+}
+
 /** @returns the key of an option in a configuration file: `ready_timeout` for `ready-timeout` */
 export function fileKey(flag: string): string {
   return flag.replaceAll("-", "_");
+}
+
+/** @returns the variable of an option: `BATON_READY_TIMEOUT` for `ready-timeout` */
+export function variableOf(flag: string): string {
+  return `BATON_${fileKey(flag).toUpperCase()}`;
 }

@@ -45,6 +45,10 @@ export class AdoptProbe implements Disposable {
       spared: [],
       waits: false,
       parentDeathSignal: 0,
+      limits: [],
+      nice: null,
+      umask: null,
+      account: null,
       parentPid: runtime.pid,
       fileLimit: null,
     };

@@ -16,26 +16,20 @@ import { SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV } from "../platform/process/secc
 import {
   type Block,
   block,
-  type Call,
   message,
   numbered,
   type Place,
   pointers,
   text,
 } from "../platform/program/call_list.ts";
+import { accountCalls, settingCalls } from "./account_calls.ts";
+import { call, code, type LaunchCall, STATUS_SYSTEM } from "./launch_call.ts";
 import type { LaunchFailure, LaunchPlan } from "./plan.ts";
 import { STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND } from "./resolve.ts";
 
-/** The launcher failed for a reason that is not the program's fault (exit_status.ts). */
-export const STATUS_SYSTEM = 71;
 const SHELL = "/bin/sh";
 /** The go-ahead: the process's own number, in digits, and NULs. */
 export const GO_SIZE = 16;
-
-export interface LaunchCall extends Call {
-  /** @param result a negative errno, or what was not expected */
-  readonly explain: (result: number) => LaunchFailure;
-}
 
 type Program = NonNullable<LaunchPlan["program"]>;
 
@@ -65,13 +59,20 @@ export function launchCalls(plan: LaunchPlan, facts: LaunchFacts): LaunchCall[] 
   return [
     // Sent at once, where it is not asked for: a failure before it would take it for the exit status.
     ...(plan.members > 0 && !waitsForGo(plan) ? [receive] : []),
-    ...bondToParent(plan, arch),
+    ...(plan.account === null ? bondToParent(plan, arch) : []),
     // From the kernel: Bun keeps naming the directory that the process was started in.
     ...(plan.cwd === null || plan.cwd === directory ? [] : [enter(arch, plan.cwd)]),
     ...("status" in program ? [refuse(arch, program)] : []),
     ...limitFiles(plan, facts),
+    ...settingCalls(plan, arch),
     ...(waitsForGo(plan) ? [...askForGo(plan, facts), receive] : []),
     ...keepMembers(plan, arch),
+    // A filter needs the rights of baton's own user.
+    ...(plan.account === null ? [] : [
+      ...accountCalls(plan.account, arch),
+      // The kernel forgets it when the user changes: PR_SET_PDEATHSIG(2const).
+      ...bondToParent(plan, arch),
+    ]),
     ...("status" in program ? [] : execute(arch, program, plan.argv, environment.block)),
   ];
 }
@@ -114,8 +115,11 @@ function refuse({ SYS_getpid }: ArchConstants, failure: LaunchFailure): LaunchCa
   return { number: SYS_getpid, args: [], expects: 0, explain: () => failure };
 }
 
-function limitFiles({ fileLimit }: LaunchPlan, { arch, hardFileLimit }: LaunchFacts): LaunchCall[] {
-  if (fileLimit === null) return [];
+function limitFiles(
+  { fileLimit, limits }: LaunchPlan,
+  { arch, hardFileLimit }: LaunchFacts,
+): LaunchCall[] {
+  if (fileLimit === null || limits.some(({ resource }) => resource === C.RLIMIT_NOFILE)) return [];
   // RLIM_INFINITY is -1, and exact in no number of JavaScript.
   const hard = hardFileLimit >= 2 ** 63 ? -1 : hardFileLimit;
   const limit = numbered([[0, fileLimit], [8, hard]], 16);
@@ -240,6 +244,7 @@ const ADVICE: ReadonlyMap<number, string> = new Map([
     C.EACCES,
     "check the rights of the file and of its interpreter, and whether its file system is mounted noexec",
   ],
+  [C.EAGAIN, "its user has as many processes as --rlimit nproc allows"],
   [C.ETXTBSY, "it is open for writing: try again when it has been copied"],
 ]);
 
@@ -254,18 +259,4 @@ function explainExecution(path: string, result: number): LaunchFailure {
   const advice = ADVICE.get(-result);
   const why = advice === undefined ? code(result) : `${code(result)}, ${advice}`;
   return { status: STATUS_NOT_EXECUTABLE, message: `Cannot execute "${path}": ${why}` };
-}
-
-function call(name: string, subject: string, number: number, args: Call["args"]): LaunchCall {
-  const explain = (result: number) => ({
-    status: STATUS_SYSTEM,
-    message: result < 0
-      ? new SystemCallError(name, -result, subject).message
-      : "Cannot launch: the supervisor is gone",
-  });
-  return { number, args, explain };
-}
-
-function code(result: number): string {
-  return new SystemCallError("", -result, "").code;
 }

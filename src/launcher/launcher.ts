@@ -8,7 +8,7 @@ import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import { failureReport } from "../platform/program/call_list.ts";
 import { runCalls } from "../platform/program/run_calls.ts";
-import { STATUS_SYSTEM } from "./calls.ts";
+import { STATUS_SYSTEM } from "./launch_call.ts";
 
 /**
  * Becomes the server, or ends this process with the status that the supervisor says.

@@ -31,6 +31,27 @@ export interface LaunchPlan {
   readonly parentPid: number;
   /** Soft RLIMIT_NOFILE for the server (the runtime raised baton's own), null = as it is. */
   readonly fileLimit: number | null;
+  /** Further limits; `soft` and `hard` Infinity: none. */
+  readonly limits: readonly {
+    readonly name: string;
+    readonly resource: number;
+    readonly soft: number;
+    readonly hard: number;
+  }[];
+  /** Null: as it is. */
+  readonly nice: number | null;
+  readonly umask: number | null;
+  readonly account: Account | null;
+}
+
+/** The user that the program runs as. */
+export interface Account {
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups. */
+  readonly groups: readonly number[];
+  /** For messages. */
+  readonly text: string;
 }
 
 /** Why a program never ran, with the exit status that stands for it. */

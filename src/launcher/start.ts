@@ -15,14 +15,8 @@ import { HelperProcess } from "../platform/process/helper_process.ts";
 import { hasCapability } from "../platform/process/proc.ts";
 import { layOut, readFailure, STATUS_SIZE } from "../platform/program/call_list.ts";
 import { programFile } from "../platform/program/machine_code.ts";
-import {
-  GO_SIZE,
-  type LaunchCall,
-  launchCalls,
-  type LaunchFacts,
-  STATUS_SYSTEM,
-  waitsForGo,
-} from "./calls.ts";
+import { GO_SIZE, launchCalls, type LaunchFacts, waitsForGo } from "./calls.ts";
+import { type LaunchCall, STATUS_SYSTEM } from "./launch_call.ts";
 import { LAUNCH_VERB, type LaunchFailure, type LaunchPlan } from "./plan.ts";
 import { resolveProgram } from "./resolve.ts";
 

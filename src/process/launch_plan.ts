@@ -2,21 +2,18 @@
  * What one start gets. Its basis is resolved at each, so that a reload sees a symlink that was moved or a file that was
  * edited, or comes from an earlier start (good_plan.ts).
  */
-import { readFileSync } from "node:fs";
 import type { Config } from "../config/config.ts";
-import { UserError } from "../config/values/errors.ts";
 import { fillPlaceholders } from "../config/values/placeholders.ts";
-import { parseEnvFile } from "../config/env_file.ts";
 import { serverEnvironment } from "../handoff/socket_protocols.ts";
 import { type HookCircumstances, hookEnvironment } from "../hooks/environment.ts";
 import type { LaunchPlan } from "../launcher/plan.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
-import { decodeBytes } from "../platform/bytes.ts";
 import { withoutStale } from "../platform/process/environment.ts";
-import { type AtPath, atTextPath, resolvePath, statOf } from "../platform/files/path.ts";
+import { type AtPath, statOf } from "../platform/files/path.ts";
 import * as proc from "../platform/process/proc.ts";
-import { errorText } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
+import { baseEnvironment } from "./base_environment.ts";
+import { processSettings } from "./process_settings.ts";
 
 const SHELL = "/bin/sh";
 
@@ -95,10 +92,6 @@ export function commandPlan(
   return { ...plainPlan(context, [SHELL, "-c", command], env), parentDeathSignal: C.SIGKILL };
 }
 
-function baseEnvironment(context: PlanContext): Record<string, string> {
-  return { ...context.env, ...readEnvFile(context), PWD: context.directory };
-}
-
 /** Without handoff, and without a bond to baton's life. */
 function plainPlan(
   context: PlanContext,
@@ -117,6 +110,7 @@ function plainPlan(
     parentDeathSignal: 0,
     parentPid: context.pid,
     fileLimit: context.fileLimit,
+    ...processSettings(context.config),
   };
 }
 
@@ -127,18 +121,6 @@ function plainPlan(
 function withoutMultipath(godebug: string | undefined): string {
   if (godebug === undefined || godebug === "") return "multipathtcp=0";
   return godebug.includes("multipathtcp=") ? godebug : `${godebug},multipathtcp=0`;
-}
-
-function readEnvFile({ config, directory, at = atTextPath }: PlanContext): Record<string, string> {
-  if (config.envFile === null) return {};
-  const full = resolvePath(directory, config.envFile);
-  let text: string;
-  try {
-    text = decodeBytes(at(full, (name) => readFileSync(name)));
-  } catch (error) {
-    throw new UserError(`Cannot read --env-file ${full}: ${errorText(error)}`);
-  }
-  return parseEnvFile(text, full);
 }
 
 /** @returns a hint if arguments name a descriptor that the server does not get: `server --config <(generate)` */

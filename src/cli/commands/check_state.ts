@@ -11,7 +11,7 @@ import { parseResumeState } from "../../succession/state/resume_state.ts";
 import { readState } from "../../succession/state/resumption.ts";
 import type { PreflightAnswer } from "../../succession/upgrade/preflight.ts";
 import { EXIT_NEW_GENERATION_FAILED, EXIT_OK } from "../console/exit_status.ts";
-import { configReader } from "../console/config_reader.ts";
+import { surroundingsOf } from "../console/config_reader.ts";
 import { parseCommandLine } from "../words/parse.ts";
 import { errorText } from "../../platform/error.ts";
 
@@ -28,7 +28,8 @@ export function commandCheckState(
 function examine(platform: Platform, memory: number, argv: readonly string[]): PreflightAnswer {
   try {
     const state = parseResumeState(readState(memory));
-    const command = parseCommandLine(argv, configReader(platform));
+    const surroundings = surroundingsOf(platform);
+    const command = parseCommandLine(argv, surroundings.readConfig, surroundings);
     if (command.verb !== "run") throw new Error(`its verb is ${command.verb}, not run`);
     if (command.config.name !== state.name) {
       throw new Error(`the service would be called "${command.config.name}", not "${state.name}"`);

@@ -5,6 +5,7 @@
 import type { Platform } from "../../platform/platform.ts";
 import type { Printer } from "../console/printer.ts";
 import type { Command } from "../words/parse.ts";
+import { LOCAL_COMMANDS } from "../configuration/commands.ts";
 import { CHANGES, WATCHING } from "./service_commands.ts";
 
 /** Does what the command asks for, and returns the exit status. */
@@ -24,10 +25,10 @@ const COMMANDS: {
   stop: async () => (await import("./stop.ts")).commandStop,
   prestop: async () => (await import("./prestop.ts")).commandPrestop,
   install: async () => (await import("./install.ts")).commandInstall,
+  ...LOCAL_COMMANDS,
   doctor: async () => (await import("./doctor.ts")).commandDoctor,
   init: async () => (await import("./init.ts")).commandInit,
   rehearse: async () => (await import("./rehearse.ts")).commandRehearse,
-  completions: async () => (await import("../completion/command.ts")).commandCompletions,
   help: async () => (await import("./help.ts")).commandHelp,
 };
 

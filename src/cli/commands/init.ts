@@ -5,7 +5,7 @@ import { TEMPLATES } from "../../init/templates.ts";
 import { resolveProgram } from "../../launcher/resolve.ts";
 import { logicalDirectory } from "../../process/launch_plan.ts";
 import { EXIT_OK } from "../console/exit_status.ts";
-import type { InitCommand } from "../words/parse.ts";
+import type { InitCommand } from "../words/parse_run.ts";
 import type { Printer } from "../console/printer.ts";
 
 export function commandInit(

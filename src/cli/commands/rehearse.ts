@@ -14,7 +14,7 @@ import {
   EXIT_SYSTEM,
 } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
-import type { RehearseCommand } from "../words/parse.ts";
+import type { RehearseCommand } from "../words/parse_run.ts";
 
 const LABEL_WIDTH = 9;
 const STATUS_OF: Readonly<Record<Verdict["verdict"], number>> = {

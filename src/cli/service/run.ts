@@ -8,7 +8,7 @@
  *   make_service.ts        supervisor, endpoints.ts, service manager
  *   signals.ts             what each signal means
  */
-import type { Config } from "../../config/config.ts";
+import type { ConfigSource } from "../../config/load.ts";
 import { flushOutputs } from "../../output/own_output.ts";
 import { errorText } from "../../platform/error.ts";
 import type { Platform } from "../../platform/platform.ts";
@@ -28,11 +28,11 @@ import { findStartMode, predecessorOf, type StartMode } from "./start_mode.ts";
 const SLOW_READER_MS = 2_000;
 
 /** @returns the status to exit with, after the last server has exited */
-export async function commandRun(platform: Platform, config: Config): Promise<number> {
+export async function commandRun(platform: Platform, source: ConfigSource): Promise<number> {
   const origin = findOrigin(platform);
   let predecessor = predecessorOf(origin);
   try {
-    const setup = await setUpService(platform, config, origin);
+    const setup = await setUpService(platform, source, origin);
     const mode = await findStartMode(setup, origin);
     predecessor = predecessorOf(mode);
     return await run(setup, mode);

@@ -3,12 +3,13 @@
  *
  * A control socket is optional: without a runtime directory baton runs without one.
  */
+import type { ConfigSource } from "../../config/load.ts";
 import { UserError } from "../../config/values/errors.ts";
 import { NameLock } from "../../admin/name_lock.ts";
-import type { Config } from "../../config/config.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { lostDescriptors, shutdownPlan } from "../../process/launch_plan.ts";
 import { ShutdownService } from "../../pod/shutdown_service.ts";
+import { tellConfig } from "../console/tell_config.ts";
 import { VERSION } from "../console/version.ts";
 import { Endpoints, type EndpointsParts } from "./endpoints/endpoints.ts";
 import { podSetup } from "./pod_setup.ts";
@@ -18,7 +19,11 @@ import { refuseName } from "./start_mode.ts";
 import { launchContextOf, leaveDirectory } from "./working_directory.ts";
 
 /** @returns the status to exit with, after the server has exited */
-export async function commandRunShutdown(platform: Platform, given: Config): Promise<number> {
+export async function commandRunShutdown(
+  platform: Platform,
+  { loaded }: ConfigSource,
+): Promise<number> {
+  const { config: given } = loaded;
   const signals = new ShutdownSignals(platform, given);
   const env = platform.runtime.env();
   const launchContext = launchContextOf(platform, env, given);
@@ -55,6 +60,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
   surviveErrors(platform, logger);
   try {
     endpoints.open();
+    tellConfig(logger, loaded, env);
     logger.info(`baton ${VERSION} runs ${config.command.join(" ")}`, { pid });
     service.start();
     for (const hint of lostDescriptors({ argv: config.command, members: 0 })) {

@@ -1,13 +1,13 @@
 /** What `baton run` settles before it looks for another instance: configuration, paths, log, and budget of a stop. */
 import type { Snapshot } from "../../report/snapshot.ts";
 import type { ServicePaths } from "../../admin/paths.ts";
-import { type Config, longestStartMs, longestStopMs } from "../../config/config.ts";
-import { refuseEnvoyScript } from "./envoy_script.ts";
+import { longestStartMs, longestStopMs } from "../../config/config.ts";
+import type { ConfigSource } from "../../config/load.ts";
+import { tellConfig } from "../console/tell_config.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { PodSetup } from "../../pod/pod.ts";
-import type { LaunchContext } from "../../succession/state/resume_state.ts";
-import { type Origin, ownEnvironment } from "./origin.ts";
+import type { Origin } from "./origin.ts";
 import { podSetup } from "./pod_setup.ts";
 import {
   chooseDuplicates,
@@ -16,15 +16,11 @@ import {
   openLogger,
   runtimePaths,
 } from "./process_setup.ts";
-import { activate, type Activation } from "./socket_activation.ts";
-import { launchContextOf, leaveDirectory } from "./working_directory.ts";
+import { type Settings, settle } from "./settings.ts";
 
-export interface ServiceSetup {
+export interface ServiceSetup extends Settings {
   readonly platform: Platform;
-  readonly config: Config;
-  readonly env: Record<string, string>;
   readonly paths: ServicePaths;
-  readonly launchContext: LaunchContext;
   /** Where duplicates of the servers' sockets come from; null: `bind` and `listen` of servers are not trapped. */
   readonly duplicates: Snapshot["duplicates"];
   readonly logger: Logger;
@@ -33,8 +29,6 @@ export interface ServiceSetup {
   /** The longest that a start and a stop can take. */
   readonly longestStartMs: number;
   readonly longestStopMs: number;
-  /** Sockets and stored descriptors of the service manager. */
-  readonly activation: Activation;
   /** With --otlp only: it is expensive to load. */
   readonly otlp: typeof import("./parts/otlp.ts").otlpPush | null;
 }
@@ -42,15 +36,12 @@ export interface ServiceSetup {
 /** @throws {UserError} before anything is started */
 export async function setUpService(
   platform: Platform,
-  given: Config,
+  source: ConfigSource,
   origin: Origin,
 ): Promise<ServiceSetup> {
+  const settings = settle(platform, source, origin);
+  const { config, env } = settings;
   const inPlace = origin.kind === "in-place" ? origin.resumption.state : null;
-  const env = ownEnvironment(platform);
-  const launchContext = inPlace?.launchContext ?? launchContextOf(platform, env, given);
-  const activation = activate(platform, given, env);
-  const config = leaveDirectory(platform, activation.config, launchContext);
-  if (inPlace === null) refuseEnvoyScript(config);
   const order = chooseOrder(config, inPlace !== null);
   const { paths, prepare } = runtimePaths(platform, config, env);
   try {
@@ -61,6 +52,7 @@ export async function setUpService(
   }
   const duplicates = inPlace === null ? chooseDuplicates(platform, config) : inPlace.duplicates;
   const logger = openLogger(platform, config, inPlace !== null);
+  tellConfig(logger, source.loaded, env);
   // The first start has accepted the grace period: it is too late to refuse it.
   const asked = inPlace === null ? config : { ...config, graceMs: null };
   const longest = { longestStartMs: longestStartMs(config), longestStopMs: longestStopMs(config) };
@@ -72,16 +64,13 @@ export async function setUpService(
     logger.warn('only the sockets of --listen are handed over here: "baton doctor" says why');
   }
   return {
+    ...settings,
     platform,
-    config,
-    env,
     paths,
-    launchContext,
     duplicates,
     order,
     logger,
     pod,
-    activation,
     ...longest,
     otlp: config.otlp === null ? null : (await import("./parts/otlp.ts")).otlpPush,
   };

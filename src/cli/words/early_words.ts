@@ -4,7 +4,20 @@ export function asksForVersion([first]: readonly string[]): boolean {
   return first === "--version" || first === "-V";
 }
 
-/** False: no word is `--config`. True also where it is one of the server's own. */
-export function mayNameFile(argv: readonly string[]): boolean {
-  return argv.some((word) => word.startsWith("--config"));
+/** Looked for in the working directory. */
+export const FOUND_NAME = "baton.toml";
+const TAKES_FILE: readonly string[] = ["run", "rehearse", "check", "init"];
+
+/**
+ * False: no file is read, whatever the other words are.
+ * @param isThere there is a baton.toml in the working directory
+ */
+export function mayReadFile(
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+  isThere: () => boolean,
+): boolean {
+  if (!TAKES_FILE.includes(argv[0] ?? "")) return false;
+  return argv.some((word) => word.startsWith("--config")) || env["BATON_CONFIG"] !== undefined ||
+    isThere();
 }

@@ -3,12 +3,8 @@
  *
  * Pure: the caller passes in the function that reads a configuration file.
  */
-import type { Config } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";
-import type { FileValues } from "../../config/config_file.ts";
-import { buildConfig } from "../../config/load.ts";
 import { suggest } from "../../config/values/suggest.ts";
-import { TEMPLATE_NAMES, type TemplateName } from "../../init/names.ts";
 import {
   type InstallCommand,
   parseInstall,
@@ -16,17 +12,20 @@ import {
   type PrestopCommand,
 } from "./parse_pod.ts";
 import { type CompletionsCommand, parseCompletions } from "./parse_completions.ts";
+import { type ConfiguredCommand, parseConfigured } from "./parse_run.ts";
 import { isLess, parseScale, type ScaleCommand } from "./parse_scale.ts";
 import { parseTrial, type ReloadRollout, reloadRollout, type TrialCommand } from "./parse_trial.ts";
 import { asksForVersion } from "./early_words.ts";
 import { splitWords } from "./split_words.ts";
 import { parseWatch, type WatchCommand } from "./parse_watch.ts";
-import { CONFIG_FLAG, type Verb, VERB_NAMES, VERBS } from "./verbs.ts";
-import { type ServiceCommand, serviceCommand, type Words } from "./words.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { type Verb, VERB_NAMES, VERBS } from "./verbs.ts";
+import { type ServiceCommand, serviceCommand } from "./words.ts";
 
 /** What the user wants. */
 export type Command =
-  | { readonly verb: "run"; readonly config: Config }
+  | ConfiguredCommand
+  | { readonly verb: "schema" }
   | ReloadCommand
   | TrialCommand
   | ScaleCommand
@@ -36,9 +35,7 @@ export type Command =
   | PrestopCommand
   | InstallCommand
   | { readonly verb: "doctor"; readonly json: boolean }
-  | InitCommand
   | CompletionsCommand
-  | RehearseCommand
   /** `topic` null: help on the program itself. */
   | { readonly verb: "help"; readonly topic: Verb | null }
   | { readonly verb: "version" };
@@ -54,22 +51,6 @@ export interface UpgradeCommand extends ServiceCommand<"upgrade"> {
   readonly inPlace: boolean;
 }
 
-export interface InitCommand {
-  readonly verb: "init";
-  readonly template: TemplateName;
-  readonly config: Config;
-  /** The options as they were given, without --name. */
-  readonly options: readonly string[];
-}
-
-export interface RehearseCommand {
-  readonly verb: "rehearse";
-  readonly config: Config;
-  /** Those of run as they were given, without --name and --runtime-dir. */
-  readonly options: readonly string[];
-  readonly json: boolean;
-}
-
 /** Commands of other tools -> those of baton. */
 const OTHER_TOOLS: ReadonlyMap<string, Verb> = new Map([
   ["restart", "reload"],
@@ -79,9 +60,10 @@ const OTHER_TOOLS: ReadonlyMap<string, Verb> = new Map([
   ["quit", "stop"],
   ["ps", "status"],
   ["watch", "top"],
-  ["check", "doctor"],
+  ["config", "check"],
+  ["validate", "check"],
   ["try", "rehearse"],
-  ["test", "rehearse"],
+  ["test", "check"],
   ["abort", "rollback"],
   ["undo", "rollback"],
   ["weight", "canary"],
@@ -105,44 +87,12 @@ function parseVerb(word: string): Verb {
   });
 }
 
-/** Reads the file of `--config`. */
-type ConfigReader = (path: string) => FileValues;
-
-function parseRun({ flags, operands }: Words, readConfig: ConfigReader): Config {
-  const path = flags.get(CONFIG_FLAG.flag)?.[0];
-  const fileValues = path === undefined ? null : readConfig(path);
-  return buildConfig({ fileValues, flagValues: flags, command: operands });
-}
-
-function parseInit(words: Words, readConfig: ConfigReader): Command {
-  const [word = "", ...operands] = words.operands;
-  const names = TEMPLATE_NAMES;
-  const template = names.find((name) => name === word);
-  if (template === undefined) {
-    const what = word === "" ? "Name a template" : `Unknown template "${word}"`;
-    throw new UserError(`${what}: known are ${names.join(", ")}`, {
-      remedy: `For example: baton init ${suggest(word, names) ?? names[0]} -- PROGRAM`,
-    });
-  }
-  const options = optionWords(words, ["name"]);
-  return { verb: "init", template, config: parseRun({ ...words, operands }, readConfig), options };
-}
-
-function parseRehearse(words: Words, readConfig: ConfigReader): RehearseCommand {
-  const options = optionWords(words, ["name", "runtime-dir", "json"]);
-  const json = words.flags.has("json");
-  return { verb: "rehearse", config: parseRun(words, readConfig), options, json };
-}
-
-/** The options as words again. */
-function optionWords({ flags }: Words, without: readonly string[]): string[] {
-  return [...flags].filter(([flag]) => !without.includes(flag)).flatMap(([flag, values]) =>
-    values.map((value) => value === "" ? `--${flag}` : `--${flag}=${value}`)
-  );
-}
-
 /** @param argv the words after `baton` @throws {UserError} for anything that is not a complete command */
-export function parseCommandLine(argv: readonly string[], readConfig: ConfigReader): Command {
+export function parseCommandLine(
+  argv: readonly string[],
+  readConfig: Surroundings["readConfig"],
+  { env = {}, findConfig = () => null }: Partial<Surroundings> = {},
+): Command {
   const [first, ...rest] = argv;
   if (first === undefined || first === "--help" || first === "-h") {
     return { verb: "help", topic: null };
@@ -165,11 +115,12 @@ export function parseCommandLine(argv: readonly string[], readConfig: ConfigRead
   }
   switch (verb) {
     case "run":
-      return { verb, config: parseRun(words, readConfig) };
     case "rehearse":
-      return parseRehearse(words, readConfig);
+    case "check":
     case "init":
-      return parseInit(words, readConfig);
+      return parseConfigured(verb, words, { env, readConfig, findConfig });
+    case "schema":
+      return { verb };
     case "reload":
       return { how: reloadRollout(words), ...serviceCommand(verb, words) };
     case "promote":

@@ -59,12 +59,18 @@ const IN_PLACE: VerbFlag = {
     "The running baton becomes the new program and keeps its servers. This is the default where " +
     "the exit of the old process would end a container or a service of the service manager.",
 };
-/** The flag of `run` that is not a field of `Config`. */
+/** The flags of `run` that are no fields of `Config`. */
 export const CONFIG_FLAG: VerbFlag = {
   flag: "config",
   placeholder: "FILE",
   help: "Read options from this .toml or .json file: the same names with '_' for '-', and the " +
-    "command as a list. Flags win over the file.",
+    "command as a list. Flags win over the file. By default baton.toml of the working directory, " +
+    "if there is one.",
+};
+export const NO_CONFIG_FLAG: VerbFlag = {
+  flag: "no-config",
+  placeholder: null,
+  help: "Do not look for baton.toml in the working directory.",
 };
 
 /** The options of `run` that one reload may override. */
@@ -76,6 +82,7 @@ const RELOAD_FLAGS: readonly VerbFlag[] = RELOAD_FIELDS.map((field) => {
 
 const RUN_FLAGS: readonly VerbFlag[] = [
   CONFIG_FLAG,
+  NO_CONFIG_FLAG,
   ...OPTIONS.map((option) => {
     const shown = defaultText(option);
     return {
@@ -183,6 +190,25 @@ const TABLE = {
     examples: [
       ["baton install /opt/baton", "in an init container"],
       ["baton install .", "in the current directory"],
+    ],
+  },
+  check: {
+    summary:
+      "Show the configuration of run, and where each value is from; find what is wrong with it.",
+    operands: "[--] [PROGRAM [ARGUMENT...]]",
+    flags: [JSON_OUTPUT, ...RUN_FLAGS],
+    examples: [
+      ["baton check -- node server.js", "with baton.toml of this directory, and the environment"],
+      ["baton check --json --config web.toml", "another file, for scripts"],
+    ],
+  },
+  schema: {
+    summary: "Print the JSON Schema of the configuration file, for editors.",
+    operands: "",
+    flags: [],
+    examples: [
+      ["baton schema", "into baton.schema.json, beside the configuration"],
+      ["baton schema", 'then the first line of baton.toml: "#:schema ./baton.schema.json"'],
     ],
   },
   doctor: {

@@ -1,5 +1,5 @@
 /** The options of signals, and of what baton and the server print (docs/signals.md). */
-import { choice, list, text, withBytes } from "../option_makers.ts";
+import { atOnce, choice, list, nextGeneration, text, withBytes } from "../option_makers.ts";
 import { parseStopSignals } from "../values/signals.ts";
 
 // deno-fmt-ignore: one option per entry, so that it reads as a table
@@ -10,12 +10,12 @@ export const OUTPUT = {
   stopOn: list("SIGNAL[,SIGNAL...]", "Signals that stop baton gracefully in addition to TERM, " +
     "INT and QUIT, and lose any other meaning: the STOPSIGNAL of an image (USR1, WINCH, " +
     "RTMIN+3). May be given several times.", parseStopSignals),
-  output: choice(["capture", "direct"], "capture", "capture shows the last lines of a " +
+  output: nextGeneration(choice(["capture", "direct"], "capture", "capture shows the last lines of a " +
     "generation that failed to start; direct gives the server the output of baton from the " +
-    "start, as baton always does with a terminal."),
-  logFormat: choice(["text", "json"], "text", "Format of the log of baton."),
-  logLevel: choice(["debug", "info", "warn", "error"], "info",
-    "Least severe messages that are logged."),
+    "start, as baton always does with a terminal.")),
+  logFormat: atOnce(choice(["text", "json"], "text", "Format of the log of baton.")),
+  logLevel: atOnce(choice(["debug", "info", "warn", "error"], "info",
+    "Least severe messages that are logged.")),
   logFile: withBytes(text("FILE", "Write the log of baton to this file, reopened at SIGUSR1, " +
     "instead of standard error.")),
 };

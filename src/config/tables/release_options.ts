@@ -4,9 +4,11 @@ import {
   flag,
   list,
   matching,
+  nextGeneration,
   parsed,
   percent,
   positiveTime,
+  restart,
   time,
   withBytes,
 } from "../option_makers.ts";
@@ -30,13 +32,13 @@ export const HOOKS = {
 
 // deno-fmt-ignore: one option per entry, so that it reads as a table
 export const ADMISSION = {
-  order: choice(["auto", "start-first", "stop-first"], "auto", "What a reload does first: " +
+  order: restart("it decides how the service is taken over; --order of 'baton reload' changes it for once", choice(["auto", "start-first", "stop-first"], "auto", "What a reload does first: " +
     "start-first starts the new server beside the old one; stop-first, for servers that must " +
     "not run twice, stops the old one first, and clients wait in the queue meanwhile. auto: " +
-    "stop-first for programs known to be of that kind."),
-  sharedFiles: choice(["refuse", "warn", "allow"], "warn", "What to do when the new generation " +
+    "stop-first for programs known to be of that kind.")),
+  sharedFiles: nextGeneration(choice(["refuse", "warn", "allow"], "warn", "What to do when the new generation " +
     "has a file open for writing that the serving one writes to as well, or waits for a lock that " +
-    "it holds: refuse lets the new generation fail, warn reports it, allow does not look."),
+    "it holds: refuse lets the new generation fail, warn reports it, allow does not look.")),
   /** Null: all at once. */
   canary: percent("Give a new generation this percentage of the new connections until " +
     "'baton canary', 'baton promote', 'baton rollback' or --ramp changes it."),

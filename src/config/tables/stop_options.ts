@@ -4,8 +4,10 @@ import {
   flag,
   int,
   list,
+  nextGeneration,
   parsed,
   refuse,
+  restart,
   scalar,
   time,
   withBytes,
@@ -23,10 +25,10 @@ export const SHUTDOWN_QUIET_MS = 2_000;
 
 // deno-fmt-ignore: one option per entry, so that it reads as a table
 export const STOP = {
-  drain: choice(["auto", "quiesce", "signal"], "auto", "How the old generation is drained: " +
+  drain: nextGeneration(choice(["auto", "quiesce", "signal"], "auto", "How the old generation is drained: " +
     "quiesce waits until its connections are idle before it sends the stop signal, signal " +
     "sends it at once and leaves draining to the server, auto does that for servers known to " +
-    "be graceful."),
+    "be graceful.")),
   drainTimeMs: time(60_000, "Longest wait for the connections of the old generation."),
   stopFirstDrainMs: time(5_000, "The same where the old generation stops before the new one " +
     "starts (--order stop-first): new clients wait meanwhile."),
@@ -35,24 +37,24 @@ export const STOP = {
     "of --drain-time. By default a quarter of it, at most 30s. 0: all close with the server."),
   quietMs: time(DEFAULT_QUIET_MS, "A connection is idle when no response is due on it and it " +
     "has been silent for this long."),
-  stopSignal: {
+  stopSignal: nextGeneration({
     placeholder: "SIGNAL",
     help: "Signal that stops the server. By default the one known for the program (nginx: " +
       "QUIT), else TERM.",
     default: null,
     read: scalar("the name of a signal", parseSignalName),
-  },
-  stopTimeMs: time(10_000, "Time from the stop signal to KILL. By default 10s, and 5m for known " +
-    "databases (docs/presets.md)."),
-  cleanExit: list("STATUS[,STATUS...]", "Exit statuses besides 0 that are no failure of a server " +
+  }),
+  stopTimeMs: nextGeneration(time(10_000, "Time from the stop signal to KILL. By default 10s, and 5m for known " +
+    "databases (docs/presets.md).")),
+  cleanExit: nextGeneration(list("STATUS[,STATUS...]", "Exit statuses besides 0 that are no failure of a server " +
     "that has got its stop signal: 'baton run' ends with 0 then. Known ones (dropbear: 1) need " +
-    "not be given. May be given several times.", parseExitStatuses),
+    "not be given. May be given several times.", parseExitStatuses)),
   maxGenerations: int(4, [2, 64], "Most generations alive at any moment, at least 2: the old " +
     "and the new one. The oldest draining one is killed to make room."),
-  keepAlive: choice(["leave", "auto", "migrate"], "leave", "Keep-alive connections at a " +
+  keepAlive: restart("which calls of a server are watched is settled when baton starts", choice(["leave", "auto", "migrate"], "leave", "Keep-alive connections at a " +
     "reload: leave lets the old generation keep them until it stops, migrate moves them to the " +
     "new one between two requests (HTTP/1). Moving costs a little for each new connection: " +
-    "auto moves them where these are few."),
+    "auto moves them where these are few.")),
 };
 
 // deno-fmt-ignore: one option per entry, so that it reads as a table
@@ -90,12 +92,12 @@ export const CRASHES = {
   crashDelayMaxMs: time(30_000, "The wait doubles no further than this."),
   crashLimit: int(10, [1, 1_000_000],
     "baton exits after more crashes in a row than this; 10 s of serving reset the count."),
-  orphan: choice(["die", "keep"], "die",
-    "What happens to the server when baton itself is killed."),
+  orphan: restart("it decides how baton and its servers are tied together", choice(["die", "keep"], "die",
+    "What happens to the server when baton itself is killed.")),
   /** Overrides `orphan`. */
-  survive: flag("When baton itself is killed, the server keeps serving and the next 'baton " +
+  survive: restart("it decides how baton and its servers are tied together", flag("When baton itself is killed, the server keeps serving and the next 'baton " +
     "run' of this name takes it over. A second small process, or systemd's descriptor store, " +
-    "keeps the sockets for that."),
+    "keeps the sockets for that.")),
 };
 
 function checkedPath(path: string): string {

@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { loadConfigFile, parseConfigText } from "../../../src/config/config_file.ts";
 import { UserError } from "../../../src/config/values/errors.ts";
 import type { Config } from "../../../src/config/config.ts";
-import { buildConfig } from "../../../src/config/load.ts";
+import { buildConfig } from "../../support/config.ts";
 import { OPTIONS } from "../../../src/config/options.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
@@ -21,6 +21,7 @@ const TAKEN: Readonly<Record<string, string>> = {
   "watch": ODD,
   "pre-flight": ODD,
   "hook": `ready=${ODD}`,
+  "env": `A=${ODD}`,
   "ready": `exec:${ODD}`,
   "live": `exec:${ODD}`,
 };

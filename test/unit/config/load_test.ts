@@ -7,7 +7,8 @@ import { describe, it } from "node:test";
 import type { Config } from "../../../src/config/config.ts";
 import { UserError } from "../../../src/config/values/errors.ts";
 import { loadConfigFile, parseConfigText } from "../../../src/config/config_file.ts";
-import { buildConfig, defaultName } from "../../../src/config/load.ts";
+import { defaultName } from "../../../src/config/load.ts";
+import { buildConfig } from "../../support/config.ts";
 import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
 
 function build(
@@ -46,6 +47,12 @@ describe("buildConfig()", () => {
       otlpHeadersFile: null,
       cwd: null,
       envFile: null,
+      user: null,
+      group: null,
+      umask: null,
+      rlimit: [],
+      nice: null,
+      env: [],
       listen: [],
       backlog: 4096,
       handoff: "auto",

@@ -1,7 +1,7 @@
 /** What a reload does first, and what that excludes. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { buildConfig } from "../../../src/config/load.ts";
+import { buildConfig } from "../../support/config.ts";
 import { checkOrder, serviceOrder } from "../../../src/config/order.ts";
 
 const build = (flags: Readonly<Record<string, string>>) =>

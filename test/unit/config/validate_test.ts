@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import type { Config } from "../../../src/config/config.ts";
 import { UserError } from "../../../src/config/values/errors.ts";
 import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
-import { buildConfig } from "../../../src/config/load.ts";
+import { buildConfig } from "../../support/config.ts";
 import { checkPlaceholders, handoffOption, validateConfig } from "../../../src/config/validate.ts";
 
 const BASE = buildConfig({ fileValues: null, flagValues: new Map(), command: ["server"] });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseLiveSpec, parseReadySpec } from "../../../src/config/values/check_spec.ts";
 import { UserError } from "../../../src/config/values/errors.ts";
-import { buildConfig } from "../../../src/config/load.ts";
+import { buildConfig } from "../../support/config.ts";
 
 function refusal(action: () => unknown): string {
   try {

@@ -1,7 +1,8 @@
 /** Which system calls a plan becomes, in which order, and what each failure is said to be. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type LaunchCall, launchCalls, type LaunchFacts } from "../../../src/launcher/calls.ts";
+import { launchCalls, type LaunchFacts } from "../../../src/launcher/calls.ts";
+import type { LaunchCall } from "../../../src/launcher/launch_call.ts";
 import type { LaunchPlan } from "../../../src/launcher/plan.ts";
 import { ARCH } from "../../../src/platform/libc/arch.ts";
 import { layOut, readFailure } from "../../../src/platform/program/call_list.ts";
@@ -16,6 +17,10 @@ const PLAN: LaunchPlan = {
   spared: [],
   waits: false,
   parentDeathSignal: 0,
+  limits: [],
+  nice: null,
+  umask: null,
+  account: null,
   parentPid: 1,
   fileLimit: null,
 };

@@ -40,7 +40,14 @@ function moveLink(dir: TempDir): void {
 }
 
 function context(dir: TempDir, command: readonly string[], more: Partial<PlanContext> = {}) {
-  const config = { command, envFile: null } as unknown as Config;
+  const config = {
+    command,
+    envFile: null,
+    user: null,
+    group: null,
+    rlimit: [],
+    env: [],
+  } as unknown as Config;
   const env = { PATH: "/usr/bin:/bin", VENV: dir.join("current/venv"), WORD: "current" };
   return { config, env, directory: dir.join("current"), ...more } as PlanContext;
 }

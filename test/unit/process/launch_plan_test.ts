@@ -35,6 +35,12 @@ function context(
     listen: [],
     orphan: "die",
     survive: false,
+    user: null,
+    group: null,
+    rlimit: [],
+    nice: null,
+    umask: null,
+    env: [],
     ...config,
   };
   return {
@@ -75,6 +81,10 @@ describe("launchPlan()", () => {
       parentDeathSignal: 15,
       parentPid: 77,
       fileLimit: null,
+      limits: [],
+      nice: null,
+      umask: null,
+      account: null,
     });
   });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { activate } from "../../../../src/cli/service/socket_activation.ts";
 import { UserError } from "../../../../src/config/values/errors.ts";
-import { buildConfig } from "../../../../src/config/load.ts";
+import { buildConfig } from "../../../support/config.ts";
 import type { Platform } from "../../../../src/platform/platform.ts";
 
 // Without LISTEN_PID nothing is asked of it but who we are.

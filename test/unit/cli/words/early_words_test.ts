@@ -1,7 +1,7 @@
 /** What is known of a command line before the parser is loaded must be what the parser says. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { asksForVersion, mayNameFile } from "../../../../src/cli/words/early_words.ts";
+import { asksForVersion, mayReadFile } from "../../../../src/cli/words/early_words.ts";
 import { parseCommandLine } from "../../../../src/cli/words/parse.ts";
 
 const LINES = [
@@ -32,7 +32,7 @@ for (const line of LINES) {
       } catch (error) {
         assert.equal(isRead, true, String(error));
       }
-      assert.ok(!isRead || mayNameFile(argv));
+      assert.ok(!isRead || mayReadFile(argv, {}, () => false));
     });
 
     test("asks for the version only where the parser says so", () => {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { UserError } from "../../../../src/config/values/errors.ts";
 import { HOOK_NAMES, parseHookSpec } from "../../../../src/config/values/hook_spec.ts";
-import { buildConfig } from "../../../../src/config/load.ts";
+import { buildConfig } from "../../../support/config.ts";
 
 describe("parseHookSpec()", () => {
   for (const name of HOOK_NAMES) {

@@ -1,0 +1,60 @@
+/** A configuration as a person reads it: every option with its value and where that is from, in TOML or JSON. Pure. */
+import { COMMAND_KEY } from "./config_file.ts";
+import type { ConfigOrigin, LoadedConfig } from "./load.ts";
+import { fileKey, OPTION_GROUPS, OPTIONS } from "./options.ts";
+
+/** Where the origins begin, if a line leaves room for that. */
+const ORIGIN_COLUMN = 44;
+const PLAIN_KEY = /^[A-Za-z0-9_-]+$/;
+
+/** @returns lines that are a configuration file of the same meaning */
+export function effectiveLines({ origins }: LoadedConfig): string[] {
+  const line = (field: string, key: string) => originLine(key, origins.get(field));
+  return [
+    line(COMMAND_KEY, COMMAND_KEY),
+    ...OPTION_GROUPS.flatMap((group) => [
+      "",
+      `# ${group}`,
+      ...OPTIONS.filter((option) => option.group === group)
+        .map(({ field, flag }) => line(field, fileKey(flag))),
+    ]),
+  ];
+}
+
+/** By key: the value as it was given, or the default; null: none. */
+export function effectiveValues(
+  { origins }: LoadedConfig,
+): Record<string, { readonly value: unknown; readonly from: string }> {
+  const entry = (field: string) => {
+    const origin = origins.get(field);
+    return { value: origin?.raw ?? null, from: origin?.text ?? "" };
+  };
+  return Object.fromEntries([
+    [COMMAND_KEY, entry(COMMAND_KEY)],
+    ...OPTIONS.map(({ field, flag }) => [fileKey(flag), entry(field)]),
+  ]);
+}
+
+function originLine(key: string, origin: ConfigOrigin | undefined): string {
+  const { raw = null, text = "" } = origin ?? {};
+  const value = raw === null ? `# ${key}: none` : `${key} = ${toml(raw)}`;
+  // What a default is needs no more words.
+  const from = raw === null ? "" : `# ${text}`;
+  return `${value.padEnd(ORIGIN_COLUMN)} ${from}`.trimEnd();
+}
+
+function toml(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(toml).join(", ")}]`;
+  if (typeof value === "object" && value !== null) {
+    const pairs = Object.entries(value).map(([key, each]) =>
+      `${PLAIN_KEY.test(key) ? key : quoted(key)} = ${toml(each)}`
+    );
+    return `{ ${pairs.join(", ")} }`;
+  }
+  return typeof value === "string" ? quoted(value) : String(value);
+}
+
+/** The escapes of JSON are those of TOML, which has one character more that must be escaped. */
+function quoted(text: string): string {
+  return JSON.stringify(text).replaceAll("\x7f", "\\u007f");
+}

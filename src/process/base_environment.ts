@@ -1,0 +1,47 @@
+/** The environment that servers, hooks and pre-flight have in common, before what names listeners and generations. */
+import { readFileSync } from "node:fs";
+import type { Config } from "../config/config.ts";
+import { parseEnvFile } from "../config/env_file.ts";
+import { withoutOptions } from "../config/env_options.ts";
+import { UserError } from "../config/values/errors.ts";
+import { decodeBytes } from "../platform/bytes.ts";
+import { errorText } from "../platform/error.ts";
+import { type AtPath, atTextPath, resolvePath } from "../platform/files/path.ts";
+import { accountEnvironment } from "./process_settings.ts";
+
+interface EnvironmentSources {
+  readonly config: Pick<Config, "user" | "group" | "envFile" | "env">;
+  /** Of baton. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly directory: string;
+  readonly at?: AtPath;
+}
+
+/**
+ * Without the variables that were options of baton: a baton that the server starts is not meant by them.
+ * @throws {UserError} when the environment file cannot be read
+ */
+export function baseEnvironment(context: EnvironmentSources): Record<string, string> {
+  const { config, env, directory } = context;
+  return {
+    ...withoutOptions(env),
+    ...accountEnvironment(config),
+    ...readEnvFile(context),
+    ...Object.fromEntries(config.env),
+    PWD: directory,
+  };
+}
+
+function readEnvFile(
+  { config, directory, at = atTextPath }: EnvironmentSources,
+): Record<string, string> {
+  if (config.envFile === null) return {};
+  const full = resolvePath(directory, config.envFile);
+  let text: string;
+  try {
+    text = decodeBytes(at(full, (name) => readFileSync(name)));
+  } catch (error) {
+    throw new UserError(`Cannot read --env-file ${full}: ${errorText(error)}`);
+  }
+  return parseEnvFile(text, full);
+}
