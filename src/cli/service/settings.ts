@@ -2,7 +2,6 @@
 import type { Config } from "../../config/config.ts";
 import type { ConfigSource } from "../../config/load.ts";
 import type { Platform } from "../../platform/platform.ts";
-import type { LaunchContext } from "../../succession/state/resume_state.ts";
 import { refuseEnvoyScript } from "./envoy_script.ts";
 import { type Origin, ownEnvironment } from "./origin.ts";
 import { activate, type Activation } from "./socket_activation.ts";
@@ -12,7 +11,7 @@ export interface Settings {
   readonly config: Config;
   readonly source: ConfigSource;
   readonly env: Record<string, string>;
-  readonly launchContext: LaunchContext;
+  readonly launchContext: ReturnType<typeof launchContextOf>;
   /** Sockets and stored descriptors of the service manager. */
   readonly activation: Activation;
 }
