@@ -38,6 +38,8 @@ export function serviceGauges(summary: Summary): Family[] {
     single("baton_reload_in_progress", "1 from the start of a new generation until it serves, or has failed",
       Number(alive.length > 1 && alive.some(({ state }) => isOneOf(COMING, state)))),
     single("baton_reload_queued", "1 while a reload waits for the one before it", Number(summary.isQueued)),
+    single("baton_last_reload_successful", "1 if the last reload succeeded, and was not rolled back since",
+      lastReload && Number(lastReload.result === "ok")),
     single("baton_last_reload_duration_seconds", "Time from the request of the last reload to its answer",
       lastReload && inSeconds(lastReload.durationMs)),
     single("baton_look_age_seconds", "Age of the look at the kernel's socket table that these numbers are from",
