@@ -33,6 +33,7 @@ export function serviceGauges(summary: Summary): Family[] {
     ofEach("baton_queued_connections", "Connections that wait to be accepted", ({ queue }) => queue),
     ofEach("baton_workers_serving", "Workers of the generation that get connections",
       ({ workers }) => workers.serving),
+    single("baton_workers_wanted", "Workers that the next generation begins with", summary.workers.wanted),
     ofEach("baton_deadline_seconds", "Time until the limit of the generation's state: its gate, its drain, its stop",
       ({ leftMs }) => inSeconds(leftMs)),
     single("baton_reload_in_progress", "1 from the start of a new generation until it serves, or has failed",
