@@ -8,7 +8,7 @@ import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { errorText } from "../platform/error.ts";
 
-type LogLevel = "debug" | "info" | "warn" | "error";
+export type LogLevel = "debug" | "info" | "warn" | "error";
 type LogFields = Readonly<Record<string, string | number | boolean | null>>;
 
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
@@ -17,6 +17,8 @@ export interface LoggerOptions {
   readonly name: string;
   readonly format: "text" | "json";
   readonly level: LogLevel;
+  /** Of text on a terminal: the line in color. */
+  readonly decorate?: (level: LogLevel, line: string) => string;
   /** Opens the destination; `reopen` calls it again. */
   readonly open: () => Fd;
 }
@@ -92,7 +94,8 @@ export class Logger {
       return JSON.stringify(event, (_, value) => isString(value) ? printable(value) : value) + "\n";
     }
     const pairs = Object.entries(fields).map(([key, value]) => ` ${key}=${value}`).join("");
-    return `${time} baton[${name}] ${level}: ${printable(oneLine(message + pairs))}\n`;
+    const line = `${time} baton[${name}] ${level}: ${printable(oneLine(message + pairs))}`;
+    return `${this.options.decorate?.(level, line) ?? line}\n`;
   }
 }
 

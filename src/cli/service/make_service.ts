@@ -17,12 +17,14 @@ import { StateStorage } from "./state_storage.ts";
 
 /** Starts nothing yet. */
 export function makeService(setup: ServiceSetup, mode: StartMode) {
-  const { platform, config, env, paths, logger, launchContext } = setup;
+  const { platform, config, env, paths, logger, launchContext, optional } = setup;
   const context = generationContext(setup, mode, () => supervisor.writeState());
   const { children, listeners } = context;
   const stats = serviceStats(setup, mode);
   const events = new ServiceEvents(setup, mode);
-  const otlp = setup.otlp?.(setup, stats.registry, () => supervisor) ?? null;
+  const otlp = optional.otlp?.(setup, stats.registry, () => supervisor) ?? null;
+  const progress = optional.TerminalProgress &&
+    new optional.TerminalProgress(platform, () => supervisor.summary());
   const [program = "", ...prefix] = programOf(platform);
   const { client, manager, keepsStandbySockets } = managerOf(setup);
   const storage = new StateStorage(
@@ -58,9 +60,13 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     logger,
     version: VERSION,
     manager,
-    observers: [stats.observer, events.log, ...otlp === null ? [] : [otlp], {
-      onStep: ({ event }) => endpoints.onEvent(event.kind),
-    }],
+    observers: [
+      stats.observer,
+      events.log,
+      ...otlp === null ? [] : [otlp],
+      ...progress === null ? [] : [progress],
+      { onStep: ({ event }) => endpoints.onEvent(event.kind) },
+    ],
     passedOn: stats.passedOn,
     notifyPath: (epoch, worker) => paths.notify(epoch, worker),
     upgrade: { program, prefix, env, directory: launchContext.directory, lock: mode.lock.fd },
@@ -109,6 +115,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
   void finished.then(() => {
     events.close();
     otlp?.close();
+    progress?.close();
   });
   return { context, supervisor, pod, endpoints, registry: stats.registry, events, otlp };
 }

@@ -18,13 +18,10 @@ import {
 } from "../../handoff/capabilities.ts";
 import { EXIT_SYSTEM } from "../console/exit_status.ts";
 import { Logger } from "../../log/logger.ts";
-import { C } from "../../platform/libc/constants.ts";
 import { MemoryReturn } from "../../platform/memory_return.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { commandLineOf } from "../../platform/process/proc.ts";
 import { errorText } from "../../platform/error.ts";
-
-const LOG_MODE = 0o640;
 
 /** From here on an internal error is logged, and baton keeps running. */
 export function surviveErrors(platform: Platform, logger: Logger): void {
@@ -66,25 +63,6 @@ export function runtimePaths(
   const paths = servicePaths(directory, name);
   checkPathLength(directory, paths);
   return { paths, prepare: () => prepareDirectory(directory, uid) };
-}
-
-/** @param isRunning there are servers already: standard error must do when the log file cannot be opened */
-export function openLogger(platform: Platform, config: Config, isRunning = false): Logger {
-  const { name, logFile, logFormat: format, logLevel: level } = config;
-  const { descriptors } = platform;
-  const open = () =>
-    logFile === null
-      ? descriptors.duplicate(2)
-      : descriptors.open(logFile, C.O_WRONLY | C.O_CREAT | C.O_APPEND, LOG_MODE);
-  try {
-    return new Logger(platform, { name, format, level, open });
-  } catch (error) {
-    const message = `Cannot write --log-file: ${errorText(error)}`;
-    if (!isRunning) throw new UserError(message);
-    const logger = openLogger(platform, { ...config, logFile: null });
-    logger.error(`continuing without it: ${message}`);
-    return logger;
-  }
 }
 
 export interface ChosenOrder extends ServiceOrder {

@@ -7,15 +7,11 @@ import { tellConfig } from "../console/tell_config.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { PodSetup } from "../../pod/pod.ts";
+import { openLogger } from "./log_setup.ts";
 import type { Origin } from "./origin.ts";
+import { type OptionalParts, optionalParts } from "./parts/optional.ts";
 import { podSetup } from "./pod_setup.ts";
-import {
-  chooseDuplicates,
-  chooseOrder,
-  type ChosenOrder,
-  openLogger,
-  runtimePaths,
-} from "./process_setup.ts";
+import { chooseDuplicates, chooseOrder, type ChosenOrder, runtimePaths } from "./process_setup.ts";
 import { type Settings, settle } from "./settings.ts";
 
 export interface ServiceSetup extends Settings {
@@ -29,8 +25,7 @@ export interface ServiceSetup extends Settings {
   /** The longest that a start and a stop can take. */
   readonly longestStartMs: number;
   readonly longestStopMs: number;
-  /** With --otlp only: it is expensive to load. */
-  readonly otlp: typeof import("./parts/otlp.ts").otlpPush | null;
+  readonly optional: OptionalParts;
 }
 
 /** @throws {UserError} before anything is started */
@@ -72,6 +67,6 @@ export async function setUpService(
     logger,
     pod,
     ...longest,
-    otlp: config.otlp === null ? null : (await import("./parts/otlp.ts")).otlpPush,
+    optional: await optionalParts(platform, config),
   };
 }
