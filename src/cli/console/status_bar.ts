@@ -16,9 +16,12 @@ const CLEAR_REST = "\x1b[K";
 /** With fewer rows the others need them. */
 export const LEAST_ROWS = 5;
 
-/** The cursor may be in the last row: there must be one below it first. Setting the margins moves it. */
+/**
+ * The cursor may be in the last row: there must be one below it first. Setting the margins moves it, and some terminals
+ * restore no position outside of them.
+ */
 export function takeLastRow(rows: number): string {
-  return `${INDEX}${SAVE}\x1b[1;${rows - 1}r${RESTORE}${UP}`;
+  return `${INDEX}${UP}${SAVE}\x1b[1;${rows - 1}r${RESTORE}`;
 }
 
 /** @param text at most as long as a row */
