@@ -257,6 +257,16 @@ const ENTRIES = {
 
 const GRANTS: readonly Grant[] = [
   {
+    file: "cli/service/endpoints/own_ports.ts",
+    imports: ["succession/state/resumption.ts"],
+    why: "an exec passes the ports on, and the program after it takes them",
+  },
+  {
+    file: "cli/service/endpoints/endpoints.ts",
+    imports: ["succession/in_place_upgrade.ts"],
+    why: "keeps clients waiting while baton becomes another program",
+  },
+  {
     file: "cli/service/endpoints/probe_port.ts",
     imports: ["health/passed_request.ts"],
     why: "asks the server in a check's way, for somebody else",

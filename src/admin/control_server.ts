@@ -4,18 +4,14 @@
  * Every connection is checked by the peer's user id from the kernel (SO_PEERCRED, unix(7)), because another process can
  * change file modes. That is why this is not Bun.serve or Deno.serve: neither reveals the peer.
  */
-import { sleep } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { UnixListener } from "../platform/network/unix_listener.ts";
-import { type FetchHandler, HttpConnections } from "./http_connections.ts";
+import { type FetchHandler, HttpConnections, waitWhile } from "./http_connections.ts";
 
 const MAX_CONNECTIONS = 32;
 const BACKLOG = 32;
-/** Longest wait for slow clients before an upgrade in place. */
-const PAUSE_LIMIT_MS = 500;
-const PAUSE_LOOK_MS = 5;
 /** Longest wait for clients without a response before baton exits. */
 const LAST_RESPONSES_LIMIT_MS = 500;
 
@@ -70,28 +66,20 @@ export class ControlServer {
 
   /**
    * Stops accepting: new clients wait in the queue. Resolves when no client is still sending a request or receiving its
-   * response, or after `PAUSE_LIMIT_MS`; clients that wait for the outcome of a command keep waiting.
+   * response, or at the limit; clients that wait for the outcome of a command keep waiting.
    */
   async pause(): Promise<void> {
     this.#isPaused = true;
     this.#watch.arm({});
-    await this.#waitWhile(() => this.#connections.areTransferring, PAUSE_LIMIT_MS);
+    await this.#connections.settle();
   }
 
   /** After the service has ended: answers every client, including those still in the accept queue. */
   answerRemainingClients(): Promise<void> {
-    return this.#waitWhile(() => {
+    return waitWhile(this.platform.clock, () => {
       this.#acceptAll();
       return this.#connections.count > 0;
     }, LAST_RESPONSES_LIMIT_MS);
-  }
-
-  async #waitWhile(condition: () => boolean, limitMs: number): Promise<void> {
-    const { clock } = this.platform;
-    const deadline = clock.now() + limitMs;
-    while (condition() && clock.now() < deadline) {
-      await sleep(clock, PAUSE_LOOK_MS);
-    }
   }
 
   resume(): void {

@@ -3,7 +3,7 @@
  * a stuck client costs nothing.
  */
 import { concatBytes } from "../platform/bytes.ts";
-import type { Timer } from "../platform/clock.ts";
+import { type Clock, sleep, type Timer } from "../platform/clock.ts";
 import { errorText } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { formatAddress } from "../platform/network/address.ts";
@@ -21,6 +21,9 @@ import {
 const REQUEST_TIMEOUT_MS = 5_000;
 /** A client that takes longer to read its response is closed; one that reads a stream, when it is too far behind. */
 const RESPONSE_TIMEOUT_MS = 30_000;
+/** Longest wait for slow clients before an upgrade in place. */
+const SETTLE_LIMIT_MS = 500;
+const LOOK_MS = 5;
 const READ_SIZE = 16 * 1024;
 const JSON_TYPE = "application/json";
 /** Its body is sent as it comes; the one that streams bounds the number of its readers, and what waits for each. */
@@ -50,9 +53,13 @@ export class HttpConnections {
     return this.#open.size;
   }
 
-  /** A client is sending its request, or receiving its response. */
   get areTransferring(): boolean {
     return [...this.#open].some((each) => each.isTransferring);
+  }
+
+  /** Resolves when no client sends its request or receives its response, or at the limit. */
+  async settle(limitMs = SETTLE_LIMIT_MS): Promise<void> {
+    await waitWhile(this.platform.clock, () => this.areTransferring, limitMs);
   }
 
   /** Accepts all that wait. @param isTrusted others are closed @returns how many there were */
@@ -237,6 +244,16 @@ class HttpConnection {
     this.socket.close();
     this.onClose();
   }
+}
+
+/** @param limitMs the longest wait */
+export async function waitWhile(
+  clock: Clock,
+  condition: () => boolean,
+  limitMs: number,
+): Promise<void> {
+  const deadline = clock.now() + limitMs;
+  while (condition() && clock.now() < deadline) await sleep(clock, LOOK_MS);
 }
 
 function problem(message: string): Uint8Array {

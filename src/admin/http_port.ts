@@ -24,8 +24,11 @@ export class HttpPort {
   /** Connections so far, which are not traffic of the service. */
   accepted = 0;
 
+  #isPaused = false;
+
   /**
    * @param joins another baton may already share the port
+   * @param kept a socket that may listen at the address already; owned
    * @throws {SystemCallError} when the address is not available
    */
   constructor(
@@ -33,30 +36,44 @@ export class HttpPort {
     readonly address: InetAddress,
     handler: FetchHandler,
     joins: boolean,
+    kept: Fd | null = null,
   ) {
-    const { sockets } = platform;
     this.#connections = new HttpConnections(platform, handler, MAX_CONNECTIONS, "replace");
-    const share = () => sockets.setOption(this.#listener, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
-    this.#listener = sockets.stream(address.family, { nonblocking: true });
-    try {
-      sockets.setOption(this.#listener, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
-      if (joins) share();
-      sockets.bindInet(this.#listener, address);
-      // With SO_REUSEADDR two sockets can bind as long as neither listens: only listen(2) claims the port.
-      sockets.listen(this.#listener, BACKLOG);
-      if (!joins) share();
-      else this.#steer();
-    } catch (error) {
-      this.#listener.close();
-      throw error;
-    }
+    const isHere = kept !== null && this.#isAtAddress(kept);
+    if (!isHere) kept?.close();
+    this.#listener = isHere ? kept : this.#bind(joins);
     this.#watch = platform.reactor.watch(this.#listener, () => this.#accept());
   }
 
-  /** The one before, which will close its socket, shall have nothing in its queue then. */
-  #steer(): void {
+  /** The configuration may name another one by now. */
+  #isAtAddress(kept: Fd): boolean {
+    const at = this.platform.sockets.localAddress(kept);
+    return at !== null && formatAddress(at) === this.text;
+  }
+
+  #bind(joins: boolean): Fd {
+    const { platform: { sockets }, address } = this;
+    const listener = sockets.stream(address.family, { nonblocking: true });
+    const share = () => sockets.setOption(listener, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
     try {
-      this.platform.sockets.attachReuseportProgram(this.#listener, TO_SECOND_MEMBER);
+      sockets.setOption(listener, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
+      if (joins) share();
+      sockets.bindInet(listener, address);
+      // With SO_REUSEADDR two sockets can bind as long as neither listens: only listen(2) claims the port.
+      sockets.listen(listener, BACKLOG);
+      if (!joins) share();
+      else this.#steer(listener);
+      return listener;
+    } catch (error) {
+      listener.close();
+      throw error;
+    }
+  }
+
+  /** The one before, which will close its socket, shall have nothing in its queue then. */
+  #steer(listener: Fd): void {
+    try {
+      this.platform.sockets.attachReuseportProgram(listener, TO_SECOND_MEMBER);
     } catch (error) {
       // gVisor. Both are asked, until one closes.
       if (!(error instanceof SystemCallError)) throw error;
@@ -67,7 +84,25 @@ export class HttpPort {
     return formatAddress(this.address);
   }
 
+  /** An upgrade in place passes it to the new program, so that no client is refused. */
+  get listener(): Fd {
+    return this.#listener;
+  }
+
+  /** New clients wait in the queue; resolves when the present ones have their responses, or will not get them soon. */
+  pause(): Promise<void> {
+    this.#isPaused = true;
+    this.#watch.arm({});
+    return this.#connections.settle();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#watch.arm();
+  }
+
   #accept(): void {
+    if (this.#isPaused) return;
     try {
       this.accepted += this.#connections.accept(this.#listener, () => true);
     } finally {

@@ -2,7 +2,8 @@
  * The admin API at a Unix socket for others than the control socket's: a proxy, or an agent that collects statistics.
  * Who may connect, the node's mode says; what they may do, the same rules as at a TCP port.
  */
-import { lstatSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
+import type { Fd } from "../platform/fd.ts";
 import { UnixListener } from "../platform/network/unix_listener.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
@@ -24,8 +25,10 @@ export class UnixPort {
   readonly #connections: HttpConnections;
   /** Connections to a Unix socket are no traffic of the service in any case. */
   readonly accepted = 0;
+  #isPaused = false;
 
   /**
+   * @param kept a socket that may listen there already; owned
    * @param joins replaces the socket of another baton in one step: no client is refused
    * @throws {Error} when something else is at the path
    */
@@ -34,20 +37,39 @@ export class UnixPort {
     place: UnixPlace,
     handler: FetchHandler,
     joins: boolean,
+    kept: Fd | null = null,
   ) {
-    const { path, mode, owner } = place;
-    refuseOthers(platform, path, joins);
-    const aside = joins ? `${path}.${platform.runtime.pid}` : path;
     this.#connections = new HttpConnections(platform, handler, MAX_CONNECTIONS, "replace");
-    this.#listener = UnixListener.bind(platform.sockets, aside, {
-      type: "stream",
-      backlog: BACKLOG,
-      nonblocking: true,
-      mode,
-      owner,
-    });
-    if (joins) this.#listener.moveTo(path);
+    const isHere = kept !== null && isAtPath(platform.sockets.unixPath(kept), place.path);
+    if (!isHere) kept?.close();
+    this.#listener = isHere ? new UnixListener(kept, place.path) : this.#bind(place, joins);
     this.#watch = platform.reactor.watch(this.#listener.fd, () => this.#accept());
+  }
+
+  #bind({ path, mode, owner }: UnixPlace, joins: boolean): UnixListener {
+    const { platform } = this;
+    refuseOthers(platform, path, joins);
+    const options = { type: "stream", backlog: BACKLOG, nonblocking: true, mode, owner } as const;
+    const aside = joins ? `${path}.${platform.runtime.pid}` : path;
+    const listener = UnixListener.bind(platform.sockets, aside, options);
+    if (joins) listener.moveTo(path);
+    return listener;
+  }
+
+  /** An upgrade in place passes it to the new program, so that no client is refused. */
+  get listener(): Fd {
+    return this.#listener.fd;
+  }
+
+  pause(): Promise<void> {
+    this.#isPaused = true;
+    this.#watch.arm({});
+    return this.#connections.settle();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#watch.arm();
   }
 
   get text(): string {
@@ -55,6 +77,7 @@ export class UnixPort {
   }
 
   #accept(): void {
+    if (this.#isPaused) return;
     try {
       this.#connections.accept(this.#listener.fd, () => true);
     } finally {
@@ -74,6 +97,12 @@ export class UnixPort {
     this.retire();
     this.#connections.close();
   }
+}
+
+/** @param bound where it was bound, before it was moved to its place. The configuration may name another one by now */
+function isAtPath(bound: string | null, path: string): boolean {
+  const isMeant = bound === path || (bound ?? "").replace(/\.\d+$/, "") === path;
+  return isMeant && existsSync(path);
 }
 
 function refuseOthers(platform: Platform, path: string, joins: boolean): void {

@@ -16,6 +16,8 @@ import { startPreflight } from "./upgrade/preflight.ts";
 
 export interface ControlAccess {
   readonly listener: Fd;
+  /** What an exec passes on besides, by name. */
+  readonly ports: ReadonlyMap<string, Fd>;
   /** Accepts no client from here on; resolves when the present ones have their answers, or will not get them soon. */
   pause(): Promise<void>;
   resume(): void;

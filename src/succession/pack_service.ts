@@ -107,14 +107,15 @@ export function packService(
 }
 
 /**
- * The same for an exec in place, with unsent output and the store's own descriptors.
+ * The same for an exec in place, with unsent output, the ports of baton's own, and the store's descriptors.
  * @throws {Error} when a reload is queued: the next program could not answer its client
  */
 export function packPayload(parts: ServiceParts, service: ServiceState): ResumePayload {
   if (service.next !== null) throw new Error("a reload was requested meanwhile, and goes first");
   const { state, descriptors } = packService(parts, service, payloadRecordOf);
   const more = parts.options.stateWriter()?.store.payload ?? [];
-  return { state, descriptors: new Map([...descriptors, ...more]) };
+  const ports = parts.options.controlDoor()?.ports ?? [];
+  return { state, descriptors: new Map([...descriptors, ...ports, ...more]) };
 }
 
 /** @returns null for a generation without processes: nothing of it can be continued */

@@ -81,7 +81,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
       (mode.kind === "takeover" && config.takeover === config.handoffSocket),
     resumption: mode.resumption,
     launchContext,
-    controlDoor: () => endpoints.control,
+    controlDoor: () => endpoints.door,
     stateWriter: () => storage.writer,
     keepsStandbySockets,
     onTakenOver: () => {

@@ -18,6 +18,8 @@ export const descriptorName = {
   control: "control",
   /** The memory in which baton counts (stats/region.ts). */
   stats: "stats",
+  /** A port of baton's own; passed on by an exec only. */
+  port: (name: string) => `port ${name}`,
   member: (inode: number) => `member ${inode}`,
   /** The notify descriptor of a worker's seccomp filter. */
   filter: (of: WorkerName) => `filter ${of.epoch} ${of.worker}`,

@@ -7,6 +7,7 @@ import { type UnixPlace, UnixPort } from "../../../admin/unix_port.ts";
 import type { Config } from "../../../config/config.ts";
 import { UserError } from "../../../config/values/errors.ts";
 import type { UnixListenSpec } from "../../../config/values/unix_listen_spec.ts";
+import type { Fd } from "../../../platform/fd.ts";
 import { accountId } from "../../../platform/files/accounts.ts";
 import type { Platform } from "../../../platform/platform.ts";
 import { EXIT_BUSY } from "../../console/exit_status.ts";
@@ -29,16 +30,24 @@ export class AdminEndpoint {
     return this.#port?.accepted ?? 0;
   }
 
-  /** @param joins another baton of the service may have it @throws {UserError} when that is impossible */
-  open(joins: boolean): void {
+  get port(): HttpPort | UnixPort | null {
+    return this.#port;
+  }
+
+  /**
+   * @param joins another baton of the service may have it
+   * @param kept a socket that may listen there already; owned
+   * @throws {UserError} when that is impossible
+   */
+  open(joins: boolean, kept: Fd | null = null): void {
     const { platform, config: { admin, adminTokenFile }, handler } = this;
     if (admin === null || this.#port !== null) return;
     if (adminTokenFile !== null) readTokens(adminTokenFile);
     const place = admin.family === "unix" ? placeOf(platform, admin) : null;
     try {
       this.#port = admin.family === "unix"
-        ? new UnixPort(platform, place!, handler, joins)
-        : new HttpPort(platform, inetAddress(admin), handler, joins);
+        ? new UnixPort(platform, place!, handler, joins, kept)
+        : new HttpPort(platform, inetAddress(admin), handler, joins, kept);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       throw new UserError(`Cannot serve the admin API at ${admin.text}: ${error.message}`, {

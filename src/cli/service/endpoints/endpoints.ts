@@ -11,6 +11,7 @@ import type { ServiceParts } from "../../../admin/admin_parts.ts";
 import type { NameLock } from "../../../admin/name_lock.ts";
 import { type GuardedPath, RuntimeGuard } from "../../../admin/runtime_guard.ts";
 import type { Logger } from "../../../log/logger.ts";
+import type { ControlAccess } from "../../../succession/in_place_upgrade.ts";
 import type { Supervisor } from "../../../supervisor/supervisor.ts";
 import { answerer } from "./answerer.ts";
 import { ControlEndpoint } from "./control_endpoint.ts";
@@ -64,6 +65,22 @@ export class Endpoints {
     return this.#control?.server ?? null;
   }
 
+  /** How clients are kept waiting while baton becomes another program. */
+  get door(): ControlAccess | null {
+    const { control } = this;
+    return control && {
+      listener: control.listener,
+      ports: this.#ports.descriptors,
+      pause: async () => {
+        await Promise.all([control.pause(), this.#ports.pause()]);
+      },
+      resume: () => {
+        control.resume();
+        this.#ports.resume();
+      },
+    };
+  }
+
   /** Connections that baton's own ports have accepted. */
   get portsAccepted(): number {
     return this.#ports.accepted;
@@ -79,7 +96,8 @@ export class Endpoints {
     this.#startStorage((mode?.recovered ?? null) !== null);
     tolerate(isRunning, logger, () => this.#control?.open(mode?.control ?? null));
     tolerate(true, logger, () => this.parts.stats?.place());
-    tolerate(isRunning, logger, () => this.#ports.open());
+    const kept = isRunning ? mode.resumption?.kept ?? null : null;
+    tolerate(isRunning, logger, () => this.#ports.open(kept));
   }
 
   /** Watches the paths, and restores what is removed there. */

@@ -3,7 +3,9 @@ import type { ServiceParts } from "../../../admin/admin_parts.ts";
 import { HttpPort } from "../../../admin/http_port.ts";
 import type { FetchHandler } from "../../../admin/http_connections.ts";
 import type { InetAddress } from "../../../platform/network/address.ts";
+import type { Fd } from "../../../platform/fd.ts";
 import type { Platform } from "../../../platform/platform.ts";
+import { descriptorName, type NamedDescriptors } from "../../../succession/state/resumption.ts";
 import type { Config } from "../../../config/config.ts";
 import { AdminEndpoint } from "./admin_endpoint.ts";
 import { probePortHandler } from "./probe_port.ts";
@@ -34,14 +36,39 @@ export class OwnPorts {
     return (this.#probes?.accepted ?? 0) + this.#admin.accepted;
   }
 
-  /** @throws {UserError} when one is not available */
-  open(): void {
+  /** @param kept the sockets of the instance before an exec @throws {UserError} when one is not available */
+  open(kept: NamedDescriptors | null = null): void {
     const { parts: { platform, config, probeAddress }, service, joins } = this;
-    this.#admin.open(joins);
-    if (probeAddress === null || this.#probes !== null) return;
-    const handler = probePortHandler({ platform, config, service });
-    const open = () => new HttpPort(platform, probeAddress, handler, joins);
-    this.#probes = openPort("--probe-listen", probeAddress, open);
+    const probes = kept?.take(descriptorName.port("probes")) ?? null;
+    try {
+      this.#admin.open(joins, kept?.take(descriptorName.port("admin")) ?? null);
+    } finally {
+      if (probeAddress !== null && this.#probes === null) {
+        const handler = probePortHandler({ platform, config, service });
+        const open = () => new HttpPort(platform, probeAddress, handler, joins, probes);
+        this.#probes = openPort("--probe-listen", probeAddress, open);
+      } else probes?.close();
+    }
+  }
+
+  /** What an exec passes on. */
+  get descriptors(): ReadonlyMap<string, Fd> {
+    return new Map(
+      this.#ports.map(([name, { listener }]) => [descriptorName.port(name), listener]),
+    );
+  }
+
+  get #ports() {
+    const ports = [["admin", this.#admin.port], ["probes", this.#probes]] as const;
+    return ports.flatMap(([name, port]) => port === null ? [] : [[name, port] as const]);
+  }
+
+  async pause(): Promise<void> {
+    await Promise.all(this.#ports.map(([, port]) => port.pause()));
+  }
+
+  resume(): void {
+    for (const [, port] of this.#ports) port.resume();
   }
 
   /** A successor answers now; probes are answered by both. */
