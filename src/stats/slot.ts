@@ -4,7 +4,7 @@
  * before the length that covers them is stored. Pure.
  *
  * Only 64-bit words are loaded by Atomics: compiled code of JavaScriptCore loads smaller ones by a locked write, which memory
- * that is mapped for reading does not allow (Bun 1.4.5, x64; findings/bun_atomics_load.sh).
+ * that is mapped for reading does not allow (Bun 1.4.5, x64; findings/bun-atomics-load-writes.sh).
  *
  *   0   u64  bytes of records
  *   8   u64  process id of the writer, in its own PID namespace
