@@ -10,6 +10,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { join } from "node:path";
 import { VERSION } from "../../src/cli/console/version.ts";
+import { Terminal } from "../terminal.ts";
 import { debianPackage } from "./debian/package.ts";
 import { ROOT, sbomFacts, sourceEpoch, thirdPartyLicenses } from "./facts.ts";
 import { archive, copyProgram, isInstalled, run, writeFile } from "./files.ts";
@@ -24,6 +25,7 @@ const MACHINES: readonly Machine[] = [
   { arch: "x64", libc: "musl" },
   { arch: "arm64", libc: "musl" },
 ];
+const TERMINAL = new Terminal();
 const RELEASE = join(ROOT, "dist", "release");
 const STAGE = join(ROOT, "dist", "stage");
 
@@ -44,7 +46,7 @@ async function install(prefix: string, destination: string): Promise<void> {
   const files = treeFiles({ ...common, program, zshDirectory: "site-functions" });
   await copyProgram(join(ROOT, "dist", "baton"), `${destination}${program}`);
   for (const { path, text } of files) await writeFile(`${destination}${join(prefix, path)}`, text);
-  console.log(`installed ${destination}${program}, with ${files.length} files beside it`);
+  TERMINAL.line(`installed ${destination}${program}, with ${files.length} files beside it`);
 }
 
 async function release(machines: readonly Machine[]): Promise<void> {
@@ -69,7 +71,7 @@ async function release(machines: readonly Machine[]): Promise<void> {
     zshDirectory: "site-functions",
   });
   const hasDpkg = await isInstalled("dpkg-deb");
-  if (!hasDpkg) console.log("no Debian packages: dpkg-deb is missing (package dpkg)");
+  if (!hasDpkg) TERMINAL.line("no Debian packages: dpkg-deb is missing (package dpkg)");
   for (const machine of machines) {
     const name = `baton-${VERSION}-${machineName(machine)}`;
     const folder = join(STAGE, name);
@@ -83,8 +85,13 @@ async function release(machines: readonly Machine[]): Promise<void> {
         zshDirectory: "vendor-completions",
       });
       await debianPackage({
-        ...{ machine, epoch, tree, version: VERSION, program: program(machine) },
-        ...{ stage: join(STAGE, `deb-${machine.arch}`), release: RELEASE },
+        machine,
+        epoch,
+        tree,
+        version: VERSION,
+        program: program(machine),
+        stage: join(STAGE, `deb-${machine.arch}`),
+        release: RELEASE,
         license: common.license,
         thirdParty: common.thirdParty,
         changes: await Deno.readTextFile(join(ROOT, "CHANGELOG.md")),
@@ -105,7 +112,7 @@ async function release(machines: readonly Machine[]): Promise<void> {
   const sums = await run("sha256sum", names, RELEASE);
   await writeFile(join(RELEASE, "SHA256SUMS"), sums);
   await Deno.remove(STAGE, { recursive: true });
-  console.log(sums.trimEnd());
+  TERMINAL.line(sums.trimEnd());
 }
 
 const args = parseArgs(Deno.args, { string: ["install", "destdir", "only"], collect: ["only"] });

@@ -12,13 +12,13 @@ let path;
 try {
   path = programPath();
 } catch (error) {
-  console.error(`baton: ${error.message}`);
+  process.stderr.write(`baton: ${error.message}\n`);
   process.exit(71);
 }
 const child = spawn(path, process.argv.slice(2), { stdio: "inherit" });
 for (const name of PASSED_ON) process.on(`SIG${name}`, () => child.kill(`SIG${name}`));
 child.on("error", (error) => {
-  console.error(`baton: Cannot start ${path}: ${error.message}`);
+  process.stderr.write(`baton: Cannot start ${path}: ${error.message}\n`);
   process.exit(71);
 });
 child.on("exit", (status, signal) => {

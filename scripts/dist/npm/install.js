@@ -27,6 +27,6 @@ try {
     }
   }
 } catch (error) {
-  console.error(`baton: ${error.message}`);
+  process.stderr.write(`baton: ${error.message}\n`);
   process.exitCode = 1;
 }
