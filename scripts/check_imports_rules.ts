@@ -474,6 +474,7 @@ const PURE = [
   "events/event.ts",
   "events/event_table.ts",
   "events/events_of.ts",
+  "events/receivers/next_try.ts",
   "events/ring.ts",
   "inspect/file_locks.ts",
   "inspect/harmless.ts",
@@ -544,6 +545,8 @@ const TESTED = {
   "drain/classify.ts": ["GREETING_MS"],
   "drain/spread_close.ts": ["dueNow"],
   "events/event_table.ts": ["EVENT_FIELDS"],
+  "events/receivers/journal.ts": ["journalMessage"],
+  "events/receivers/webhook.ts": ["outcomeOf"],
   "generation/leader_exit.ts": [
     "LeaderExitCircumstances",
     "LeaderExitDecision",

@@ -5,6 +5,7 @@
  */
 import type { OptionValue, ReloadTime } from "./option_makers.ts";
 import { ADMIN } from "./tables/admin_options.ts";
+import { EVENTS } from "./tables/event_options.ts";
 import { HEALTH, READINESS } from "./tables/check_options.ts";
 import { LISTENERS, TAKEOVER } from "./tables/listener_options.ts";
 import { OUTPUT } from "./tables/output_options.ts";
@@ -65,6 +66,7 @@ export const OPTION_BY_FIELD = {
   ...group("Pods", PODS),
   ...group("Admin API", ADMIN),
   ...group("Metrics", METRICS),
+  ...group("Events", EVENTS),
   ...group("Crashes", CRASHES, "at once"),
   ...group("Takeover from another baton", TAKEOVER),
   ...group("Signals and output", OUTPUT),

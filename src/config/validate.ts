@@ -8,6 +8,7 @@ import { checkAdmin } from "./admin_rules.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 import { type Config, isAbandoned } from "./config.ts";
 import { formatDuration } from "./values/duration.ts";
+import { checkEvents } from "./event_rules.ts";
 import { checkEnvoyEpoch } from "./envoy_epoch.ts";
 import { UserError } from "./values/errors.ts";
 import { checkListeners } from "./values/listen_spec.ts";
@@ -292,5 +293,6 @@ export function validateConfig(config: Config): void {
   checkPod(config);
   checkOrphan(config);
   checkAdmin(config);
+  checkEvents(config);
   if (!config.shutdownOnly) checkEnvoyEpoch(config.command);
 }

@@ -16,8 +16,8 @@ const MOST_HELD = 1_000;
 
 interface Subscriber {
   onEvent(record: EventRecord): void;
-  /** There are no more: another baton has the service, or it has ended. */
-  onEnd(): void;
+  /** There are no more. */
+  onEnd(why: "handed over" | "ended"): void;
 }
 
 interface EventLogOptions {
@@ -66,31 +66,33 @@ export class EventLog {
     }
   }
 
-  /** This baton has the name now. @param how comes after what was held back */
-  begin(how: Draft | null = null): void {
-    if (this.#owns === "yes") return;
+  /** This baton has the name now. @param how comes after what was held back @returns the last id before */
+  begin(how: Draft | null = null): number {
+    if (this.#owns === "yes") return this.last;
     this.#ring = this.options.file?.read() ?? this.#ring;
     this.#owns = "yes";
+    const { last } = this;
     for (const { event, wallMs } of this.#held.splice(0)) this.#publish(event, wallMs);
     if (how !== null) this.publish(how);
+    return last;
   }
 
   /** Another baton has it now, and its clients find the events there. */
   handOver(): void {
-    this.#owns = "no more";
-    this.#endAll();
+    this.#end("handed over");
   }
 
   /** The service has ended. */
   close(): void {
     if (this.#owns === "yes") this.options.file?.remove();
-    this.handOver();
+    this.#end("ended");
   }
 
-  #endAll(): void {
+  #end(why: "handed over" | "ended"): void {
+    this.#owns = "no more";
     const subscribers = [...this.#subscribers];
     this.#subscribers.clear();
-    for (const subscriber of subscribers) subscriber.onEnd();
+    for (const subscriber of subscribers) subscriber.onEnd(why);
   }
 
   /** @returns those with a greater id that are still kept, oldest first */

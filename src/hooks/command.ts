@@ -27,6 +27,8 @@ export type CommandEnd =
 interface CommandOptions {
   /** Made at its start: what it throws, the command ends with. */
   readonly plan: () => LaunchPlan;
+  /** What it reads on standard input. @default nothing */
+  readonly input?: string;
   readonly timeoutMs: number;
   readonly output: CandidateOutput;
   /** Reaps child `pid`, and reports how it exited. */
@@ -54,12 +56,15 @@ export class Command {
     const { output, timeoutMs, follow } = this.options;
     const { descriptors, clock } = this.platform;
     const plan = this.options.plan();
-    using devNull = descriptors.open("/dev/null", C.O_RDWR);
+    const { input } = this.options;
+    using stdin = input === undefined
+      ? descriptors.open("/dev/null", C.O_RDWR)
+      : descriptors.sealedMemfd("baton-input", new TextEncoder().encode(input));
     const ends = output.open();
     try {
       this.#launch = startLauncher(this.platform, {
         plan,
-        stdio: [devNull, ...ends],
+        stdio: [stdin, ...ends],
         members: [],
         onPrepared: () => {},
         onFailed: (_, message) => this.#cause ??= { kind: "not_started", message },

@@ -87,11 +87,13 @@ function serviceEffects(
       // After this step, which may still start a post-stop hook.
       queueMicrotask(() =>
         hooks.whenIdle(() =>
-          leftovers.whenEmpty(() => {
-            const isEnd = (parts.service().shutdown?.handedOver ?? null) === null;
-            pidfile?.close(isEnd);
-            closeAll(parts, upgrades, status, isEnd ? findLeft(parts) : []);
-          })
+          leftovers.whenEmpty(() =>
+            parts.options.beforeFinish(() => {
+              const isEnd = (parts.service().shutdown?.handedOver ?? null) === null;
+              pidfile?.close(isEnd);
+              closeAll(parts, upgrades, status, isEnd ? findLeft(parts) : []);
+            })
+          )
         )
       );
     },

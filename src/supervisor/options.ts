@@ -36,6 +36,8 @@ export interface SupervisorOptions extends ResumeSources {
   readonly onPredecessorGone: () => void;
   /** The successor is gone: the names belong to this baton again. */
   readonly onTakenBack: () => void;
+  /** Everything has ended: calls `then` when what others are to learn of it is on its way, or after a moment. */
+  readonly beforeFinish: (then: () => void) => void;
   /** The service has ended. */
   readonly onFinish: (report: StopReport) => void;
 }

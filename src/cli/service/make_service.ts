@@ -21,10 +21,19 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
   const context = generationContext(setup, mode, () => supervisor.writeState());
   const { children, listeners } = context;
   const stats = serviceStats(setup, mode);
-  const events = new ServiceEvents(setup, mode);
   const otlp = optional.otlp?.(setup, stats.registry, () => supervisor) ?? null;
   const progress = optional.TerminalProgress &&
     new optional.TerminalProgress(platform, () => supervisor.summary());
+  const plan = {
+    config,
+    env,
+    directory: config.cwd ?? "/",
+    pid: platform.runtime.pid,
+    trap: [],
+    fileLimit: launchContext.fileLimit,
+    at: platform.files.at,
+  };
+  const events = new ServiceEvents({ setup, mode, plan, children });
   const [program = "", ...prefix] = programOf(platform);
   const { client, manager, keepsStandbySockets } = managerOf(setup);
   const storage = new StateStorage(
@@ -45,15 +54,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
   const { promise: finished, resolve: onFinish } = Promise.withResolvers<StopReport>();
   const supervisor: Supervisor = new Supervisor({
     context,
-    plan: {
-      config,
-      env,
-      directory: config.cwd ?? "/",
-      pid: platform.runtime.pid,
-      trap: [],
-      fileLimit: launchContext.fileLimit,
-      at: platform.files.at,
-    },
+    plan,
     order: setup.order,
     duplicates: setup.duplicates,
     inheritor: new Inheritor(platform, listeners, config.listen, config.backlog),
@@ -100,6 +101,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
       endpoints.takeBackFromSuccessor();
       events.beginAgain();
     },
+    beforeFinish: (then) => events.finish(then),
     onFinish,
   });
   const pod: ReturnType<typeof supervisedPod> = supervisedPod(supervisor, {

@@ -41,7 +41,7 @@ export function leaveDirectory(
   { directory, physicalDirectory: physical, stays }: LaunchContext,
 ): Config {
   const { cwd, pidfile, serverPidfile, logFile, runtimeDir, takeover, handoffSocket } = config;
-  const { adminTokenFile, otlpHeadersFile } = config;
+  const { adminTokenFile, otlpHeadersFile, webhookSecretFile } = config;
   const absolute = (path: string | null, option: string) =>
     path === null ? null : inText(resolvePath(physical, path), option);
   const own = absolute(pidfile, "--pidfile");
@@ -62,6 +62,7 @@ export function leaveDirectory(
     logFile: logFile === null ? null : resolvePath(physical, logFile),
     adminTokenFile: absolute(adminTokenFile, "--admin-token-file"),
     otlpHeadersFile: absolute(otlpHeadersFile, "--otlp-headers-file"),
+    webhookSecretFile: absolute(webhookSecretFile, "--webhook-secret-file"),
     runtimeDir: absolute(runtimeDir, "--runtime-dir"),
     takeover: absolute(takeover, "--takeover"),
     handoffSocket: absolute(handoffSocket, "--handoff-socket"),

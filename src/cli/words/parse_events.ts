@@ -1,6 +1,7 @@
 /** `baton events`: words -> command. Pure. */
 import { parseDuration } from "../../config/values/duration.ts";
-import { UserError } from "../../config/values/errors.ts";
+import { UserError, withPlace } from "../../config/values/errors.ts";
+import { parseEventPatterns } from "../../config/values/event_patterns.ts";
 import { type Target, targetOf, type Words } from "./words.ts";
 
 export interface EventsCommand extends Target {
@@ -17,8 +18,6 @@ export interface EventsCommand extends Target {
 /** An id is a time, too. */
 type Since = { readonly id: number } | { readonly agoMs: number };
 
-const PATTERN = /^(?:\*|[a-z]+(?:\.[a-z_]*)?\*?)$/;
-
 export function parseEvents(words: Words): EventsCommand {
   const { flags } = words;
   const since = flags.get("since")?.[0];
@@ -29,7 +28,11 @@ export function parseEvents(words: Words): EventsCommand {
     follow: flags.has("follow"),
     text: flags.has("text"),
     since: since === undefined ? null : parseSince(since),
-    only: flags.has("all") ? ["*"] : only === undefined ? [] : parsePatterns(only),
+    only: flags.has("all")
+      ? ["*"]
+      : only === undefined
+      ? []
+      : withPlace("In --only", () => parseEventPatterns(only)),
   };
 }
 
@@ -45,14 +48,4 @@ function parseSince(text: string): Since {
       remedy: "Write 10m, or 2026-11-29T10:00:00Z, or the id of an event",
     });
   }
-}
-
-/** @throws {UserError} when it cannot be a list of names */
-function parsePatterns(text: string): string[] {
-  const patterns = text.split(",").map((each) => each.trim());
-  const bad = patterns.find((each) => !PATTERN.test(each));
-  if (bad === undefined) return patterns;
-  throw new UserError(`Cannot use --only "${text}": "${bad}" cannot be the name of an event`, {
-    remedy: "Write names with commas between them, for example: reload.*,generation.crashed",
-  });
 }
