@@ -22,6 +22,7 @@ const TAKEN: Readonly<Record<string, string>> = {
   "pre-flight": ODD,
   "hook": `ready=${ODD}`,
   "env": `A=${ODD}`,
+  "on-event": ODD,
   "ready": `exec:${ODD}`,
   "live": `exec:${ODD}`,
 };
