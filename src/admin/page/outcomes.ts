@@ -31,7 +31,9 @@ export function outcomeOf({ what }: Request, status: number, body: unknown): Out
   if (status >= 400) {
     return { kind: "failed", text: `${what} failed${because || `: status ${status}`}` };
   }
-  return { kind: "ok", text: `${what} done${detailIn(body)}` };
+  const isOnTrial = (field(body, "trial") ?? null) !== null;
+  const next = isOnTrial ? ": it is on trial, promote it or roll it back" : "";
+  return { kind: "ok", text: `${what} done${detailIn(body)}${next}` };
 }
 
 /** @param error why there was no answer */

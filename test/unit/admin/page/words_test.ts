@@ -208,6 +208,13 @@ describe("an answer", () => {
       "ok",
       "Reload done (generation 2) in 1.2s",
     ],
+    [
+      200,
+      { result: "ok", epoch: 2, trial: {} },
+      "ok",
+      "Reload done (generation 2): it is on trial, promote it or roll it back",
+    ],
+    [200, { result: "ok", epoch: 2, trial: null }, "ok", "Reload done (generation 2)"],
     [202, { stopping: true }, "ok", "Reload done"],
     [502, { result: "failed", reason: "exit status 1" }, "failed", "Reload failed: exit status 1"],
     [409, { result: "refused", reason: "a stop" }, "failed", "Reload refused: a stop"],
