@@ -20,95 +20,79 @@ const READ_ONLY =
 export class Actions {
   readonly #tokens = new TokenDialog();
   readonly #outcome = byId("outcome", HTMLElement);
-  readonly #stopDialog = byId("stop-dialog", HTMLDialogElement);
-  readonly #buttons = new Map<string, HTMLButtonElement>();
-  readonly #underWay = new Set<string>();
+  readonly #reload = byId("reload", HTMLButtonElement);
+  readonly #workers = byId("workers", HTMLInputElement);
+  readonly #trialRow = byId("trial-actions", HTMLElement);
+  /** The number of workers in its field is the user's. */
   #hasTyped = false;
 
   constructor(readonly parts: ActionsParts) {
     const isReadOnly = parts.access === "read-only";
     show(byId("actions", HTMLElement), !isReadOnly);
     if (isReadOnly) this.#say(READ_ONLY, "none");
-    this.#on("reload", () => this.#do({ what: "Reload", path: this.#reloadPath() }));
-    this.#on("promote", () => this.#do({ what: "Promotion", path: "promote" }));
-    this.#on("rollback", () => this.#do({ what: "Roll-back", path: "rollback" }));
-    this.#on("set-share", () =>
-      this.#withNumber("share", (percent) => ({
-        what: `Share of ${percent} %`,
-        path: `canary?percent=${percent}`,
-      })));
-    const workers = byId("workers", HTMLInputElement);
-    workers.addEventListener("input", () => this.#hasTyped = true);
-    this.#on("scale", () => {
-      this.#hasTyped = false;
-      this.#withNumber("workers", (count) => ({
-        what: `Scale to ${count}`,
-        path: `scale?workers=${count}`,
-      }));
+    this.#on("reload", () => {
+      const canary = numberIn("canary");
+      if (canary === undefined) return null;
+      return { what: "Reload", path: canary === null ? "reload" : `reload?canary=${canary}` };
     });
-    this.#on("stop", () => this.#stopDialog.showModal());
-    byId("stop-cancel", HTMLButtonElement).addEventListener(
-      "click",
-      () => this.#stopDialog.close(),
-    );
-    byId("stop-confirm", HTMLButtonElement).addEventListener("click", () => {
-      this.#stopDialog.close();
-      void this.#do({ what: "Stop", path: "stop" });
+    this.#on("promote", () => ({ what: "Promotion", path: "promote" }));
+    this.#on("rollback", () => ({ what: "Roll-back", path: "rollback" }));
+    this.#on("set-share", () => {
+      const percent = numberIn("share") ?? null;
+      return percent === null
+        ? null
+        : { what: `Share of ${percent} %`, path: `canary?percent=${percent}` };
+    });
+    this.#on("scale", () => {
+      const count = numberIn("workers") ?? null;
+      this.#hasTyped = false;
+      return count === null ? null : { what: `Scale to ${count}`, path: `scale?workers=${count}` };
+    });
+    this.#workers.addEventListener("input", () => this.#hasTyped = true);
+    const dialog = byId("stop-dialog", HTMLDialogElement);
+    byId("stop", HTMLButtonElement).addEventListener("click", () => dialog.showModal());
+    byId("stop-cancel", HTMLButtonElement).addEventListener("click", () => dialog.close());
+    this.#on("stop-confirm", () => {
+      dialog.close();
+      return { what: "Stop", path: "stop" };
     });
   }
 
   update({ trial, workers }: SummaryReply): void {
-    const row = byId("trial-actions", HTMLElement);
     // Whose button has just ended the trial is not thrown to the top of the page.
-    if (trial === null && row.contains(document.activeElement)) {
-      this.#buttons.get("reload")?.focus();
-    }
-    show(row, trial !== null);
-    const input = byId("workers", HTMLInputElement);
-    if (!this.#hasTyped && document.activeElement !== input) input.value = String(workers.wanted);
+    const hasFocus = this.#trialRow.contains(document.activeElement);
+    if (trial === null && hasFocus) this.#reload.focus();
+    show(this.#trialRow, trial !== null);
+    if (this.#hasTyped || document.activeElement === this.#workers) return;
+    this.#workers.value = String(workers.wanted);
   }
 
-  #on(id: string, act: () => void): void {
+  /** @param request of a click; null: what was written is no number */
+  #on(id: string, request: () => Request | null): void {
     const button = byId(id, HTMLButtonElement);
-    this.#buttons.set(id, button);
-    button.addEventListener("click", () => {
-      if (button.getAttribute("aria-disabled") !== "true") act();
+    button.addEventListener("click", async () => {
+      // Not `disabled`, which would take the focus away.
+      if (button.getAttribute("aria-disabled") === "true") return;
+      const asked = request();
+      if (asked === null) return;
+      setAttribute(button, "aria-disabled", "true");
+      try {
+        await this.#do(asked);
+      } finally {
+        setAttribute(button, "aria-disabled", null);
+        this.parts.changed();
+      }
     });
   }
 
-  #reloadPath(): string {
-    const canary = byId("canary", HTMLInputElement);
-    if (!canary.reportValidity()) return "";
-    return canary.value === "" ? "reload" : `reload?canary=${canary.valueAsNumber}`;
-  }
-
-  #withNumber(id: string, request: (value: number) => Request): void {
-    const input = byId(id, HTMLInputElement);
-    if (!input.reportValidity()) return;
-    if (Number.isNaN(input.valueAsNumber)) return this.#say("Write a number first.", "warn");
-    void this.#do(request(input.valueAsNumber));
-  }
-
   async #do(request: Request): Promise<void> {
-    if (request.path === "") return;
-    const name = request.path.replace(/\?.*/, "");
-    const button = this.#buttons.get(name === "canary" ? "set-share" : name);
-    if (this.#underWay.has(name) || button === undefined) return;
-    this.#underWay.add(name);
-    try {
-      if (!await this.#authorize(null)) return;
-      setAttribute(button, "aria-disabled", "true");
-      let outcome = await this.#send(request);
-      while (outcome.kind === "token") {
-        if (!await this.#authorize(outcome.text)) return this.#say("", "none");
-        outcome = await this.#send(request);
-      }
-      this.#say(outcome.text, TONES[outcome.kind]);
-    } finally {
-      setAttribute(button, "aria-disabled", null);
-      this.#underWay.delete(name);
-      this.parts.changed();
+    if (!await this.#authorize(null)) return;
+    let outcome = await this.#send(request);
+    while (outcome.kind === "token") {
+      if (!await this.#authorize(outcome.text)) return this.#say("", "none");
+      outcome = await this.#send(request);
     }
+    this.#say(outcome.text, TONES[outcome.kind]);
   }
 
   /** @param why the token before was refused @returns false: there is none */
@@ -133,4 +117,11 @@ export class Actions {
     setText(this.#outcome, text);
     setAttribute(this.#outcome, "data-tone", tone);
   }
+}
+
+/** @returns null: it is empty; undefined: it is no number that is allowed, and the browser has said so */
+function numberIn(id: string): number | null | undefined {
+  const input = byId(id, HTMLInputElement);
+  if (!input.reportValidity()) return undefined;
+  return Number.isNaN(input.valueAsNumber) ? null : input.valueAsNumber;
 }
