@@ -66,6 +66,9 @@ describe("baton status", () => {
       connectionsUndecided: 0,
       takesConnections: false,
       checks: [],
+      stateMs: first.stateMs,
+      leftMs: null,
+      drain: null,
       workers: [{
         number: 0,
         state: "serving",
@@ -77,6 +80,7 @@ describe("baton status", () => {
     }]);
     assert.match(startedAt, ISO_8601);
     assert.match(first.startedAt, ISO_8601);
+    assert.ok(first.stateMs >= 0, String(first.stateMs));
     assert.ok(self.watches > 0);
     assert.equal((await load.finished()).lost, 0);
   });
