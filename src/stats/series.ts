@@ -107,11 +107,6 @@ export const SERIES = {
     help: "Generations that are alive, by their state",
     labels: ["state"],
   },
-  baton_connections: {
-    kind: "gauge",
-    help: "Connections of each generation, by what is known of them, when they were looked at last",
-    labels: ["generation", "state"],
-  },
   baton_epoch: {
     kind: "state",
     help: "Number of the serving generation",

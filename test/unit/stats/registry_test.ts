@@ -37,13 +37,13 @@ describe("Registry", () => {
     registry.counter("baton_reloads_total", { result: "ok" }).add(2);
     registry.counter("baton_reloads_total", { result: "failed" }).add();
     registry.gauge("baton_epoch").set(7);
-    registry.gauge("baton_connections", { state: "busy", generation: "3" }).set(1);
-    registry.gauge("baton_connections", { generation: "3", state: "busy" }).set(5);
+    registry.gauge("baton_generations", { state: "busy", generation: "3" }).set(1);
+    registry.gauge("baton_generations", { generation: "3", state: "busy" }).set(5);
     assert.deepEqual(valuesOf(registry.read()), {
       'baton_reloads_total{result="ok"}': 3,
       'baton_reloads_total{result="failed"}': 1,
       baton_epoch: 7,
-      'baton_connections{generation="3",state="busy"}': 5,
+      'baton_generations{generation="3",state="busy"}': 5,
     });
   });
 
@@ -63,7 +63,7 @@ describe("Registry", () => {
 
   test("what is removed is read no more, and is new when it comes back", () => {
     const registry = new Registry();
-    const gauge = registry.gauge("baton_connections", { generation: "1", state: "idle" });
+    const gauge = registry.gauge("baton_generations", { generation: "1", state: "idle" });
     gauge.set(9);
     gauge.remove();
     gauge.remove();
@@ -77,13 +77,13 @@ describe("Registry", () => {
     const reloads = registry.counter("baton_reloads_total", { result: "ok" });
     for (let epoch = 0; epoch < 5_000; epoch++) {
       reloads.add();
-      const gauge = registry.gauge("baton_connections", { generation: `${epoch}`, state: "busy" });
+      const gauge = registry.gauge("baton_generations", { generation: `${epoch}`, state: "busy" });
       gauge.set(epoch);
       if (epoch < 4_999) gauge.remove();
     }
     assert.deepEqual(valuesOf(registry.read()), {
       'baton_reloads_total{result="ok"}': 5_000,
-      'baton_connections{generation="4999",state="busy"}': 4_999,
+      'baton_generations{generation="4999",state="busy"}': 4_999,
     });
   });
 
@@ -91,7 +91,7 @@ describe("Registry", () => {
     const registry = new Registry();
     const reloads = registry.counter("baton_reloads_total", { result: "ok" });
     for (let i = 0; i < 2_000; i++) {
-      registry.gauge("baton_connections", { generation: `${i}`, state: "busy" }).set(1);
+      registry.gauge("baton_generations", { generation: `${i}`, state: "busy" }).set(1);
     }
     reloads.add();
     const values = valuesOf(registry.read());
