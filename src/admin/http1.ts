@@ -63,6 +63,24 @@ function invalid(status: number, message: string): ParseResult {
   return { kind: "invalid", status, message };
 }
 
+const REASONS: Readonly<Record<number, string>> = {
+  202: "Accepted",
+  204: "No Content",
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  409: "Conflict",
+  413: "Content Too Large",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+};
+
 /** Of a response: what the connection itself decides about. */
 const OWN_HEADERS: readonly string[] = [
   "connection",
@@ -80,7 +98,7 @@ function encodeHead(
 ): Uint8Array {
   const others = [...headers].filter(([name]) => !OWN_HEADERS.includes(name.toLowerCase()));
   const lines = [
-    `HTTP/1.1 ${status} ${status < 400 ? "OK" : "Error"}`,
+    `HTTP/1.1 ${status} ${REASONS[status] ?? (status < 400 ? "OK" : "Error")}`,
     `Content-Type: ${type}`,
     ...others.map(([name, value]) => `${name}: ${value}`),
     ...last,
@@ -89,13 +107,14 @@ function encodeHead(
   return new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`);
 }
 
-/** @returns a complete response, after which the connection closes */
+/** @param body null: to HEAD, which does not say how long it would be @returns a response, after which the connection closes */
 export function encodeResponse(
   status: number,
   type: string,
-  body: Uint8Array,
+  body: Uint8Array | null,
   headers: Iterable<readonly [string, string]> = [],
 ): Uint8Array {
+  if (body === null) return encodeHead(status, type, headers, []);
   const head = encodeHead(status, type, headers, [`Content-Length: ${body.length}`]);
   return concatBytes(head, body);
 }

@@ -179,13 +179,13 @@ class HttpConnection {
         );
       }
       const body = new Uint8Array(await response.arrayBuffer());
-      this.#respond(response.status, type, body, response.headers);
+      this.#respond(response.status, type, init.method === "HEAD" ? null : body, response.headers);
     } catch (error) {
       this.#respond(500, JSON_TYPE, problem(errorText(error)));
     }
   }
 
-  #respond(status: number, type: string, body: Uint8Array, headers = new Headers()): void {
+  #respond(status: number, type: string, body: Uint8Array | null, headers = new Headers()): void {
     if (!this.socket.isOpen) return;
     this.#timeout.cancel();
     this.#answering = true;

@@ -110,6 +110,12 @@ export class HttpPort {
     }
   }
 
+  /** Before the end: whoever is in the queue gets an answer. */
+  finish(): Promise<void> {
+    if (this.#listener.isOpen) this.#accept();
+    return this.#connections.settle();
+  }
+
   /** Another baton answers here: serves those who are connected already, and then no others. */
   retire(): void {
     this.platform.clock.after(RETIRE_MS, () => this.#closeListener());
@@ -123,7 +129,7 @@ export class HttpPort {
   }
 
   close(): void {
-    this.#watch.cancel();
+    if (this.#listener.isOpen) this.#watch.cancel();
     this.#listener.close();
     this.#connections.close();
   }

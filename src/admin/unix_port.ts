@@ -85,6 +85,12 @@ export class UnixPort {
     }
   }
 
+  /** Before the end: whoever is in the queue gets an answer. */
+  finish(): Promise<void> {
+    if (this.#listener.fd.isOpen) this.#accept();
+    return this.#connections.settle();
+  }
+
   /** Another baton answers here: serves those who wait, and then no others. */
   retire(): void {
     if (!this.#listener.fd.isOpen) return;

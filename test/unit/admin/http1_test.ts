@@ -204,7 +204,9 @@ describe("parseRequest() refuses", () => {
 });
 
 describe("encodeResponse() and parseResponse()", () => {
-  for (const [status, line] of [[200, "HTTP/1.1 200 OK"], [409, "HTTP/1.1 409 Error"]] as const) {
+  for (
+    const [status, line] of [[200, "HTTP/1.1 200 OK"], [409, "HTTP/1.1 409 Conflict"]] as const
+  ) {
     test(
       `a response of ${status} is written whole, and read again`,
       { timeout: TEST_TIMEOUT_MS },
@@ -231,7 +233,7 @@ describe("encodeResponse() and parseResponse()", () => {
     });
     assert.equal(
       textOf(encodeResponse(401, "text/plain", bytesOf("no"), headers)),
-      "HTTP/1.1 401 Error\r\nContent-Type: text/plain\r\nwww-authenticate: Bearer\r\n" +
+      "HTTP/1.1 401 Unauthorized\r\nContent-Type: text/plain\r\nwww-authenticate: Bearer\r\n" +
         "Content-Length: 2\r\nConnection: close\r\n\r\nno",
     );
   });

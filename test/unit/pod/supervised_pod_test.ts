@@ -16,7 +16,13 @@ describe("supervisedPod()", () => {
     } as unknown as Supervisor;
     const pod = supervisedPod(supervisor, {
       platform: { clock },
-      config: { drainTimeMs: 8000, stopTimeMs: 2000, quietMs: 60_000, readyDelayMs: 0 },
+      config: {
+        admin: null,
+        drainTimeMs: 8000,
+        stopTimeMs: 2000,
+        quietMs: 60_000,
+        readyDelayMs: 0,
+      },
       logger: { info: () => {} },
       setup: { minDrainMs: 1000, probeAddress: null, inPod: false },
       ports: () => [1],

@@ -18,6 +18,8 @@ const DEFAULT_MODE = 0o600;
 
 export class AdminEndpoint {
   #port: HttpPort | UnixPort | null = null;
+  /** Has answered until another baton did. */
+  #retired: HttpPort | UnixPort | null = null;
 
   constructor(
     readonly platform: Platform,
@@ -61,11 +63,18 @@ export class AdminEndpoint {
   /** Another baton answers there. */
   retire(): void {
     this.#port?.retire();
+    this.#retired = this.#port ?? this.#retired;
     this.#port = null;
+  }
+
+  /** Before the end. */
+  async finish(): Promise<void> {
+    await Promise.all([this.#port?.finish(), this.#retired?.finish()]);
   }
 
   close(): void {
     this.#port?.close();
+    this.#retired?.close();
     this.#port = null;
   }
 }

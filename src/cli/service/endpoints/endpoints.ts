@@ -188,6 +188,7 @@ export class Endpoints {
     const { status } = await this.parts.service().pod.finished;
     // Otherwise it belongs to the successor.
     if (this.control?.isInPlace) await this.control.answerRemainingClients();
+    await this.#ports.finish();
     this.parts.logger.info("exiting", { status });
     return status;
   }

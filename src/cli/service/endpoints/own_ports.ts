@@ -80,6 +80,11 @@ export class OwnPorts {
     this.#admin.open(true);
   }
 
+  /** Before the end: whoever has connected gets an answer. */
+  async finish(): Promise<void> {
+    await Promise.all([this.#probes?.finish(), this.#admin.finish()]);
+  }
+
   close(): void {
     this.#probes?.close();
     this.#admin.close();
