@@ -16,6 +16,7 @@ import type { VerbFlag } from "../src/cli/words/verb_spec.ts";
 import { type Verb, VERBS } from "../src/cli/words/verbs.ts";
 import { defaultText, type Option, OPTION_GROUPS, OPTIONS } from "../src/config/options.ts";
 import { PRESETS } from "../src/config/presets.ts";
+import { EVENT_FIELDS, EVENTS } from "../src/events/event_table.ts";
 import { EXCLUSIVE_RULES } from "../src/config/servers/exclusive_rules.ts";
 import { formatDuration } from "../src/config/values/duration.ts";
 import { SERIES } from "../src/stats/series.ts";
@@ -23,7 +24,13 @@ import { SERIES } from "../src/stats/series.ts";
 const DOCS = join(dirname(fileURLToPath(import.meta.url)), "..", "docs");
 
 /** The pages that hold generated tables. */
-export const PAGES = ["options.md", "presets.md", "exit-status.md", "stats.md"] as const;
+export const PAGES = [
+  "options.md",
+  "presets.md",
+  "exit-status.md",
+  "events.md",
+  "stats.md",
+] as const;
 
 /** The name in a comment -> the text after it. */
 const BLOCKS: Readonly<Record<string, () => string>> = {
@@ -32,6 +39,8 @@ const BLOCKS: Readonly<Record<string, () => string>> = {
   "presets": presets,
   "exclusive servers": exclusiveServers,
   "exit statuses": exitStatuses,
+  "events": events,
+  "event fields": eventFields,
   "series": series,
 };
 
@@ -153,6 +162,23 @@ function series(): string {
     help,
   ]);
   return table(["Name", "Kind", "Labels", "Meaning"], rows);
+}
+
+function events(): string {
+  const rows = Object.entries(EVENTS).map(([name, { level, when, fields }]) => [
+    code(name),
+    level,
+    when,
+    fields.map(code).join(", "),
+  ]);
+  return table(["Event", "Level", "When", "Fields"], rows);
+}
+
+function eventFields(): string {
+  return table(
+    ["Field", "Meaning"],
+    Object.entries(EVENT_FIELDS).map(([name, meaning]) => [code(name), meaning]),
+  );
 }
 
 if (import.meta.main) {

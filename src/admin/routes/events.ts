@@ -1,4 +1,4 @@
-/** The events of the service: as a stream that goes on, or those that are kept. */
+/** The events of the service: as a stream, or those that are kept. */
 import * as v from "valibot";
 import type { AdminParts } from "../admin_parts.ts";
 import type { Routes } from "./routes.ts";

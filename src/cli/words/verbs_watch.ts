@@ -15,7 +15,7 @@ const EVENT_FLAGS: readonly VerbFlag[] = [
   {
     flag: "follow",
     placeholder: null,
-    help: "Go on with what happens, also across upgrades of baton, until the service ends.",
+    help: "Then print what happens, also across upgrades of baton, until the service ends.",
   },
   {
     flag: "since",
