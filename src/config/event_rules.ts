@@ -1,4 +1,4 @@
-/** Rules across the options of what is told of events. Pure. */
+/** Rules across the options of events. Pure. */
 import type { Config } from "./config.ts";
 import { UserError } from "./values/errors.ts";
 
@@ -12,7 +12,7 @@ export function checkEvents(config: Config): void {
   }
   const receiver = onEvent !== null ? "--on-event" : webhook !== null ? "--webhook" : null;
   if (events.length > 0 && receiver === null) {
-    throw new UserError("Cannot use --events without --on-event or --webhook: none is told", {
+    throw new UserError("Cannot use --events without --on-event or --webhook: nothing gets them", {
       remedy: "Add one of them",
     });
   }

@@ -1,4 +1,4 @@
-/** The options of what is told of events (docs/events.md). */
+/** The options of events (docs/events.md). */
 import { list, matching, parsed, refuse, text, withBytes } from "../option_makers.ts";
 import { parseEventPatterns } from "../values/event_patterns.ts";
 

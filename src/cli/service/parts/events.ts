@@ -68,7 +68,7 @@ export class ServiceEvents {
     this.log.subscribe({ onEvent: pass, onEnd: (why) => this.#end(why) });
     if (onEvent === null && webhook === null) return;
     this.#loaded = this.#load(before).catch((error) =>
-      logger.error(`no one is told of events: ${errorText(error)}`)
+      logger.error(`--on-event and --webhook get no events: ${errorText(error)}`)
     );
   }
 
