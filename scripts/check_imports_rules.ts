@@ -178,6 +178,7 @@ const LAYERS = {
     "stats",
     "events/event_streams.ts (types)",
     "report/snapshot.ts (types)",
+    "report/reload_report.ts (types)",
     "report/summary.ts (types)",
     "lifecycle/vocabulary.ts (types)",
     "lifecycle/order.ts (types)",
@@ -442,6 +443,7 @@ const MODULES = {
   "@valibot/to-json-schema": ["admin/routes/openapi.ts"],
   "node:crypto": ["admin/token_check.ts", "cli/service/parts/otlp.ts"],
   "fastest-levenshtein": ["config/values/suggest.ts"],
+  "node:util": ["config/changes.ts"],
   "node:os": ["config/values/signals.ts", "platform/libc/constants.ts", "rehearse/rehearsal.ts"],
   valibot: [
     "launcher",

@@ -8,13 +8,13 @@ import type {
   Decision,
   DrainReport,
   ProbeReport,
-  ReloadReport,
   ScaleReport,
   Snapshot,
   StopReport,
   TrialReport,
   UpgradeReport,
 } from "../report/snapshot.ts";
+import type { ReloadReport } from "../report/reload_report.ts";
 import type { GuardOptions } from "./guard.ts";
 import type { Summary } from "../report/summary.ts";
 import type { Registry } from "../stats/registry.ts";

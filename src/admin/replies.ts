@@ -58,6 +58,7 @@ export const RELOAD_REPLY = v.looseObject({
   outputSince: list(string),
   trial: v.nullable(TRIAL_VIEW),
   serving: maybeNumber,
+  postponed: list(string),
 });
 
 export const TRIAL_REPLY = v.looseObject({ ...OUTCOME, epoch: maybeNumber });

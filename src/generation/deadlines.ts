@@ -14,18 +14,23 @@ type TimedGeneration = Pick<GenerationHandle, "epoch" | "stopTimeMs"> & {
 };
 
 export class Deadlines {
-  #drainMs: number;
+  #shorterByMs = 0;
 
+  /** @param context its configuration may become another one */
   constructor(
-    readonly config: Pick<
-      Config,
-      "readyTimeoutMs" | "drainTimeMs" | "stopTimeMs" | "stopFirstDrainMs"
-    >,
+    readonly context: {
+      readonly config: Pick<
+        Config,
+        "readyTimeoutMs" | "drainTimeMs" | "stopTimeMs" | "stopFirstDrainMs"
+      >;
+    },
     readonly running: ReadonlyMap<number, TimedGeneration>,
     /** New connections wait while it drains. */
     readonly isHeld: (epoch: number) => boolean = () => false,
-  ) {
-    this.#drainMs = config.drainTimeMs;
+  ) {}
+
+  get #drainMs(): number {
+    return Math.max(0, this.context.config.drainTimeMs - this.#shorterByMs);
   }
 
   arm(timer: ConfiguredTimer, handle: TimedGeneration): void {
@@ -34,10 +39,10 @@ export class Deadlines {
 
   /** Shortens every drain deadline, running and future, and the stop deadlines that follow. */
   shortenDrains(byMs: number): void {
-    this.#drainMs = Math.max(0, this.config.drainTimeMs - byMs);
+    this.#shorterByMs = byMs;
     for (const { timers } of this.running.values()) {
       timers.limit("drain", this.#drainMs);
-      timers.limit("stop", this.#drainMs + this.config.stopTimeMs);
+      timers.limit("stop", this.#drainMs + this.context.config.stopTimeMs);
     }
   }
 
@@ -46,7 +51,7 @@ export class Deadlines {
       // A successor that is not ready has as long as one that lacks a listener.
       case "late":
       case "ready":
-        return this.config.readyTimeoutMs;
+        return this.context.config.readyTimeoutMs;
       case "drain":
         return this.#drainMsOf(handle);
       case "stop":
@@ -59,6 +64,6 @@ export class Deadlines {
   }
 
   #drainMsOf({ epoch }: TimedGeneration): number {
-    return this.isHeld(epoch) ? this.config.stopFirstDrainMs : this.#drainMs;
+    return this.isHeld(epoch) ? this.context.config.stopFirstDrainMs : this.#drainMs;
   }
 }

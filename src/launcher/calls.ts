@@ -73,7 +73,7 @@ export function launchCalls(plan: LaunchPlan, facts: LaunchFacts): LaunchCall[] 
       // The kernel forgets it when the user changes: PR_SET_PDEATHSIG(2const).
       ...bondToParent(plan, arch),
     ]),
-    ...("status" in program ? [] : execute(arch, program, plan.argv, environment.block)),
+    ...("status" in program ? [] : execute(arch, program, plan, environment.block)),
   ];
 }
 
@@ -204,11 +204,12 @@ function keepMembers({ members, readyDescriptor }: LaunchPlan, arch: ArchConstan
 function execute(
   { SYS_openat, SYS_execveat, SYS_execve }: ArchConstants,
   { path, isHeld }: Program,
-  argv: readonly string[],
+  { argv, account }: LaunchPlan,
   env: Block,
 ): LaunchCall[] {
   const [file, words] = [text(path), pointers(argv.map((each) => text(each)))];
-  const explain = (result: number) => explainExecution(path, result);
+  const name = account === null ? `"${path}"` : `"${path}" as ${account.text}`;
+  const explain = (result: number) => explainExecution(name, result);
   const held: LaunchCall[] = !isHeld ? [] : [
     {
       number: SYS_openat,
@@ -248,15 +249,15 @@ const ADVICE: ReadonlyMap<number, string> = new Map([
   [C.ETXTBSY, "it is open for writing: try again when it has been copied"],
 ]);
 
-function explainExecution(path: string, result: number): LaunchFailure {
+function explainExecution(name: string, result: number): LaunchFailure {
   if (-result === C.ENOENT) {
     return {
       status: STATUS_NOT_FOUND,
       message:
-        `Cannot execute "${path}": the interpreter in its first line, or its loader, is missing`,
+        `Cannot execute ${name}: the interpreter in its first line, or its loader, is missing`,
     };
   }
   const advice = ADVICE.get(-result);
   const why = advice === undefined ? code(result) : `${code(result)}, ${advice}`;
-  return { status: STATUS_NOT_EXECUTABLE, message: `Cannot execute "${path}": ${why}` };
+  return { status: STATUS_NOT_EXECUTABLE, message: `Cannot execute ${name}: ${why}` };
 }

@@ -26,12 +26,18 @@ export interface LoggerOptions {
 export class Logger {
   #destination: Fd;
   #lost = 0;
+  #how: Pick<LoggerOptions, "format" | "level">;
 
   constructor(
     readonly platform: Pick<Platform, "clock" | "descriptors">,
     readonly options: LoggerOptions,
   ) {
     this.#destination = options.open();
+    this.#how = options;
+  }
+
+  configure(how: Pick<LoggerOptions, "format" | "level">): void {
+    this.#how = how;
   }
 
   debug(message: string, fields: LogFields = {}): void {
@@ -63,7 +69,7 @@ export class Logger {
   }
 
   #log(level: LogLevel, message: string, fields: LogFields): void {
-    if (RANK[level] < RANK[this.options.level]) return;
+    if (RANK[level] < RANK[this.#how.level]) return;
     const { clock, descriptors } = this.platform;
     const time = new Date(clock.wallMs()).toISOString();
     const line = this.#format(time, level, message, fields);
@@ -88,7 +94,8 @@ export class Logger {
   }
 
   #format(time: string, level: LogLevel, message: string, fields: LogFields): string {
-    const { name, format } = this.options;
+    const { name } = this.options;
+    const { format } = this.#how;
     if (format === "json") {
       const event = { time, level, name, message, ...fields };
       return JSON.stringify(event, (_, value) => isString(value) ? printable(value) : value) + "\n";

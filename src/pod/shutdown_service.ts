@@ -12,13 +12,13 @@ import { type ExitStatus, shellStatus } from "../platform/process/wait_status.ts
 import { reportExit } from "../report/exit_report.ts";
 import {
   NO_STORY,
-  type ReloadReport,
   type ScaleReport,
   type Snapshot,
   type StopReport,
   type TrialReport,
   type UpgradeReport,
 } from "../report/snapshot.ts";
+import type { ReloadReport } from "../report/reload_report.ts";
 import { NO_PROGRESS } from "../report/state_progress.ts";
 import { type Summary, summaryFrom } from "../report/summary.ts";
 import { Pod, type PodOptions } from "./pod.ts";
@@ -101,6 +101,7 @@ export class ShutdownService {
       output: [],
       outputIsDirect: true,
       outputSince: [],
+      postponed: [],
     });
   }
 

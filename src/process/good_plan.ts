@@ -79,6 +79,10 @@ export class GoodPlans {
     this.#closeUnused();
   }
 
+  get goodEpoch(): number | null {
+    return this.#good;
+  }
+
   /** Its processes are gone. */
   retire(epoch: number): void {
     this.#unkept.delete(epoch);

@@ -1,7 +1,8 @@
 /** Reloads and changes of the number of workers whose callers wait, and what is kept for their answers. */
 import type { Clock } from "../platform/clock.ts";
 import { PendingRequests } from "./pending_requests.ts";
-import type { ReloadReport, ScaleReport } from "./snapshot.ts";
+import type { ScaleReport } from "./snapshot.ts";
+import type { ReloadReport } from "./reload_report.ts";
 
 /** A candidate that has failed. */
 export interface FailedStart {

@@ -120,7 +120,7 @@ export interface HeldView {
   readonly overflows: number;
 }
 
-interface ReloadStory {
+export interface ReloadStory {
   readonly replaced: number | null;
   /** Those of the new generation in order, then those of the replaced one so far. */
   readonly phases: readonly PhaseView[];
@@ -159,7 +159,7 @@ export function storyOf(reload: ReloadStory | null): ReloadStory {
   return { ...NO_STORY, ...Object.fromEntries(Object.entries(reload ?? {}).filter(isOfStory)) };
 }
 
-interface RequestReport<Result> {
+export interface RequestReport<Result> {
   readonly result: Result;
   readonly reason: string | null;
   /** From the request to the answer. */
@@ -252,21 +252,6 @@ export interface TrialReport extends RequestReport<"ok" | "refused"> {
 export interface ScaleReport extends RequestReport<"ok" | "failed" | "refused"> {
   /** The number of workers from now on. */
   readonly workers: number;
-}
-
-/** The answer to `baton reload`. */
-export interface ReloadReport extends ReloadStory, RequestReport<"ok" | "failed" | "refused"> {
-  readonly epoch: number | null;
-  /** Last lines of the new generation's output, when it failed. */
-  readonly output: readonly string[];
-  /** It wrote to baton's own output directly, from its listen or from the start: that is not in `output`. */
-  readonly outputIsDirect: boolean;
-  /** What came to that since then, where it is a file: lines of others may be among them. */
-  readonly outputSince: readonly string[];
-  /** It is on trial, and an operator must promote it or roll it back; null: it serves, or has failed. */
-  readonly trial: TrialView | null;
-  /** The generation that serves after the reload; null: none, the server is started again. */
-  readonly serving: number | null;
 }
 
 /** The answer to `baton stop`, just before baton exits. */

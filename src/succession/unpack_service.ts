@@ -50,7 +50,7 @@ export function resumeGeneration(
 ): RunningGeneration {
   const { epoch, replaces, wantsNotification, size, workers } = record;
   const { pid: own } = parts.context.platform.runtime;
-  const running: RunningGeneration = new RunningGeneration(parts.context, epoch, {
+  const running: RunningGeneration = new RunningGeneration({ ...parts.context }, epoch, {
     replacementOf: replaces,
     wantsNotification,
     admissionSteps: null,

@@ -137,6 +137,7 @@ function answerReload(
     outputSince,
     trial: parts.trials.view(state),
     serving,
+    postponed: [],
   };
   if (result === "failed" && inspected.endedWithZero && !state.finished) {
     openVerdicts.giveAfter(LOOK_AGAIN_MS, () => {

@@ -8,6 +8,7 @@ import type { ResumeSources } from "../succession/pack_service.ts";
 import type { PlanContext } from "../process/launch_plan.ts";
 import type { StopReport } from "../report/snapshot.ts";
 import type { Observer } from "./observer.ts";
+import type { LiveConfig } from "./live_config.ts";
 import type { ServiceManager } from "./service_manager.ts";
 import type { ChildUpgradeOptions } from "../succession/child_upgrade.ts";
 import type { RunningContext } from "../generation/context.ts";
@@ -15,6 +16,7 @@ import type { RunningContext } from "../generation/context.ts";
 export interface SupervisorOptions extends ResumeSources {
   readonly context: Omit<RunningContext, "dispatch" | "log" | "logError" | "journal" | "leftovers">;
   readonly plan: PlanContext;
+  readonly liveConfig: LiveConfig;
   readonly order: ServiceOrder;
   readonly inheritor: Inheritor;
   readonly manager: ServiceManager;

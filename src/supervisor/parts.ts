@@ -17,6 +17,7 @@ import { launcherOf } from "./worker_launch.ts";
 
 export class SupervisorParts {
   readonly context: RunningContext;
+  readonly config: SupervisorOptions["liveConfig"];
   /** By epoch. */
   readonly running = new Map<number, GenerationHandle>();
   readonly history: History;
@@ -37,12 +38,16 @@ export class SupervisorParts {
     readonly service: () => ServiceState,
   ) {
     const { logger } = options;
-    const { config, platform } = options.context;
+    const { platform } = options.context;
+    const live = this.config = options.liveConfig;
     const { clock } = platform;
     this.goodPlans = new GoodPlans(platform);
     this.history = new History(clock);
     this.context = {
       ...options.context,
+      get config() {
+        return live.current;
+      },
       journal: journalOf(this, service),
       leftovers: new Leftovers(clock),
       dispatch,
@@ -51,7 +56,7 @@ export class SupervisorParts {
     };
     const { context, running, history } = this;
     this.reloads = new PendingReloads(clock);
-    this.deadlines = new Deadlines(config, running, (epoch) => service().held === epoch);
+    this.deadlines = new Deadlines(context, running, (epoch) => service().held === epoch);
     this.trials = new Trials(context, running, logger);
     this.lateListeners = new LateListeners({ context, running, history, service });
     this.heldClients = new HeldClients(context);

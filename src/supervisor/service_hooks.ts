@@ -31,7 +31,7 @@ type HookOccasion = Omit<HookCircumstances, "name" | "workers">;
 
 /** A supervisor's parts, as far as hooks need them. */
 export interface HookParts {
-  readonly options: Pick<SupervisorOptions, "plan" | "logger" | "order">;
+  readonly options: Pick<SupervisorOptions, "plan" | "logger" | "order" | "liveConfig">;
   readonly context: RunningContext;
   readonly history: History;
   readonly service: () => ServiceState;
@@ -242,14 +242,14 @@ export class ServiceHooks {
     occasion: HookOccasion,
     onEnd: (end: CommandEnd, output: CandidateOutput) => void,
   ): Killable {
-    const { options: { plan, logger, order }, context, service } = this.parts;
+    const { options: { plan, logger, order, liveConfig }, context, service } = this.parts;
     const { platform, config, children } = context;
     const { wanted: workers } = workersAsked(config, order.order, service());
     const output = new CandidateOutput(platform);
     logger.debug(`${name}: ${command}`, { epoch: occasion.current?.epoch ?? null });
     return new Command(platform, {
       plan: () =>
-        commandPlan(plan, name, command, {
+        commandPlan(liveConfig.planWith(plan, config), name, command, {
           ...occasion,
           name: config.name,
           workers,

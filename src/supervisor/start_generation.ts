@@ -28,7 +28,12 @@ export function startGeneration(
   const wantsNotification = before !== null && (running.get(before)?.notified ?? false);
   const reason = replaces !== null ? "crash" : serving !== null ? "reload" : "start";
   const inspection = inspectionOf(parts, epoch, () => candidate);
-  const candidate: RunningGeneration = new RunningGeneration(context, epoch, {
+  const own = parts.config.contextFor(
+    context,
+    { epoch, source: plan, good: parts.goodPlans.goodEpoch },
+    (other) => running.has(other) || other === parts.goodPlans.goodEpoch,
+  );
+  const candidate: RunningGeneration = new RunningGeneration(own, epoch, {
     replacementOf: replaces,
     size: workers,
     launch: (worker) => parts.launch(candidate, worker),
@@ -38,6 +43,11 @@ export function startGeneration(
   });
   running.set(epoch, candidate);
   history.started(epoch, candidate.startedAt);
+  const { failure } = parts.config;
+  if (reason === "reload" && failure !== null) {
+    const remedy = failure.remedy === null ? "" : `. ${failure.remedy}`;
+    return candidate.failBeforeStart(`${failure.message}${remedy}`, failure.status);
+  }
   candidate.admission.begin(() => {
     if (waits) {
       serving?.noteSockets("connections");
@@ -80,13 +90,14 @@ function inspectionOf(
 
 /** The server starts when no other generation is left; what would keep it from that comes now. */
 function waitToBeAlone(
-  { options, context, goodPlans }: SupervisorParts,
+  parts: SupervisorParts,
   candidate: RunningGeneration,
   source: Spawn["plan"],
 ): void {
+  const { options, context, goodPlans } = parts;
   const { epoch } = candidate;
   try {
-    goodPlans.choose(epoch, source, options.plan);
+    goodPlans.choose(epoch, source, parts.config.planWith(options.plan, candidate.context.config));
     checkProgram(goodPlans.basisOf(epoch), context.platform.files);
   } catch (error) {
     return candidate.failBeforeStart(errorText(error), exitStatusFor(error));
@@ -116,7 +127,8 @@ function launch(
   const { options, history, goodPlans } = parts;
   const { epoch } = candidate;
   try {
-    for (const notice of goodPlans.choose(epoch, source, options.plan)) {
+    const files = parts.config.planWith(options.plan, candidate.context.config);
+    for (const notice of goodPlans.choose(epoch, source, files)) {
       options.logger.warn(`last good plan: ${notice}`, { epoch });
     }
     const others = [...parts.running.values()].filter((other) => other !== candidate);

@@ -11,7 +11,6 @@ import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import { errorText } from "../platform/error.ts";
 import type {
   Decision,
-  ReloadReport,
   ScaleReport,
   Snapshot,
   TrialReport,
@@ -98,10 +97,20 @@ export class Supervisor {
   }
 
   /**
-   * Starts a new generation; resolves when it serves, is on trial until an operator decides, or has failed.
+   * Reads the configuration again and starts a new generation; resolves when that serves, is on trial until an operator
+   * decides, or has failed.
    * @param how deviates from the configured order and rollout
    */
-  reload({ order, ...how }: ReloadHow = {}): Promise<ReloadReport> {
+  reload(how: ReloadHow = {}) {
+    const { logger, order: { order: usual } } = this.options;
+    const found = this.#parts.config.reread(logger);
+    if (found === null) return this.#requestReload(how);
+    const { order, postponed } = found;
+    const answer = this.#requestReload({ ...order !== usual && { order }, ...how });
+    return answer.then((report) => ({ ...report, postponed }));
+  }
+
+  #requestReload({ order, ...how }: ReloadHow) {
     const { request, answer } = this.#parts.reloads.requests.open();
     const rollout = { ...rolloutOf(this.#parts.context.config), ...how };
     const { undivided } = this.#parts.trials;
@@ -240,7 +249,7 @@ export class Supervisor {
     if (!handoffIsShared) this.#upgrades.offers?.socket.open();
     if (resumption !== null) return;
     if (predecessor === null) this.dispatch({ kind: "start" });
-    else this.reload();
+    else void this.#requestReload({});
   }
 
   #resume(resumption: NonNullable<SupervisorOptions["resumption"]>): void {

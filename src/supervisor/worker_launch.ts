@@ -32,7 +32,8 @@ function launchOf(
   generation: RunningGeneration,
   worker: Worker,
 ): WorkerLaunch {
-  const { options, goodPlans, context: { migration, platform, preset: { line } } } = parts;
+  const { options, goodPlans, context: { migration, platform } } = parts;
+  const { config, preset: { line } } = generation.context;
   const { epoch } = generation;
   const { number, adoptTarget } = worker;
   // Since its admission began it may have become the replacement of a crashed generation.
@@ -43,7 +44,7 @@ function launchOf(
   if (notice !== null) options.logger.warn(notice, { epoch });
   const trap = [...socketsToTrap(parts, worker), ...callsToTrap(parts, worker)];
   const plan = launchPlan(
-    { ...options.plan, trap },
+    { ...options.plan, config, trap },
     { epoch, worker: number },
     notifyPath,
     goodPlans.basisOf(epoch),

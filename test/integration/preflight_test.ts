@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import type { ReloadReport } from "../../src/report/snapshot.ts";
+import type { ReloadReport } from "../../src/report/reload_report.ts";
 import { type Baton, type BatonOptions, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { Blocker } from "../support/hook_log.ts";

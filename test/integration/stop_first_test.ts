@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import type { ReloadReport } from "../../src/report/snapshot.ts";
+import type { ReloadReport } from "../../src/report/reload_report.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { exclusive, release } from "../support/exclusive.ts";
 import { freePort } from "../support/free_port.ts";

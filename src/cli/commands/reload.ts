@@ -54,6 +54,7 @@ function describe(report: ReloadReply, print: Printer): void {
     const time = `after ${report.durationMs} ms`;
     print.out(`generation ${epoch} gets ${percent} % of the new connections ${time}`, "blue");
     sharedLines(report).forEach((line) => print.error(`  ${line}`, "yellow"));
+    report.postponed.forEach((line) => print.error(`  ${line}`, "yellow"));
     return print.out("run 'baton promote' to accept it, or 'baton rollback' to discard it");
   }
   if (report.result === "ok") {
@@ -61,6 +62,7 @@ function describe(report: ReloadReply, print: Printer): void {
     if (story !== "") print.out(`  ${story}`, "dim");
     heldLines(report).forEach((line) => print.out(`  ${line}`));
     sharedLines(report).forEach((line) => print.error(`  ${line}`, "yellow"));
+    report.postponed.forEach((line) => print.error(`  ${line}`, "yellow"));
     return lateLines(report).forEach((line) => print.out(`  ${line}`));
   }
   if (report.result === "refused") return print.error(`reload refused: ${report.reason}`, "yellow");

@@ -55,6 +55,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
   const supervisor: Supervisor = new Supervisor({
     context,
     plan,
+    liveConfig: setup.liveConfig,
     order: setup.order,
     duplicates: setup.duplicates,
     inheritor: new Inheritor(platform, listeners, config.listen, config.backlog),

@@ -1,11 +1,15 @@
 /** The configuration of a service as it applies to this process: absolute paths, sockets of the service manager. */
 import type { Config } from "../../config/config.ts";
+import { fieldsAt, reconcile, withFields } from "../../config/changes.ts";
 import type { ConfigSource } from "../../config/load.ts";
+import { checkPlaceholders } from "../../config/validate.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { refuseEnvoyScript } from "./envoy_script.ts";
 import { type Origin, ownEnvironment } from "./origin.ts";
+import { LiveConfig } from "../../supervisor/live_config.ts";
+import { chooseOrder } from "./process_setup.ts";
 import { activate, type Activation } from "./socket_activation.ts";
-import { launchContextOf, leaveDirectory } from "./working_directory.ts";
+import { absolutePaths, launchContextOf, leaveDirectory } from "./working_directory.ts";
 
 export interface Settings {
   readonly config: Config;
@@ -14,6 +18,7 @@ export interface Settings {
   readonly launchContext: ReturnType<typeof launchContextOf>;
   /** Sockets and stored descriptors of the service manager. */
   readonly activation: Activation;
+  readonly liveConfig: LiveConfig;
 }
 
 /** Leaves the working directory. @throws {UserError} before anything is started */
@@ -25,5 +30,25 @@ export function settle(platform: Platform, source: ConfigSource, origin: Origin)
   const activation = activate(platform, given, env);
   const config = leaveDirectory(platform, activation.config, launchContext);
   if (inPlace === null) refuseEnvoyScript(config);
-  return { config, source, env, launchContext, activation };
+  const liveConfig = new LiveConfig(config, rereader(config, source, launchContext));
+  return { config, source, env, launchContext, activation, liveConfig };
+}
+
+/** @returns what reads the configuration of a running service again; null: no file was read */
+function rereader(
+  first: Config,
+  { loaded: given, reread }: ConfigSource,
+  launchContext: Settings["launchContext"],
+): LiveConfig["rereads"] {
+  if (reread === null) return null;
+  let before = given;
+  return () => {
+    const { loaded, applied, postponed } = reconcile(before, reread(launchContext.directory));
+    const found = absolutePaths(loaded.config, launchContext);
+    const config = withFields(found, first, fieldsAt("restart"));
+    checkPlaceholders(config);
+    const { order } = chooseOrder(config, false);
+    before = loaded;
+    return { config, order, applied, postponed };
+  };
 }

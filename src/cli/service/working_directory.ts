@@ -38,6 +38,16 @@ export function launchContextOf(
 export function leaveDirectory(
   platform: Platform,
   config: Config,
+  context: LaunchContext,
+): Config {
+  const absolute = absolutePaths(config, context);
+  if (!context.stays) platform.processes.changeDirectory("/");
+  return absolute;
+}
+
+/** @throws {UserError} as `leaveDirectory` does */
+export function absolutePaths(
+  config: Config,
   { directory, physicalDirectory: physical, stays }: LaunchContext,
 ): Config {
   const { cwd, pidfile, serverPidfile, logFile, runtimeDir, takeover, handoffSocket } = config;
@@ -53,7 +63,6 @@ export function leaveDirectory(
       remedy: "--pidfile names baton, --server-pidfile the server: give each a file of its own",
     });
   }
-  if (!stays) platform.processes.changeDirectory("/");
   return {
     ...config,
     cwd: stays ? physical : underDirectory(directory, cwd),

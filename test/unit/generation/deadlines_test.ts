@@ -29,7 +29,7 @@ function generation() {
 
 describe("Deadlines", () => {
   const handle = generation();
-  const deadlines = new Deadlines(CONFIG, new Map([[0, handle]]));
+  const deadlines = new Deadlines({ config: CONFIG }, new Map([[0, handle]]));
 
   it("are as configured", () => {
     for (const timer of ["ready", "drain", "stop", "health"] as const) deadlines.arm(timer, handle);

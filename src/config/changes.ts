@@ -1,0 +1,88 @@
+/** What follows from a configuration that was read again while the service runs. Pure. */
+import { isDeepStrictEqual } from "node:util";
+import type { Config } from "./config.ts";
+import { COMMAND_KEY } from "./config_file.ts";
+import type { ConfigOrigin, LoadedConfig } from "./load.ts";
+import { fileKey, OPTIONS } from "./options.ts";
+import type { ReloadTime } from "./option_makers.ts";
+import { validateConfig } from "./validate.ts";
+
+export interface ConfigChange {
+  /** As in a file. */
+  readonly key: string;
+  /** As they were given; null: not at all. */
+  readonly from: unknown;
+  readonly to: unknown;
+  readonly reload: ReloadTime;
+  /** With "restart": why. */
+  readonly why: string | null;
+}
+
+interface Reconciled {
+  /** What counts from now on. */
+  readonly loaded: LoadedConfig;
+  readonly applied: readonly ConfigChange[];
+  /** They count from the next start or upgrade of baton on. */
+  readonly postponed: readonly ConfigChange[];
+}
+
+/** Fields of `Config` whose new value counts at the given time. */
+export function fieldsAt(time: ReloadTime): readonly (keyof Config)[] {
+  return OPTIONS.filter(({ reload }) => reload === time).map(({ field }) => field as keyof Config);
+}
+
+/** @returns `config` with the values that `other` has in these fields */
+export function withFields(
+  config: Config,
+  other: Config,
+  fields: readonly (keyof Config)[],
+): Config {
+  return { ...config, ...Object.fromEntries(fields.map((field) => [field, other[field]])) };
+}
+
+/** @throws {UserError} when what would count contradicts itself */
+export function reconcile(before: LoadedConfig, found: LoadedConfig): Reconciled {
+  const changes = [
+    commandChange(before, found),
+    ...OPTIONS.map(({ field, flag, reload, whyRestart }) => {
+      const [was, is] = [before, found].map(({ origins }) => origins.get(field));
+      const isSame = isDeepStrictEqual(
+        before.config[field as keyof Config],
+        found.config[field as keyof Config],
+      );
+      // What only follows from another command is no wish.
+      const isDerived = was?.kind === "default" && is?.kind === "default" && reload === "restart";
+      if (isSame || isDerived) return null;
+      const why = reload === "restart" ? whyRestart ?? null : null;
+      return { key: fileKey(flag), from: rawOf(was), to: rawOf(is), reload, why };
+    }),
+  ].filter((change) => change !== null);
+  const config = withFields(found.config, before.config, fieldsAt("restart"));
+  validateConfig(config);
+  return {
+    loaded: { ...found, config },
+    applied: changes.filter(({ reload }) => reload !== "restart"),
+    postponed: changes.filter(({ reload }) => reload === "restart"),
+  };
+}
+
+function commandChange(before: LoadedConfig, found: LoadedConfig): ConfigChange | null {
+  const [from, to] = [before.config.command, found.config.command];
+  if (isDeepStrictEqual(from, to)) return null;
+  return { key: COMMAND_KEY, from, to, reload: "next generation", why: null };
+}
+
+function rawOf(origin: ConfigOrigin | undefined): unknown {
+  return origin?.raw ?? null;
+}
+
+/** @returns `drain_time: "90s" instead of "1m"` */
+export function describeChange({ key, from, to }: ConfigChange): string {
+  const text = (value: unknown) => value === null ? "none" : JSON.stringify(value);
+  return `${key}: ${text(to)} instead of ${text(from)}`;
+}
+
+/** @returns `listen is not changed yet: baton binds ...; "baton upgrade" applies it` */
+export function describePostponed(change: ConfigChange): string {
+  return `not yet, because ${change.why}: ${describeChange(change)}; "baton upgrade" applies it`;
+}
