@@ -42,12 +42,8 @@ function verbFunction(verb: Verb): string {
     "(- *)--help[Show the help of this command]",
     ...VERBS[verb].flags.map((flag) => flagSpec(verb, flag)),
     ...operands,
-    ...takesServer(verb)
-      ? [
-        `(-)${operands.length + 1}:program:_command_names -e`,
-        "*::arguments:_normal",
-      ]
-      : [],
+    // Its own completion, from its first word on.
+    ...takesServer(verb) ? ["*:::server:_normal"] : [],
   ];
   return [
     `_baton_${verb}() {`,
@@ -76,17 +72,18 @@ export function zshCompletion(): string {
     "  local context state state_descr line",
     "  local _baton_program=$words[1]",
     "  typeset -A opt_args",
-    "  local -a commands",
+    // Not "commands", which is zsh's own.
+    "  local -a verbs",
     "  _arguments -C '(- *)--help[Show all commands]' '(- *)--version[Show the version]' \\",
     "    '1:command:->command' '*::argument:->argument'",
     "  case $state in",
     "    command)",
-    "      commands=(",
+    "      verbs=(",
     ...VERB_NAMES.map((verb) =>
       `        ${quote(`${verb}:${brief(VERBS[verb].summary).replaceAll(":", "\\:")}`)}`
     ),
     "      )",
-    "      _describe -t commands command commands",
+    "      _describe -t commands command verbs",
     "      ;;",
     "    argument)",
     "      (( $+functions[_baton_$words[1]] )) && _baton_$words[1]",
