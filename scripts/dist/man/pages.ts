@@ -31,8 +31,8 @@ export interface PageFacts {
 const TIME = "TIME is a number with a unit (500ms, 2s, 1m30s, 1h) or a bare number of seconds.";
 
 function title(name: string, section: number, { version, date }: PageFacts): string {
-  const words = [name, String(section), date, `baton ${version}`, "baton"];
-  return `.TH ${words.map(argument).join(" ")}`;
+  // mandoc(1) reads the date only as it is.
+  return `.TH ${name} ${section} ${date} ${argument(`baton ${version}`)} baton`;
 }
 
 function flagEntry({ flag, placeholder, help }: VerbFlag): string {
