@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { rmSync, statSync, symlinkSync } from "node:fs";
 import { describe, test } from "node:test";
+import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import { readStats } from "../../src/stats/read_file.ts";
 import { Region } from "../../src/stats/region.ts";
@@ -99,6 +100,21 @@ describe("Region", () => {
     old.region.close();
   });
 
+  test("however many successors fail, the next one finds room", async () => {
+    await using platform = await testPlatform();
+    const old = baton(platform);
+    old.registry.attach(old.region);
+    for (let i = 0; i < 10; i++) {
+      const failed = baton(platform, old.region);
+      assert.equal(failed.registry.attach(failed.region), true, `successor ${i}`);
+      failed.counter.add();
+      failed.region.close();
+      old.registry.collect();
+    }
+    assert.equal(seenBy(platform, old.region), 10);
+    old.region.close();
+  });
+
   test("batons that live keep their slots: one more counts for itself only", async () => {
     await using platform = await testPlatform();
     const first = baton(platform);
@@ -126,11 +142,13 @@ describe("Region", () => {
     const { read, write } = platform.descriptors.pipe();
     using dir = tempDir("stats");
     const path = dir.join("link");
+    const file = platform.descriptors.open(dir.write("file", "x".repeat(REGION_SIZE)), C.O_RDONLY);
     for (
       const target of [
         `/proc/self/fd/${read.number}`,
         `/proc/${platform.runtime.pid}/fd/${read.number}`,
         "/dev/zero",
+        `/proc/${platform.runtime.pid}/fd/${file.number}`,
         "/proc/1/fd/99999",
       ]
     ) {
@@ -139,6 +157,7 @@ describe("Region", () => {
       rmSync(path);
     }
     assert.equal(readStats(platform, path), null, "no link");
+    file.close();
     read.close();
     write.close();
   });

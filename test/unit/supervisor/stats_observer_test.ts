@@ -94,7 +94,7 @@ describe("StatsObserver", () => {
   const ways: readonly (readonly [string, readonly (GenerationState | null)[], number | null])[] = [
     ["to its stop signal", ["stopping", null], 4],
     ["to its end, if that comes first", [null], 4],
-    ["unless it serves again", ["serving"], null],
+    ["unless it serves again, and crashes then", ["serving", null], null],
   ];
   for (const [what, then, seconds] of ways) {
     test(`a drain takes from its beginning ${what}`, () => {
