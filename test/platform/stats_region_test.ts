@@ -2,15 +2,24 @@
 import assert from "node:assert/strict";
 import { rmSync, statSync, symlinkSync } from "node:fs";
 import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import { readStats } from "../../src/stats/read_file.ts";
 import { Region } from "../../src/stats/region.ts";
 import { Registry } from "../../src/stats/registry.ts";
-import { REGION_SIZE } from "../../src/stats/layout.ts";
+import { readSlots, REGION_SIZE } from "../../src/stats/layout.ts";
+import { mergeSeries, sampleOf } from "../../src/stats/merge.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { spawnChild } from "../support/own_child.ts";
+import { repeats } from "../support/repeats.ts";
+import { TWO_VALUES } from "../support/stats_writer.ts";
 import { tempDir } from "../support/temp_dir.ts";
-import { testPlatform } from "../support/test_platform.ts";
+import { waitUntil } from "../support/wait_until.ts";
+import { runtimeCommand, testPlatform } from "../support/test_platform.ts";
 
+/** Reads that find another number than the one before: a busy machine runs reader and writer by turns. */
+const CHANGES = repeats({ full: 50_000, quick: 100 });
 const NAME = "baton_reloads_total";
 
 /** A baton that continues with `region`'s memory, or begins. */
@@ -125,6 +134,37 @@ describe("Region", () => {
     assert.equal(seenBy(platform, first.region), 0);
     for (const { region } of all) region.close();
   });
+
+  test(
+    `${CHANGES} reads beside a writer that never pauses: no half of a number, and none goes back`,
+    {
+      timeout: TEST_TIMEOUT_MS,
+    },
+    async () => {
+      await using platform = await testPlatform();
+      const region = Region.create(platform);
+      const place = `/proc/${platform.runtime.pid}/fd/${region.fd.number}`;
+      const script = fileURLToPath(new URL("../support/stats_writer.ts", import.meta.url).href);
+      const argv = [...runtimeCommand(script), place];
+      await using writer = spawnChild(platform, { argv, env: { PATH: "", HOME: "/tmp" } });
+      const samples = () => mergeSeries(readSlots(region.memory)).map(sampleOf);
+      await waitUntil(() => samples().length > 0, { what: "it counts" });
+      const seen = new Set<number>();
+      let [last, changes] = [0, 0];
+      while (changes < CHANGES) {
+        const [count, gauge] = [NAME, "baton_epoch"].map((name) =>
+          samples().find((sample) => sample.name === name)?.value ?? NaN
+        ) as [number, number];
+        assert.equal(writer.status, null, "it counts");
+        assert.ok(count >= last, `${count} after ${last}`);
+        if (count !== last) changes++;
+        last = count;
+        seen.add(gauge);
+      }
+      assert.deepEqual([...seen].sort(), [...TWO_VALUES].sort());
+      region.close();
+    },
+  );
 
   test("its size cannot change, and only its user may open it", async () => {
     await using platform = await testPlatform();
