@@ -87,7 +87,7 @@ describe("baton top", () => {
       ]);
       // Without the columns that matter least.
       await terminal.shows("GEN  STATE");
-      await waitUntil(() => /GEN  STATE +SHARE  BUSY(?!  IDLE)/.test(lastFrame(terminal)), {
+      await waitUntil(() => /GEN +STATE +SHARE +BUSY +(?!IDLE)/.test(lastFrame(terminal)), {
         what: `the narrow table\n${lastFrame(terminal)}`,
       });
       terminal.type("q");
@@ -162,7 +162,10 @@ describe("baton top", () => {
 
 /** From its latest beginning. */
 function lastFrame({ screen }: Terminal): string {
-  return screen.slice(screen.lastIndexOf("\x1b[H")).replaceAll(/\x1b\[[\d;?]*[a-zA-Z]/g, "");
+  return screen.slice(screen.lastIndexOf("\x1b[H")).replaceAll(
+    new RegExp(`${ESCAPE}\\[[\\d;?]*[a-zA-Z]`, "g"),
+    "",
+  );
 }
 
 /** Its request takes longer than it takes to show something. */
@@ -231,7 +234,7 @@ describe("color", () => {
       const port = await freePort();
       await using baton = await startBaton(server(port));
       const words = [...batonCommand(), "status", "--runtime-dir", baton.dir.path];
-      const green = /\x1b\[32m0 +serving .*\x1b\[0m/;
+      const green = new RegExp(`${ESCAPE}\\[32m0 +serving .*${ESCAPE}\\[0m`);
       const shown = async (env: Record<string, string>) => {
         await using terminal = await at80(words, env);
         assert.equal(await terminal.ends(), 0, terminal.screen);

@@ -15,7 +15,6 @@ export function harmless(text: string): string {
 
 /** Columns that `text` takes. */
 export function columnsOf(text: string): number {
-  // deno-lint-ignore no-control-regex
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   return [...text].reduce((sum, char) => sum + widthOf(char), 0);
 }

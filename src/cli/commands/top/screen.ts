@@ -19,7 +19,7 @@ const HOME = "\x1b[H";
 const END_LINE = "\x1b[K";
 const END_SCREEN = "\x1b[J";
 /** Also Ctrl-D. */
-const QUITS = /[qQ\x04]/;
+const QUITS = ["q", "Q", "\x04"];
 const READ_SIZE = 64;
 /** The shell's, of SIGHUP. */
 const STATUS_OF_HANGUP = 129;
@@ -103,7 +103,8 @@ export class Screen {
     if (keys === null) return this.#watch?.arm();
     // The terminal is gone.
     if (keys.length === 0) return this.#end(0);
-    if (QUITS.test(new TextDecoder().decode(keys))) return this.#end(0);
+    const text = new TextDecoder().decode(keys);
+    if (QUITS.some((key) => text.includes(key))) return this.#end(0);
     this.#watch?.arm();
     this.onChange();
   }

@@ -95,7 +95,7 @@ describe("frame()", () => {
     it(`fits ${columns} columns and ${rows} rows`, () => {
       const failed = {
         ...SUMMARY,
-        lastWords: { epoch: 5, lines: Array.from({ length: 60 }, () => "日本".repeat(99)) },
+        lastWords: { epoch: 5, lines: Array.from({ length: 60 }, () => "\u65e5\u672c".repeat(99)) },
         lastReload: {
           ...LAST_RELOAD,
           result: "failed" as const,
