@@ -50,6 +50,9 @@ describe("the store of systemd, with --survive", { skip }, () => {
         await service.succeeds("reload");
         assert.equal((await service.settled()).epoch, i + 1);
       }
+      const { stdout } = await service.baton("stats", service.name);
+      assert.match(stdout, new RegExp(`^baton_recoveries_total +${kills}$`, "m"));
+      assert.match(stdout, new RegExp(`^baton_reloads_total{result="ok"} +${kills}$`, "m"));
       await load.answersMore(100);
       await service.succeeds("restart");
       await load.answersMore(100);
