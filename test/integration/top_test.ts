@@ -186,6 +186,18 @@ describe("progress", () => {
     assert.equal((await load.finished()).lost, 0);
   });
 
+  test("a reload whose time is over takes it away", AT_TERMINAL, async () => {
+    const port = await freePort();
+    await using baton = await startBaton({ ...server(port), flags: STOP_FIRST });
+    await using load = await inFlight(baton, port, SLOW_MS);
+    const words = [...batonCommand(), "reload", "--runtime-dir", baton.dir.path];
+    await using terminal = await at80([...words, "--timeout", "1200ms"], { NO_COLOR: "1" });
+    await terminal.shows(`${PROGRESS}generation 1: waits`);
+    await terminal.shows(`${PROGRESS}baton: Cannot reach "web": no reply in time`);
+    assert.equal(await terminal.ends(), 124, terminal.screen);
+    assert.equal((await load.finished()).lost, 0);
+  });
+
   test("a pipe never sees it", TEST, async () => {
     const port = await freePort();
     await using baton = await startBaton({ ...server(port), flags: STOP_FIRST });

@@ -2,7 +2,6 @@
 import type { StateProgress } from "../../report/state_progress.ts";
 import type { GenerationHandle } from "../../generation/handle.ts";
 import type { Generation } from "../../lifecycle/generation.ts";
-
 import type { SupervisorParts } from "../parts.ts";
 
 /** The timer that ends each state. */

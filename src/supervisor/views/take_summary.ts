@@ -6,7 +6,6 @@ import { RunningGeneration } from "../../generation/generation.ts";
 import type { GenerationHandle } from "../../generation/handle.ts";
 import { type ServiceState, servingOf } from "../../lifecycle/state.ts";
 import type { Generation } from "../../lifecycle/generation.ts";
-
 import { type GenerationSummary, sharesOf, type Summary } from "../../report/summary.ts";
 import type { SupervisorParts } from "../parts.ts";
 import { workersAsked } from "../policy.ts";

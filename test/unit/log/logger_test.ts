@@ -38,6 +38,18 @@ async function fileLogger(options: Partial<LoggerOptions> = {}) {
 }
 
 describe("Logger: text", () => {
+  test(
+    "on a terminal is decorated as a whole, by its level",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      const decorate = (level: string, line: string) => `<${level}>${line}</>`;
+      await using log = await fileLogger({ decorate });
+      log.logger.warn("a\nb");
+      assert.match(log.lines()[0] ?? "", /^<warn>2\S+Z baton\[web\] warn: a\\nb<\/>$/);
+      assert.equal(log.lines().length, 1);
+    },
+  );
+
   test("has time, name, level, message and fields on one line", {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
