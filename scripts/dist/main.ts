@@ -2,7 +2,7 @@
  * Builds what users install, or installs it here.
  *
  *   deno run -A scripts/dist/main.ts                       all of dist/release/ (`make dist`)
- *   deno run -A scripts/dist/main.ts --only linux-x64      for some machines only
+ *   deno run -A scripts/dist/main.ts --only linux-x64      for some machines only; --out DIR: to another folder
  *   deno run -A scripts/dist/main.ts --install PREFIX [--destdir DIR]      (`make install`)
  *
  * Two builds of a commit are the same, byte for byte: docs/install.md says how to compare.
@@ -26,8 +26,6 @@ const MACHINES: readonly Machine[] = [
   { arch: "arm64", libc: "musl" },
 ];
 const TERMINAL = new Terminal();
-const RELEASE = join(ROOT, "dist", "release");
-const STAGE = join(ROOT, "dist", "stage");
 
 async function facts(epoch: number): Promise<Omit<TreeFacts, "program" | "zshDirectory">> {
   return {
@@ -49,9 +47,11 @@ async function install(prefix: string, destination: string): Promise<void> {
   TERMINAL.line(`installed ${destination}${program}, with ${files.length} files beside it`);
 }
 
-async function release(machines: readonly Machine[]): Promise<void> {
+/** @param out the folder, which is emptied before */
+async function release(machines: readonly Machine[], out: string): Promise<void> {
+  const stage = `${out}.stage`;
   const epoch = await sourceEpoch();
-  for (const folder of [RELEASE, STAGE]) {
+  for (const folder of [out, stage]) {
     await Deno.remove(folder, { recursive: true }).catch(() => {});
     await Deno.mkdir(folder, { recursive: true });
   }
@@ -74,10 +74,10 @@ async function release(machines: readonly Machine[]): Promise<void> {
   if (!hasDpkg) TERMINAL.line("no Debian packages: dpkg-deb is missing (package dpkg)");
   for (const machine of machines) {
     const name = `baton-${VERSION}-${machineName(machine)}`;
-    const folder = join(STAGE, name);
+    const folder = join(stage, name);
     await copyProgram(program(machine), join(folder, "bin", "baton"));
     for (const { path, text } of site) await writeFile(join(folder, path), text);
-    await archive(STAGE, [name], join(RELEASE, `${name}.tar.gz`), epoch);
+    await archive(stage, [name], join(out, `${name}.tar.gz`), epoch);
     if (hasDpkg && machine.libc === "glibc") {
       const tree = treeFiles({
         ...common,
@@ -90,8 +90,8 @@ async function release(machines: readonly Machine[]): Promise<void> {
         tree,
         version: VERSION,
         program: program(machine),
-        stage: join(STAGE, `deb-${machine.arch}`),
-        release: RELEASE,
+        stage: join(stage, `deb-${machine.arch}`),
+        release: out,
         license: common.license,
         thirdParty: common.thirdParty,
         changes: await Deno.readTextFile(join(ROOT, "CHANGELOG.md")),
@@ -103,19 +103,22 @@ async function release(machines: readonly Machine[]): Promise<void> {
     version: VERSION,
     program,
     epoch,
-    stage: STAGE,
-    release: RELEASE,
+    stage,
+    release: out,
     license: common.license,
   });
-  await writeFile(join(RELEASE, `baton-${VERSION}.cdx.json`), sbom(await sbomFacts(epoch)));
-  const names = [...Deno.readDirSync(RELEASE)].map(({ name }) => name).sort();
-  const sums = await run("sha256sum", names, RELEASE);
-  await writeFile(join(RELEASE, "SHA256SUMS"), sums);
-  await Deno.remove(STAGE, { recursive: true });
+  await writeFile(join(out, `baton-${VERSION}.cdx.json`), sbom(await sbomFacts(epoch)));
+  const names = [...Deno.readDirSync(out)].map(({ name }) => name).sort();
+  const sums = await run("sha256sum", names, out);
+  await writeFile(join(out, "SHA256SUMS"), sums);
+  await Deno.remove(stage, { recursive: true });
   TERMINAL.line(sums.trimEnd());
 }
 
-const args = parseArgs(Deno.args, { string: ["install", "destdir", "only"], collect: ["only"] });
+const args = parseArgs(Deno.args, {
+  string: ["install", "destdir", "only", "out"],
+  collect: ["only"],
+});
 if (args.install !== undefined) await install(args.install, args.destdir ?? "");
 else {
   const wanted = args.only;
@@ -125,5 +128,5 @@ else {
   if (machines.length === 0) {
     throw new Error(`Cannot build for ${wanted}: known are ${MACHINES.map(machineName)}`);
   }
-  await release(machines);
+  await release(machines, args.out ?? join(ROOT, "dist", "release"));
 }
