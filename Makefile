@@ -111,7 +111,7 @@ ci: ## What the CI runs: install servers with apt-get, all tests, fault and syst
 clean: ## Remove everything that was built or installed here
 	@rm -rf node_modules .cache $(filter-out dist/README.md,$(wildcard dist/* dist/.[!.]*))
 
-dist/baton: node_modules/.installed deno.json tsconfig.json scripts/build.ts $(wildcard scripts/binary/*) $(wildcard src src/* src/*/* src/*/*/*)
+dist/baton: node_modules/.installed deno.json tsconfig.json scripts/build.ts $(wildcard scripts/binary/*) $(wildcard src src/* src/*/* src/*/*/* src/*/*/*/*)
 	@echo "building dist/baton"
 	@$(RUN) scripts/build.ts
 

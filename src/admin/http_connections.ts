@@ -21,6 +21,8 @@ import {
 const REQUEST_TIMEOUT_MS = 5_000;
 /** A client that takes longer to read its response is closed; one that reads a stream, when it is too far behind. */
 const RESPONSE_TIMEOUT_MS = 30_000;
+/** For the rest of a request that was refused before its end. */
+const LINGER_MS = 1_000;
 /** Longest wait for slow clients before an upgrade in place. */
 const SETTLE_LIMIT_MS = 500;
 const LOOK_MS = 5;
@@ -77,7 +79,7 @@ export class HttpConnections {
   #hasRoom(): boolean {
     const ordinary = [...this.#open].filter((each) => !each.isStreaming);
     if (ordinary.length < this.most) return true;
-    const silent = this.full === "replace" ? ordinary.find((each) => each.isAsking) : undefined;
+    const silent = this.full === "replace" ? ordinary.find((each) => each.isSilent) : undefined;
     silent?.close();
     return silent !== undefined;
   }
@@ -102,6 +104,8 @@ class HttpConnection {
   #received = new Uint8Array(0);
   #pending = new Uint8Array(0);
   #answering = false;
+  /** The request was not read to its end. */
+  #lingers = false;
   /** Where the rest of the response comes from. */
   #stream: ReadableStreamDefaultReader<Uint8Array> | null = null;
   readonly #watch: Watch;
@@ -129,9 +133,9 @@ class HttpConnection {
     return !this.#answering || (this.#pending.length > 0 && !this.isStreaming);
   }
 
-  /** Its request is not complete. */
-  get isAsking(): boolean {
-    return !this.#answering;
+  /** Its request is not complete, or was refused. */
+  get isSilent(): boolean {
+    return !this.#answering || this.#lingers;
   }
 
   get isStreaming(): boolean {
@@ -146,6 +150,7 @@ class HttpConnection {
       return this.close();
     }
     if (bytes === null) return this.#watch.arm();
+    if (this.#lingers && bytes.length === 0) return this.close();
     // The client has shut down its sending side. If it still waits (`nc -N`), it gets its response; if it has closed, the
     // kernel reports a hang-up, and a reload that it requested continues.
     if (bytes.length === 0) return this.#answering ? this.#watch.arm({}) : this.close();
@@ -157,6 +162,7 @@ class HttpConnection {
       : parseRequest(received);
     if (result.kind === "incomplete") return this.#watch.arm();
     if (result.kind === "invalid") {
+      this.#lingers = true;
       return this.#respond(result.status, JSON_TYPE, problem(result.message));
     }
     this.#timeout.cancel();
@@ -231,9 +237,23 @@ class HttpConnection {
       // The client has disconnected.
       return this.close();
     }
+    if (this.#lingers) return this.#linger();
     if (this.#stream === null) return this.close();
     this.#watch.arm();
     this.#sendNextPart().catch(() => this.close());
+  }
+
+  /** A close with unread data would take the response back: tcp(7) sends a reset then. */
+  #linger(): void {
+    this.#timeout.cancel();
+    try {
+      this.platform.sockets.endSending(this.socket);
+    } catch {
+      // The client has disconnected.
+      return this.close();
+    }
+    this.#timeout = this.platform.clock.after(LINGER_MS, () => this.close());
+    this.#watch.arm();
   }
 
   close(): void {

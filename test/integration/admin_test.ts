@@ -17,6 +17,7 @@ import {
 import { type Baton, batonCommand, runCommand, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { alive } from "../support/proc.ts";
 import { repeats } from "../support/repeats.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
@@ -192,7 +193,7 @@ describe("the admin API", () => {
           const after = await waitUntil(async () => {
             const status = await baton.status();
             const isNew = status.pid !== before.pid || status.incarnation > before.incarnation;
-            return isNew ? status : null;
+            return isNew && (status.pid === before.pid || !alive(before.pid)) ? status : null;
           }, { what: `${path} is done\n${baton.stderr}` });
           pids.push(after.pid);
           const seen = count;
@@ -245,7 +246,6 @@ describe("the admin API", () => {
 });
 
 async function endOther(pid: number): Promise<void> {
-  const { alive } = await import("../support/proc.ts");
   process.kill(pid, "SIGTERM");
   await waitUntil(() => !alive(pid), { what: "the next baton has ended" });
 }

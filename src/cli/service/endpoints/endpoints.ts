@@ -55,7 +55,8 @@ export class Endpoints {
     const handlerOf = answerer(parts.service, parts);
     this.#control = name && new ControlEndpoint(platform, name, handlerOf("control"));
     const joins = succession !== null && succession.mode.kind !== "fresh";
-    this.#ports = new OwnPorts(parts, handlerOf("admin"), parts.service, joins);
+    const kept = succession?.mode.resumption?.kept ?? null;
+    this.#ports = new OwnPorts(parts, handlerOf("admin"), parts.service, joins, kept);
     this.#pidfile = config.pidfile === null
       ? null
       : new Pidfile(config.pidfile, platform.runtime.pid);
@@ -96,8 +97,7 @@ export class Endpoints {
     this.#startStorage((mode?.recovered ?? null) !== null);
     tolerate(isRunning, logger, () => this.#control?.open(mode?.control ?? null));
     tolerate(true, logger, () => this.parts.stats?.place());
-    const kept = isRunning ? mode.resumption?.kept ?? null : null;
-    tolerate(isRunning, logger, () => this.#ports.open(kept));
+    tolerate(isRunning, logger, () => this.#ports.open());
   }
 
   /** Watches the paths, and restores what is removed there. */

@@ -20,6 +20,8 @@ export interface OwnPortsParts {
 export class OwnPorts {
   readonly #admin: AdminEndpoint;
   #probes: HttpPort | null = null;
+  /** Sockets of the instance before an exec. */
+  #kept: { readonly admin?: Fd | null; readonly probes?: Fd | null };
 
   /** @param joins a baton before this one may have them, and shares them */
   constructor(
@@ -27,7 +29,11 @@ export class OwnPorts {
     handler: FetchHandler,
     readonly service: () => ServiceParts,
     readonly joins: boolean,
+    kept: NamedDescriptors | null,
   ) {
+    // Now: whatever is not taken is closed when the service resumes.
+    const take = (name: string) => kept?.take(descriptorName.port(name)) ?? null;
+    this.#kept = { admin: take("admin"), probes: take("probes") };
     this.#admin = new AdminEndpoint(parts.platform, parts.config, handler);
   }
 
@@ -36,12 +42,13 @@ export class OwnPorts {
     return (this.#probes?.accepted ?? 0) + this.#admin.accepted;
   }
 
-  /** @param kept the sockets of the instance before an exec @throws {UserError} when one is not available */
-  open(kept: NamedDescriptors | null = null): void {
+  /** @throws {UserError} when one is not available */
+  open(): void {
     const { parts: { platform, config, probeAddress }, service, joins } = this;
-    const probes = kept?.take(descriptorName.port("probes")) ?? null;
+    const { admin = null, probes = null } = this.#kept;
+    this.#kept = {};
     try {
-      this.#admin.open(joins, kept?.take(descriptorName.port("admin")) ?? null);
+      this.#admin.open(joins, admin);
     } finally {
       if (probeAddress !== null && this.#probes === null) {
         const handler = probePortHandler({ platform, config, service });
