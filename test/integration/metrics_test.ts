@@ -6,6 +6,7 @@ import { describe, test } from "node:test";
 import { type Baton, runCommand, startBaton } from "../support/baton.ts";
 import { server } from "../support/controlled.ts";
 import { freePort } from "../support/free_port.ts";
+import { dashboardExpressions } from "../support/grafana_dashboard.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { REPOSITORY, which } from "../support/programs.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -101,22 +102,6 @@ describe("metrics", () => {
     assert.equal(stdout + stderr, "");
   });
 });
-
-interface Panel {
-  readonly targets: readonly { readonly expr: string }[];
-}
-
-/** The expressions of the dashboard, with Grafana's own variables replaced. */
-function dashboardExpressions(): string[] {
-  const { panels, annotations } = JSON.parse(
-    readFileSync(join(EXAMPLES, "grafana", "baton.json"), "utf8"),
-  );
-  const expressions: string[] = [
-    ...panels.flatMap(({ targets }: Panel) => targets.map(({ expr }) => expr)),
-    ...annotations.list.map(({ expr }: { expr: string }) => expr),
-  ];
-  return expressions.map((expr) => expr.replaceAll(/\$__\w+/g, "5m").replaceAll(/\$\w+/g, ".*"));
-}
 
 describe("the examples for Prometheus and Grafana", () => {
   test("are about metrics that a baton has", TEST, async () => {

@@ -1,0 +1,45 @@
+/** docs/metrics.md lists what /metrics has besides the series of docs/stats.md. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { it } from "node:test";
+import type { Family } from "../../../src/metrics/family.ts";
+import { processFamilies } from "../../../src/metrics/process_families.ts";
+import { serviceGauges } from "../../../src/metrics/service_gauges.ts";
+import type { OwnUsage } from "../../../src/platform/own_usage.ts";
+import type { Summary } from "../../../src/report/summary.ts";
+
+/** Nothing in it is unknown, so that every family has a point, and its labels. */
+const SUMMARY = {
+  startedAt: "1970-01-01T00:00:00Z",
+  version: "1",
+  lastReload: { result: "ok", durationMs: 1 },
+  workers: { wanted: 1 },
+  generations: [{
+    epoch: 0,
+    state: "serving",
+    startedAt: "1970-01-01T00:00:00Z",
+    leftMs: 1,
+    connections: { busy: 0, idle: 0, undecided: 0 },
+    workers: { serving: 1 },
+  }],
+} as unknown as Summary;
+
+const USAGE = new Proxy({}, { get: () => 1 }) as OwnUsage;
+
+function row({ name, type, help, points }: Family): string {
+  const labels = Object.keys(points[0]?.labels ?? {}).map((label) => `\`${label}\``).join(", ");
+  return `| \`${name}\` | ${type} | ${labels} | ${help} |`;
+}
+
+it("docs/metrics.md lists what is true at the time of a scrape", () => {
+  const families = [...serviceGauges(SUMMARY), ...processFamilies(USAGE)];
+  const table = [
+    "| Name | Kind | Labels | Meaning |",
+    "| --- | --- | --- | --- |",
+    ...families.map(row),
+  ];
+  const page = readFileSync(new URL("../../../docs/metrics.md", import.meta.url), "utf8");
+  const [, listed] =
+    /<!-- generated: gauges -->\n\n([^]*?)\n\n<!-- end of generated -->/.exec(page) ?? [];
+  assert.equal(listed, table.join("\n"));
+});
