@@ -58,7 +58,11 @@ export class ReloadTraces {
     const isHeld = last.held !== null;
     this.#known = { reload, last, isLeaving: last.replaced !== null && !isHeld };
     const root: PlannedSpan = {
-      ...{ reload, phase: null, startMs, endMs: atMs, attributes: attributesOf(last) },
+      reload,
+      phase: null,
+      startMs,
+      endMs: atMs,
+      attributes: attributesOf(last),
       error: last.result === "ok" ? null : last.reason ?? last.result,
     };
     const own = inOrder(reload, phasesOf(last, "new"), startMs, last.failedIn, last.reason, atMs);

@@ -1,12 +1,14 @@
 /** docs/metrics.md lists what /metrics has besides the series of docs/stats.md. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { it } from "node:test";
 import type { Family } from "../../../src/metrics/family.ts";
 import { processFamilies } from "../../../src/metrics/process_families.ts";
 import { serviceGauges } from "../../../src/metrics/service_gauges.ts";
 import type { OwnUsage } from "../../../src/platform/own_usage.ts";
 import type { Summary } from "../../../src/report/summary.ts";
+import { REPOSITORY } from "../../support/programs.ts";
 
 /** Nothing in it is unknown, so that every family has a point, and its labels. */
 const SUMMARY = {
@@ -38,7 +40,7 @@ it("docs/metrics.md lists what is true at the time of a scrape", () => {
     "| --- | --- | --- | --- |",
     ...families.map(row),
   ];
-  const page = readFileSync(new URL("../../../docs/metrics.md", import.meta.url), "utf8");
+  const page = readFileSync(join(REPOSITORY, "docs", "metrics.md"), "utf8");
   const [, listed] =
     /<!-- generated: gauges -->\n\n([^]*?)\n\n<!-- end of generated -->/.exec(page) ?? [];
   assert.equal(listed, table.join("\n"));

@@ -20,7 +20,12 @@ describe("nameFilter()", () => {
       ".*",
       ".+",
     ],
-    ...["^.+$", "s.r.*e", "^s.*e.*e$", "result.*ok|^x", "nothing|live$|", "server\\.live"],
+    "^.+$",
+    "s.r.*e",
+    "^s.*e.*e$",
+    "result.*ok|^x",
+    "nothing|live$|",
+    "server\\.live",
     ...[
       "server\\.l\\.ive",
       "reloads.+ok$",

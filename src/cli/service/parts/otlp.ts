@@ -45,7 +45,10 @@ export function otlpPush(
   const headers = () => file === null ? {} : readHeaders(file);
   headers();
   return new OtlpPush({
-    ...{ clock, url, intervalMs, log: logger },
+    clock,
+    url,
+    intervalMs,
+    log: logger,
     load: async () => {
       const { Sender } = await import("../../../metrics/otlp/sender.ts");
       const { startedAt } = supervisor().summary();

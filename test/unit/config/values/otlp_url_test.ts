@@ -14,8 +14,14 @@ describe("parseOtlpUrl()", () => {
     it(`takes ${text}`, () => assert.equal(parseOtlpUrl(text), url));
   }
   const refused = [
-    ...["127.0.0.1:4318", "", "grpc://h:4317", "http://h/v1/metrics", "http://h/v1/traces/"],
-    ...["http://h/?key=1", "http://h/#a", "http://user:secret@h/"],
+    "127.0.0.1:4318",
+    "",
+    "grpc://h:4317",
+    "http://h/v1/metrics",
+    "http://h/v1/traces/",
+    "http://h/?key=1",
+    "http://h/#a",
+    "http://user:secret@h/",
   ];
   for (const text of refused) {
     it(`refuses ${JSON.stringify(text)}, and says what to do`, () => {

@@ -18,8 +18,13 @@ function step(fields: { isAnswered?: boolean; isAway?: boolean; phases?: number 
   const { isAnswered = false, isAway = false, phases = 0 } = fields;
   const lastReload: LastReload = {
     ...NO_STORY,
-    ...{ epoch: 1, result: "ok", reason: null, durationMs: 5 },
-    ...{ connectionsCut: 0, connectionsUndecided: 0, connectionsKept: null },
+    epoch: 1,
+    result: "ok",
+    reason: null,
+    durationMs: 5,
+    connectionsCut: 0,
+    connectionsUndecided: 0,
+    connectionsKept: null,
     phases: Array.from({ length: phases }, (_, i) => ({ phase: `p${i}`, epoch: 1, durationMs: 1 })),
   };
   return {
@@ -40,7 +45,9 @@ function setUp() {
     sent.push(what);
   };
   const push = new OtlpPush({
-    ...{ clock, intervalMs: INTERVAL_MS, url: "http://collector" },
+    clock,
+    intervalMs: INTERVAL_MS,
+    url: "http://collector",
     load: () => {
       sent.push("load");
       return Promise.resolve({

@@ -11,8 +11,13 @@ function phases(epoch: number, durations: Readonly<Record<string, number | null>
 function reload(fields: Partial<LastReload>): LastReload {
   return {
     ...NO_STORY,
-    ...{ epoch: 1, result: "ok", reason: null, durationMs: 500 },
-    ...{ connectionsCut: 0, connectionsUndecided: 0, connectionsKept: null },
+    epoch: 1,
+    result: "ok",
+    reason: null,
+    durationMs: 500,
+    connectionsCut: 0,
+    connectionsUndecided: 0,
+    connectionsKept: null,
     ...fields,
   };
 }
