@@ -13,9 +13,10 @@ const MOST_READERS = 100;
 const MOST_WAITING = 1024 * 1024;
 /** Proxies close what is silent for a minute. Shows also who has left without a word. */
 const HEARTBEAT_MS = 15_000;
-const HEARTBEAT = ": alive\n\n";
+/** Lines that belong to no event, without an empty one: some clients make an event of that (findings/). */
+const HEARTBEAT = ": alive\n";
 /** What a browser waits before it connects again, in milliseconds. */
-const GREETING = "retry: 1000\n\n";
+const GREETING = "retry: 1000\n";
 
 interface EventStreamsOptions {
   readonly log: EventLog;
@@ -34,7 +35,7 @@ export class EventStreams {
   /** @returns what is kept, one JSON line each */
   lines(after: number, patterns: readonly string[]): string {
     const wanted = this.options.log.since(after).filter((record) => isWanted(record, patterns));
-    return wanted.map((record) => `${JSON.stringify(record)}\n`).join("");
+    return wanted.map((record) => `${asciiJson(record)}\n`).join("");
   }
 
   /** @param after id of the last event that is known; null: only what happens from now on @returns null: too many read */
@@ -140,5 +141,13 @@ class Reader {
 }
 
 function eventText(record: EventRecord): string {
-  return `id: ${record.id}\ndata: ${JSON.stringify(record)}\n\n`;
+  return `id: ${record.id}\ndata: ${asciiJson(record)}\n\n`;
+}
+
+/** For clients that guess the encoding, or take more characters than two for ends of lines (findings/). */
+function asciiJson(record: EventRecord): string {
+  return JSON.stringify(record).replaceAll(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }

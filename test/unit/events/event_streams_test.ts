@@ -46,7 +46,7 @@ describe("EventStreams", () => {
     const text = await next();
     assert.deepEqual(reasons(text), ["b", "c"]);
     const second = log.since(0)[1];
-    assert.ok(text.includes(`\n\nid: ${second!.id}\ndata: ${JSON.stringify(second)}\n\n`), text);
+    assert.ok(text.includes(`\nid: ${second!.id}\ndata: ${JSON.stringify(second)}\n\n`), text);
     publish("d");
     assert.deepEqual(reasons(await next()), ["d"]);
     await leave();
@@ -63,6 +63,20 @@ describe("EventStreams", () => {
     await leave();
   });
 
+  it("is plain ASCII in lines of its own, for clients that read it in other ways", async () => {
+    const { log, streams, publish } = streamsWith();
+    const reason = "\u00e9 \u0085 \u2028 \ud83d\ude00 \n";
+    publish(reason);
+    const { next, leave } = readerOf(streams.open(0, []));
+    const lines = (await next()).split("\n");
+    // deno-lint-ignore no-control-regex
+    assert.match(lines.join(""), /^[\x20-\x7e]*$/);
+    const data = lines.filter((line) => line.startsWith("data: "));
+    assert.deepEqual(data.map((line) => JSON.parse(line.slice(6))), log.since(0));
+    assert.equal(lines.filter((line) => line === "").length, 2, "one event");
+    await leave();
+  });
+
   it("shows that it lives, and has no timer without readers", async () => {
     const { clock, streams } = streamsWith();
     assert.equal(clock.pending, 0);
@@ -70,7 +84,7 @@ describe("EventStreams", () => {
     await next();
     const alive = next();
     await clock.advance(HEARTBEAT_MS);
-    assert.equal(await alive, ": alive\n\n");
+    assert.equal(await alive, ": alive\n");
     await leave();
     assert.equal(clock.pending, 0);
   });
