@@ -57,10 +57,13 @@ export function reconcile(before: LoadedConfig, found: LoadedConfig): Reconciled
       return { key: fileKey(flag), from: rawOf(was), to: rawOf(is), reload, why };
     }),
   ].filter((change) => change !== null);
-  const config = withFields(found.config, before.config, fieldsAt("restart"));
+  const settled = fieldsAt("restart");
+  const config = withFields(found.config, before.config, settled);
   validateConfig(config);
+  const kept = [...before.origins].filter(([field]) => settled.some((each) => each === field));
+  const origins = new Map([...found.origins, ...kept]);
   return {
-    loaded: { ...found, config },
+    loaded: { ...found, config, origins },
     applied: changes.filter(({ reload }) => reload !== "restart"),
     postponed: changes.filter(({ reload }) => reload === "restart"),
   };

@@ -241,12 +241,13 @@ function findUserNotification({ seccomp }: Platform, probe: AdoptProbe): string 
   return "works";
 }
 
-/** `--duplicates auto`. @param hasGetfd what was found */
+/** `--duplicates auto`. @param hasGetfd what was found @param becomesOther the server runs as another user (--user) */
 export function suitedDuplicates(
   { processes }: Platform,
   hasGetfd: boolean,
+  becomesOther: boolean,
 ): ReturnType<typeof chooseDuplicates> {
-  const isRoot = processes.userId() === ROOT_UID;
+  const isRoot = becomesOther || processes.userId() === ROOT_UID;
   return chooseDuplicates({ hasGetfd, isRoot, mayTraceOthers: proc.hasCapability(CAP_SYS_PTRACE) });
 }
 

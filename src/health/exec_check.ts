@@ -27,6 +27,8 @@ interface ExecCheckOptions {
   /** Baton's child has started; `onEnd` is to be called once it is reaped. */
   readonly onStarted: (pid: number, onEnd: (status: ExitStatus) => void) => void;
   readonly onResult: (result: CheckOutcome) => void;
+  /** Starts the command with these as descriptors 0 to 2, as another user. @default as baton's own */
+  readonly start?: (stdio: readonly [Fd, Fd, Fd]) => number;
 }
 
 export class ExecCheck implements RunningCheck {
@@ -60,11 +62,12 @@ export class ExecCheck implements RunningCheck {
     using input = descriptors.open("/dev/null", C.O_RDONLY);
     descriptors.setNonblocking(read);
     this.#output.watch = reactor.watch(read, () => this.#onOutput());
-    this.#pid = processes.spawn({
+    const stdio = [input, output, output] as const;
+    this.#pid = this.options.start?.(stdio) ?? processes.spawn({
       path: SHELL,
       argv: ["sh", "-c", 'cd -- "$1" && eval "$2"', "sh", directory, command],
       env,
-      descriptors: [input, output, output],
+      descriptors: stdio,
     });
     this.options.onStarted(this.#pid, (status) => this.#onEnd(status));
   }

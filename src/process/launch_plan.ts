@@ -88,7 +88,15 @@ export function commandPlan(
   circumstances: HookCircumstances,
 ): LaunchPlan {
   const base = serverEnvironment(baseEnvironment(context), [], 0);
-  const env = hookEnvironment(base, hook, circumstances);
+  return shellPlan(context, command, hookEnvironment(base, hook, circumstances));
+}
+
+/** Of a command that exits with baton. */
+export function shellPlan(
+  context: PlanContext,
+  command: string,
+  env: Readonly<Record<string, string>>,
+): LaunchPlan {
   return { ...plainPlan(context, [SHELL, "-c", command], env), parentDeathSignal: C.SIGKILL };
 }
 

@@ -99,7 +99,7 @@ function duplicatesOf(platform: Platform, found: readonly Capability[]): Capabil
     id: "duplicates",
     title: "duplicates of a server's sockets (--duplicates auto)",
     ok: true,
-    detail: duplicatesText(suitedDuplicates(platform, hasGetfd)),
+    detail: duplicatesText(suitedDuplicates(platform, hasGetfd, false)),
     consequence: null,
     needed: "advice",
   };

@@ -103,7 +103,9 @@ export function chooseDuplicates(
   const missing = duplicates === "getfd" && !getfd.ok ? getfd : missingForAdopt(capabilities)[0];
   if (missing === undefined) {
     if (!isAbandoned(config)) {
-      return duplicates === "auto" ? suitedDuplicates(platform, getfd.ok) : duplicates;
+      return duplicates === "auto"
+        ? suitedDuplicates(platform, getfd.ok, config.user !== null)
+        : duplicates;
     }
     if (getfd.ok) return "getfd";
     throw new UserError(`Cannot use --orphan keep here: ${getfd.title}: ${getfd.detail}`, {

@@ -15,13 +15,18 @@ export interface Surroundings {
   readonly findConfig: (directory: string | null) => FileValues | null;
 }
 
-/** @param directory null: the working directory */
+/** @param again in which directory it is to be found again; null: the first time, in the working directory */
 export function loadRun(
   { flags, operands }: Words,
   surroundings: Surroundings,
-  directory: string | null = null,
+  again: string | null = null,
 ): LoadedConfig {
-  const fileValues = readFile(flags, surroundings, directory);
+  const fileValues = readFile(flags, surroundings, again);
+  if (again !== null && fileValues === null) {
+    throw new UserError(`Cannot read baton.toml in ${again} again: it is gone`, {
+      remedy: "Put it back, or restart baton to run without it",
+    });
+  }
   return loadConfig({ fileValues, flagValues: flags, command: operands, env: surroundings.env });
 }
 

@@ -1,22 +1,23 @@
 /** Starts one check of one generation, with the options of the configuration. */
 import type { NetworkCheck, RepeatedCheck } from "../../config/values/check_spec.ts";
-import { serverEnvironment } from "../../handoff/socket_protocols.ts";
 import type { RunningCheck } from "../../health/check_loop.ts";
+import { beginExecCheck } from "./exec_command.ts";
 import { ConnectionCheck } from "../../health/connection_check.ts";
 import type { Dialogue } from "../../health/dialogue.ts";
-import { ExecCheck } from "../../health/exec_check.ts";
 import { GrpcDialogue } from "../../health/grpc_dialogue.ts";
 import { HttpDialogue } from "../../health/http_dialogue.ts";
 import type { CheckOutcome } from "../../health/monitor.ts";
 import { RedisDialogue } from "../../health/redis_dialogue.ts";
 import { TcpDialogue } from "../../health/tcp_dialogue.ts";
-import { withoutStale } from "../../platform/process/environment.ts";
 import type { RunningContext } from "../context.ts";
 import type { ProbeRoute } from "./check_route.ts";
 import { routeTo } from "./probe_route.ts";
 
 interface CheckTarget {
-  readonly context: Pick<RunningContext, "config" | "platform" | "listeners" | "children">;
+  readonly context: Pick<
+    RunningContext,
+    "config" | "platform" | "listeners" | "children" | "logError"
+  >;
   readonly epoch: number;
   /** The worker that is asked. */
   readonly number: number;
@@ -34,18 +35,11 @@ interface CheckRequest {
 
 /** @returns null: the generation cannot be reached yet, or its answer cannot be told from another's */
 export function beginCheck(target: CheckTarget, request: CheckRequest): RunningCheck | null {
-  const { context: { config, platform, listeners, children }, epoch, number: worker } = target;
+  const { context: { config, platform, listeners }, epoch, number: worker } = target;
   const { spec, isLive, onResult } = request;
   const timeoutMs = config.checkTimeoutMs;
   if (spec.kind === "exec") {
-    return new ExecCheck(platform, {
-      command: spec.command,
-      timeoutMs,
-      onResult,
-      directory: config.cwd ?? "/",
-      env: commandEnvironment(target, isLive),
-      onStarted: (pid, onEnd) => children.addHelper(pid, onEnd),
-    });
+    return beginExecCheck(target, { command: spec.command, isLive, onResult });
   }
   const route = routeTo(platform, listeners, { epoch, worker, place: spec.place });
   if (route === null) return null;
@@ -99,20 +93,4 @@ function dialogueFor(
     case "grpc":
       return new GrpcDialogue({ host, service: spec.service });
   }
-}
-
-/** Without BATON_EPOCH, which marks the processes of a generation (children.ts). */
-function commandEnvironment({ context, epoch, number, pid }: CheckTarget, isLive: boolean) {
-  const { config, platform } = context;
-  const given = platform.runtime.env();
-  const env = serverEnvironment(given, [], epoch);
-  delete env["BATON_EPOCH"];
-  delete env["BATON_WORKER"];
-  env["BATON_NAME"] = config.name;
-  env["BATON_CHECK"] = isLive ? "live" : "ready";
-  env["BATON_CHECK_EPOCH"] = String(epoch);
-  env["BATON_CHECK_WORKER"] = String(number);
-  env["BATON_CHECK_PID"] = String(pid ?? "");
-  env["PWD"] = config.cwd ?? "/";
-  return withoutStale(env, given);
 }

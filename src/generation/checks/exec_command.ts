@@ -1,0 +1,83 @@
+/** Starts the command of an exec check: as baton itself, or as the user of the server (--user). */
+import { withoutOptions } from "../../config/env_options.ts";
+import { ExecCheck } from "../../health/exec_check.ts";
+import { serverEnvironment } from "../../handoff/socket_protocols.ts";
+import { withoutStale } from "../../platform/process/environment.ts";
+import { startLauncher } from "../../launcher/start.ts";
+import type { Fd } from "../../platform/fd.ts";
+import { shellPlan } from "../../process/launch_plan.ts";
+import { accountEnvironment } from "../../process/process_settings.ts";
+import type { RunningContext } from "../context.ts";
+
+interface ExecTarget {
+  readonly context: Pick<RunningContext, "config" | "platform" | "children" | "logError">;
+  readonly epoch: number;
+  readonly number: number;
+  readonly pid: number | null;
+}
+
+interface ExecRequest {
+  readonly command: string;
+  readonly isLive: boolean;
+  readonly onResult: ExecCheck["options"]["onResult"];
+}
+
+export function beginExecCheck(target: ExecTarget, request: ExecRequest): ExecCheck {
+  const { config, platform, children } = target.context;
+  const { command, isLive, onResult } = request;
+  return new ExecCheck(platform, {
+    command,
+    timeoutMs: config.checkTimeoutMs,
+    onResult,
+    directory: config.cwd ?? "/",
+    env: commandEnvironment(target, isLive),
+    onStarted: (pid, onEnd) => children.addHelper(pid, onEnd),
+    ...config.user !== null && { start: (stdio) => startAsUser(target, request, stdio) },
+  });
+}
+
+/** As a server is started (--user). */
+function startAsUser(
+  target: ExecTarget,
+  { command, isLive }: ExecRequest,
+  stdio: readonly [Fd, Fd, Fd],
+): number {
+  const { config, platform } = target.context;
+  const directory = config.cwd ?? "/";
+  const context = {
+    config,
+    env: {},
+    directory,
+    pid: platform.runtime.pid,
+    trap: [],
+    fileLimit: null,
+  };
+  const plan = shellPlan(context, command, commandEnvironment(target, isLive));
+  return startLauncher(platform, {
+    plan,
+    stdio,
+    members: [],
+    onPrepared: () => {},
+    onFailed: (_, message) => target.context.logError(`--${isLive ? "live" : "ready"}: ${message}`),
+  }).pid;
+}
+
+/** Without BATON_EPOCH, which marks the processes of a generation (children.ts). */
+function commandEnvironment({ context, epoch, number, pid }: ExecTarget, isLive: boolean) {
+  const { config, platform } = context;
+  const given = platform.runtime.env();
+  const env = serverEnvironment(
+    { ...withoutOptions(given), ...accountEnvironment(config) },
+    [],
+    epoch,
+  );
+  delete env["BATON_EPOCH"];
+  delete env["BATON_WORKER"];
+  env["BATON_NAME"] = config.name;
+  env["BATON_CHECK"] = isLive ? "live" : "ready";
+  env["BATON_CHECK_EPOCH"] = String(epoch);
+  env["BATON_CHECK_WORKER"] = String(number);
+  env["BATON_CHECK_PID"] = String(pid ?? "");
+  env["PWD"] = config.cwd ?? "/";
+  return withoutStale(env, given);
+}
