@@ -40,7 +40,8 @@ function group<T extends Readonly<Record<string, OptionValue<unknown>>>>(
   const named = Object.entries(values).map(([field, value]) => {
     const words = field.replace(/Ms$/, "").replace(/[A-Z]/g, (letter) => `-${letter}`);
     const names = { field, flag: words.toLowerCase(), group: heading };
-    return [field, { reload, ...reload === "restart" && { whyRestart }, ...value, ...names }];
+    const isSettled = (value.reload ?? reload) === "restart";
+    return [field, { reload, ...isSettled && { whyRestart }, ...value, ...names }];
   });
   return Object.fromEntries(named) as {
     readonly [F in keyof T]: T[F] & OptionNames & Pick<Option, "reload">;

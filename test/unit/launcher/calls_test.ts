@@ -40,6 +40,9 @@ const FILTER = ["prctl", "seccomp", "seccomp"];
 const ASK = ["sendmsg", "read"];
 const END = ["close_range", "execve", "execve"];
 
+const ACCOUNT = { uid: 33, gid: 34, groups: [110], text: "user web" };
+const LIMIT = { name: "nofile", resource: 7, soft: 1024, hard: Infinity };
+
 describe("launchCalls()", () => {
   const cases: [string, Partial<LaunchPlan>, Partial<LaunchFacts>, string[]][] = [
     ["only the program, and a shell for a script", {}, {}, END],
@@ -47,6 +50,31 @@ describe("launchCalls()", () => {
     ["the directory", { cwd: "/there" }, {}, ["chdir", ...END]],
     ["not the directory where it is", { cwd: "/here" }, {}, END],
     ["the file limit", { fileLimit: 1024 }, {}, ["prlimit64", ...END]],
+    [
+      "limits, nice value and mask, in the order in which they may need rights",
+      { limits: [LIMIT], nice: 5, umask: 0o27, fileLimit: 1024 },
+      {},
+      ["prlimit64", "setpriority", "umask", ...END],
+    ],
+    [
+      "another user last, and the bond to the parent after that: the kernel would forget it",
+      { account: ACCOUNT, parentDeathSignal: 15, trap: [49] },
+      { isPrivileged: true },
+      [
+        "seccomp",
+        "seccomp",
+        ...FILTER,
+        ...ASK,
+        "close_range",
+        "setgroups",
+        "setresgid",
+        "setresuid",
+        "prctl",
+        "getppid",
+        "execve",
+        "execve",
+      ],
+    ],
     ["a go-ahead, for LISTEN_PID", { members: 1 }, {}, ["read", ...END]],
     [
       "a go-ahead that is sent at once before anything that can fail",
@@ -103,6 +131,31 @@ describe("launchCalls()", () => {
   const [ENOENT, E2BIG, EACCES, EBUSY, EISDIR, EINVAL] = [2, 7, 13, 16, 21, 22];
   const failures: [string, Partial<LaunchPlan>, string, number, number, RegExp][] = [
     ["a directory", { cwd: "/there" }, "chdir", -EACCES, 126, /^Cannot enter .*"\/there": EACCES$/],
+    [
+      "a limit of the user's",
+      { limits: [LIMIT] },
+      "prlimit64",
+      -1,
+      71,
+      /--rlimit nofile: EPERM: only root/,
+    ],
+    ["a nice value", { nice: -5 }, "setpriority", -13, 71, /--nice -5: EACCES: only root/],
+    [
+      "another user",
+      { account: ACCOUNT },
+      "setresuid",
+      -1,
+      71,
+      /as user web: EPERM: baton must run as root/,
+    ],
+    [
+      "its program",
+      { account: ACCOUNT },
+      "execve",
+      -13,
+      126,
+      /"\/bin\/server" as user web: EACCES/,
+    ],
     ["a limit", { fileLimit: 1 }, "prlimit64", -EINVAL, 71, /^Cannot setrlimit RLIMIT_NOFILE: EIN/],
     ["a second filter", { trap: [1] }, "seccomp", -EBUSY, 71, /another seccomp listener is above/],
     [
