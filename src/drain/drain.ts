@@ -13,6 +13,7 @@ import { CheckedConnections } from "./checked_connections.ts";
 import { ConnectionCloser } from "./connection_closer.ts";
 import { type Census, joinCensuses, SocketTable, takeCensus, type Tracks } from "./connections.ts";
 import { ModeQuestions } from "./mode_questions.ts";
+import { EmptyQueues } from "./empty_queues.ts";
 import { lateConnectMs } from "./late_connects.ts";
 import { Pace } from "./pace.ts";
 import { SpreadClose } from "./spread_close.ts";
@@ -20,8 +21,6 @@ import { mayPause } from "./track.ts";
 import { UnixConnections, unixListenersOf } from "./unix/unix_connections.ts";
 import { STOP_PATIENCE_MS } from "./unix/unix_judgement.ts";
 
-/** How often the queue must be found empty: a handshake may be between table and queue. */
-const EMPTY_SAMPLES = 2;
 /** A server that finishes its requests by itself gets this long to do so before its signal. */
 const SETTLE_MS = 1_000;
 
@@ -80,15 +79,13 @@ export class Drain {
   /** Connections in its accept queues at the latest sample: they are owed an answer too. */
   waiting = 0;
   readonly #startedAtMs: number;
-  #halfOpen: Set<string> | null = null;
+  readonly #queues = new EmptyQueues();
   #first: Set<number> | null = null;
   #firstDoneAtMs: number | null = null;
   /** When the table of the latest look had been read: its ages are not older. */
   #readAtMs = -Infinity;
-  #emptySamples = 0;
   /** A connection is between the handshake, the queue and accept(2). */
   #isArriving = false;
-  #queueIsEmpty = false;
   #isDrained = false;
   #hasReportedRefusal = false;
   readonly #connections: CheckedConnections;
@@ -169,7 +166,7 @@ export class Drain {
     }
     this.#count(table);
     this.#askModes(table);
-    if (!this.#queueIsEmpty) this.#queueIsEmpty = this.#checkQueue(table);
+    if (!this.#queueIsEmpty) this.#lookAtQueues(table);
     if (!this.#queueIsEmpty || !this.#isQuiet()) return false;
     if (this.#isDrained || !this.#connections.mayGain(table)) return true;
     if (!this.#connections.check(table)) return true;
@@ -262,16 +259,18 @@ export class Drain {
     return atMs - this.#firstDoneAtMs >= SETTLE_MS;
   }
 
-  #checkQueue(table: SocketTable): boolean {
-    if (this.target.isStop) return true;
-    // Handshakes after the switch belong to other members, so only those of the first samples count.
-    const halfOpen = table.halfOpen();
-    this.#halfOpen = this.#halfOpen?.intersection(halfOpen) ?? halfOpen;
-    const mayCome = table.unix.length > 0 &&
+  get #queueIsEmpty(): boolean {
+    return this.target.isStop || this.#queues.areProved;
+  }
+
+  #lookAtQueues(table: SocketTable): void {
+    const mayConnect = table.unix.length > 0 &&
       this.lastedMs < lateConnectMs(this.parts.runnablePerProcessor());
-    const isEmpty = this.waiting + this.#halfOpen.size === 0 && !this.#isArriving && !mayCome;
-    this.#emptySamples = isEmpty ? this.#emptySamples + 1 : 0;
-    return this.#emptySamples >= EMPTY_SAMPLES;
+    this.#queues.look({
+      waiting: this.waiting,
+      halfOpen: table.halfOpen(),
+      mayCome: this.#isArriving || mayConnect,
+    });
   }
 
   #isQuiet(): boolean {

@@ -4,6 +4,7 @@
  */
 import { busyAmong, SocketTable, takeCensus, Tracks } from "../../drain/connections.ts";
 import { mayPause } from "../../drain/track.ts";
+import { EmptyQueues } from "../../drain/empty_queues.ts";
 import type { Migration } from "../../migration/migration.ts";
 import type { Mover } from "../../migration/mover.ts";
 import type { Timer } from "../../platform/clock.ts";
@@ -17,6 +18,8 @@ import type { WorkerHealth } from "../worker_health.ts";
 import { moveToOthers } from "./worker_moves.ts";
 import type { WorkerParts } from "./worker_parts.ts";
 
+/** Between two looks while more may come out of its queues. */
+const QUEUE_LOOK_MS = 10;
 const LOOK_MS = 100;
 /** For this long a worker that another one replaces may empty its queue: what it does not accept, the other one gets. */
 const QUEUE_MS = 1_000;
@@ -36,7 +39,7 @@ export class WorkerStop {
   readonly #tracks = new Tracks();
   #timer: Timer | null = null;
   #killAtMs = Infinity;
-  #halfOpen: ReadonlySet<string> | null = null;
+  readonly #queues = new EmptyQueues();
   readonly #drainUntilMs: number;
   readonly #queueUntilMs: number;
   #mover: Mover | null = null;
@@ -61,7 +64,8 @@ export class WorkerStop {
     if (mayEnd && this.#mover !== null) return this.#mover.commit();
     const migration = this.#migration;
     if (mayEnd && (isOver || migration === null)) return this.#signal();
-    this.#timer = clock.after(LOOK_MS, () => this.#look());
+    const pauseMs = this.#queues.areProved ? LOOK_MS : QUEUE_LOOK_MS;
+    this.#timer = clock.after(pauseMs, () => this.#look());
     if (mayEnd && migration !== null) this.#move(migration);
   }
 
@@ -132,22 +136,26 @@ export class WorkerStop {
     const { platform, listeners, config } = worker.context;
     const table = new SocketTable(platform, listeners);
     this.#tracks.note(table.sockets, platform.clock.now());
-    const halfOpen = table.halfOpen();
-    this.#halfOpen = this.#halfOpen === null ? halfOpen : this.#halfOpen.intersection(halfOpen);
-    if (this.#halfOpen.size > 0) return false;
-    const { epoch, number } = worker;
-    const waiting = listeners.groups.flatMap((group) =>
-      group.membersOf(epoch, number).filter((member) => !group.isReceiving(member)).map((member) =>
-        isDatagram(group) ? unreadDatagrams(member.inode) : table.backlogOf(member.inode)
-      )
-    );
-    if (waiting.some((count) => count > 0)) return platform.clock.now() >= this.#queueUntilMs;
+    this.#lookAtQueues(table);
+    // One that accepts nothing does not answer either.
+    if (!this.#queues.areProved) return platform.clock.now() >= this.#queueUntilMs;
     // From then on the mover decides.
     if (this.#migration !== null) return this.#mover === null;
     if (policy.drainStyle === "signal") return true;
     const pids = worker.server.processes();
     if (busyAmong(pids, table, config.quietMs).size > 0) return false;
     return takeCensus(table.openBy(pids), config.quietMs, this.#tracks).blocking.size === 0;
+  }
+
+  #lookAtQueues(table: SocketTable): void {
+    const { epoch, number, context: { listeners } } = this.options.worker;
+    const waiting = listeners.groups.flatMap((group) =>
+      group.membersOf(epoch, number).filter((member) => !group.isReceiving(member)).map((member) =>
+        isDatagram(group) ? unreadDatagrams(member.inode) : table.backlogOf(member.inode)
+      )
+    );
+    const sum = waiting.reduce((total, count) => total + count, 0);
+    this.#queues.look({ waiting: sum, halfOpen: table.halfOpen() });
   }
 
   close(): void {
