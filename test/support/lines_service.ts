@@ -130,7 +130,7 @@ export class LinesService implements AsyncDisposable {
     const { lost, answered } = await this.clients.stop();
     const others = lost.filter(({ port }) => !this.#inHands.has(port));
     const text = `${lost.length} lost, ${answered} answered; killed ${this.#killed.join("; ")}\n`;
-    assert.deepEqual(others, [], text + this.baton.stderr);
+    assert.deepEqual(others, [], text + (this.batons?.log ?? this.baton.stderr));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

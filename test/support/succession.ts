@@ -25,6 +25,11 @@ export class Succession implements AsyncDisposable {
     return baton;
   }
 
+  /** The log of all of them. */
+  get log(): string {
+    return this.#all.map(({ pid, stderr }) => `baton ${pid}:\n${stderr}`).join("\n");
+  }
+
   /** Processes that are still there, as command lines. */
   get left(): string[] {
     return this.#seen.alive.map((pid) => commandLine(pid).join(" "));
