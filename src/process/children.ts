@@ -50,15 +50,24 @@ export class Children {
     this.#leaders.set(leader.pid, leader);
   }
 
-  /** Adds a leader that is not a child: its exit is reported, but not how. @throws {SystemCallError} ESRCH */
+  /** Adds a leader that is alive, and not a child: its exit is reported once it is watched. */
   addForeign(leader: Leader): void {
     this.#foreign.add(leader);
     this.#leaders.set(leader.pid, leader);
+  }
+
+  /** Its exit is reported, but not how. @throws {SystemCallError} ESRCH */
+  watchForeign(leader: Leader): void {
     this.#foreignExits.watch(leader.pid, () => {
       this.#leaders.delete(leader.pid);
       leader.onLeaderExit({ kind: "unknown" });
       this.followForeignRest(leader);
     });
+  }
+
+  /** It has exited while no baton was there to see it. */
+  leaveForeign(leader: Leader): void {
+    if (this.#leaders.get(leader.pid) === leader) this.#leaders.delete(leader.pid);
   }
 
   followForeignRest(leader: Leader): void {

@@ -139,13 +139,20 @@ export class ServerProcess implements Leader {
     if (exitStatus !== null) this.#followRemaining();
     for (const { target, read, inHand } of outputs) this.output.resume(target, read, inHand);
     if (filter !== null) this.#listenTo(filter);
-    if (exitStatus === null && !isForeign) this.children.add(this);
+    if (exitStatus !== null) return;
+    if (!isForeign) this.children.add(this);
+    // From now on its processes are asked for: a drain that finds none takes all its connections for somebody else's.
+    else if (this.#isThere) this.children.addForeign(this);
+  }
+
+  get #isThere(): boolean {
+    return processStat(this.pid)?.startTime === this.startTime;
   }
 
   /** Finds out what has become of a process that is not a child, and follows it. */
   catchUp(): void {
-    const isAlive = processStat(this.pid)?.startTime === this.startTime;
-    if (this.exitStatus === null && isAlive) return this.children.addForeign(this);
+    if (this.exitStatus === null && this.#isThere) return this.children.watchForeign(this);
+    this.children.leaveForeign(this);
     if (this.exitStatus === null) this.onLeaderExit({ kind: "unknown" });
     this.children.followForeignRest(this);
     this.#checkRemaining();
