@@ -126,9 +126,12 @@ export class LinesService implements AsyncDisposable {
     }, { what: `${count} workers serve\n${this.baton.stderr}` });
   }
 
-  async assertLostOnly(): Promise<void> {
+  /** @param orUnaccepted or clients that no worker had accepted */
+  async assertLostOnly({ orUnaccepted = false } = {}): Promise<void> {
     const { lost, answered } = await this.clients.stop();
-    const others = lost.filter(({ port }) => !this.#inHands.has(port));
+    const others = lost.filter(({ port, pid }) =>
+      !this.#inHands.has(port) && !(orUnaccepted && pid === null)
+    );
     const text = `${lost.length} lost, ${answered} answered; killed ${this.#killed.join("; ")}\n`;
     assert.deepEqual(others, [], text + (this.batons?.log ?? this.baton.stderr));
   }

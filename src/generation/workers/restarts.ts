@@ -82,6 +82,11 @@ export class Restarts {
     this.serveQueues(worker, onEmpty);
   }
 
+  /** It has served, and is asked to end: whatever happens to it from now on is no crash of the earlier row. */
+  beginRow(number: number): void {
+    this.#exits.delete(number);
+  }
+
   /** It has exited more than once in a row: when it serves is unknown. */
   isCrashing(number: number): boolean {
     return (this.#exits.get(number) ?? 0) > 1;

@@ -203,6 +203,7 @@ export class Workers implements ServerTree, WorkerHost {
     this.#restarts.forget(number);
     context.log(`${this.nameOf(worker)} drains`);
     const isReplaced = number < this.size;
+    if (!isReplaced && worker.state === "serving") this.#restarts.beginRow(number);
     worker.stop = new WorkerStop({ worker: parts, health, policy, facts, isReplaced });
     worker.stop.begin();
   }
