@@ -3,7 +3,7 @@
  *
  * With TLS 1.3 a server sends tickets when the client has finished the handshake (RFC 8446, 4.6.1), and the client's first
  * request comes with that end, before them. What the server has sent last is then no answer, and the first answer may take
- * its time. From outside that is told from a first answer neither by order nor by size; so what looks like such a beginning
+ * its time. From outside, neither order nor size tells it from a first answer; so what looks like such a beginning
  * has no known order. A connection of the same port that was answered after less than a handshake shows that there is no
  * TLS at that port.
  */

@@ -110,6 +110,6 @@ function onlyService(
   }
   throw new UserError(`Cannot tell which service is meant: ${candidates.join(", ")} are running`, {
     status: EXIT_USAGE,
-    remedy: `Give a name: baton status ${only}`,
+    remedy: `Give its name after the command, as in: baton status ${only}`,
   });
 }
