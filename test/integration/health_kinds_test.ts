@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
+import { inspect } from "node:util";
 import type { CheckView, GenerationView } from "../../src/report/snapshot.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
@@ -299,7 +300,8 @@ async function refuses(baton: Baton, { what, says }: Broken): Promise<void> {
     const check = found?.checks.find(({ role }) => role === "ready");
     if (found?.state !== "probing" || check === undefined || found.pid === null) return null;
     const text = result(check);
-    return text !== null && says.test(text) ? { text, check, pid: found.pid } : null;
+    if (text === null || !says.test(text)) throw new Error(`it says ${text}: ${inspect(check)}`);
+    return { text, check, pid: found.pid };
   }, { what: `the one that ${what} is found out: ${says}\n${baton.stderr.slice(-2000)}` });
   assert.equal(seen.check.healthy, false);
   assert.equal(seen.check.successes, 0);
