@@ -82,9 +82,10 @@ export class Restarts {
     this.serveQueues(worker, onEmpty);
   }
 
-  /** It has served, and is asked to end: whatever happens to it from now on is no crash of the earlier row. */
-  beginRow(number: number): void {
-    this.#exits.delete(number);
+  /** It is asked to end. If it serves and is no longer wanted, nothing that happens from now on is a crash in a row. */
+  leave({ number, state }: Worker, isReplaced: boolean): void {
+    this.forget(number);
+    if (!isReplaced && state === "serving") this.#exits.delete(number);
   }
 
   /** It has exited more than once in a row: when it serves is unknown. */

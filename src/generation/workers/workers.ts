@@ -200,10 +200,9 @@ export class Workers implements ServerTree, WorkerHost {
   #stop(worker: Worker): void {
     const { parts, health, number } = worker;
     const { generation: { stopping: { policy }, context }, options: { facts } } = this;
-    this.#restarts.forget(number);
-    context.log(`${this.nameOf(worker)} drains`);
     const isReplaced = number < this.size;
-    if (!isReplaced && worker.state === "serving") this.#restarts.beginRow(number);
+    this.#restarts.leave(worker, isReplaced);
+    context.log(`${this.nameOf(worker)} drains`);
     worker.stop = new WorkerStop({ worker: parts, health, policy, facts, isReplaced });
     worker.stop.begin();
   }
