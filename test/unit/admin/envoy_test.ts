@@ -36,7 +36,10 @@ function appOf(at: World, more: Partial<AdminParts> = {}) {
     events: null,
     supervisor: {
       summary: () => ({
-        ...{ name: "web", version: "1.2.3", epoch: at.epochs.at(-1) ?? null, startedAt },
+        name: "web",
+        version: "1.2.3",
+        epoch: at.epochs.at(-1) ?? null,
+        startedAt,
         generations: at.epochs.map((epoch) => ({
           epoch,
           startedAt: new Date(STARTED + 60_000).toISOString(),
