@@ -84,7 +84,7 @@ describe("the page in Chromium", () => {
       await giveToken(page, "not-the-token-of-this-service");
       await says(page, "#token-why", /token/);
       await giveToken(page, TOKEN);
-      await says(page, "#outcome", /^Reload done \(generation 1\)/);
+      await says(page, "#outcome", /^Reloaded \(generation 1\)/);
       await says(page, "#state", /^generation 1 serves$/);
       await says(page, "#lanes", /Generation 1[^]*Generation 0/);
       await says(page, "#reload-result", /^ok$/);

@@ -2,6 +2,7 @@
 import type { Access } from "./built_page.ts";
 import { byId, setAttribute, setText, show } from "./dom.ts";
 import { noAnswer, type Outcome, outcomeOf, type Request } from "./outcomes.ts";
+import { counted } from "./texts.ts";
 import { TokenDialog } from "./token_dialog.ts";
 import type { SummaryReply } from "../replies.ts";
 
@@ -33,20 +34,23 @@ export class Actions {
     this.#on("reload", () => {
       const canary = numberIn("canary");
       if (canary === undefined) return null;
-      return { what: "Reload", path: canary === null ? "reload" : `reload?canary=${canary}` };
+      const path = canary === null ? "reload" : `reload?canary=${canary}`;
+      return { what: "Reload", done: "Reloaded", path };
     });
-    this.#on("promote", () => ({ what: "Promotion", path: "promote" }));
-    this.#on("rollback", () => ({ what: "Roll-back", path: "rollback" }));
+    this.#on("promote", () => ({ what: "Promotion", done: "Promoted", path: "promote" }));
+    this.#on("rollback", () => ({ what: "Roll-back", done: "Rolled back", path: "rollback" }));
     this.#on("set-share", () => {
       const percent = numberIn("share") ?? null;
-      return percent === null
-        ? null
-        : { what: `Share of ${percent} %`, path: `canary?percent=${percent}` };
+      if (percent === null) return null;
+      const done = `The share is ${percent} %`;
+      return { what: `Share of ${percent} %`, done, path: `canary?percent=${percent}` };
     });
     this.#on("scale", () => {
       const count = numberIn("workers") ?? null;
       this.#hasTyped = false;
-      return count === null ? null : { what: `Scale to ${count}`, path: `scale?workers=${count}` };
+      if (count === null) return null;
+      const done = `${counted(count, "worker")} from now on`;
+      return { what: `Scale to ${count}`, done, path: `scale?workers=${count}` };
     });
     this.#workers.addEventListener("input", () => this.#hasTyped = true);
     const dialog = byId("stop-dialog", HTMLDialogElement);
@@ -54,7 +58,7 @@ export class Actions {
     byId("stop-cancel", HTMLButtonElement).addEventListener("click", () => dialog.close());
     this.#on("stop-confirm", () => {
       dialog.close();
-      return { what: "Stop", path: "stop" };
+      return { what: "Stop", done: "The stop has begun", path: "stop" };
     });
   }
 

@@ -4,8 +4,10 @@ import { formatDuration } from "../../config/values/duration.ts";
 export interface Request {
   /** Below /v1/, with its query. */
   readonly path: string;
-  /** What it is called in an answer: "Reload". */
+  /** What it is called when it has failed: "Reload". */
   readonly what: string;
+  /** What is said when it is done: "Reloaded". */
+  readonly done: string;
 }
 
 export interface Outcome {
@@ -17,7 +19,7 @@ const UNAUTHORIZED = 401;
 const FORBIDDEN = 403;
 
 /** @param body parsed JSON, or text, or null */
-export function outcomeOf({ what }: Request, status: number, body: unknown): Outcome {
+export function outcomeOf({ what, done }: Request, status: number, body: unknown): Outcome {
   const reason = textIn(body, "reason") ?? textIn(body, "error");
   if (status === UNAUTHORIZED) {
     return { kind: "token", text: reason ?? "This token is not the right one" };
@@ -33,7 +35,7 @@ export function outcomeOf({ what }: Request, status: number, body: unknown): Out
   }
   const isOnTrial = (field(body, "trial") ?? null) !== null;
   const next = isOnTrial ? ": it is on trial, promote it or roll it back" : "";
-  return { kind: "ok", text: `${what} done${detailIn(body)}${next}` };
+  return { kind: "ok", text: `${done}${detailIn(body)}${next}` };
 }
 
 /** @param error why there was no answer */

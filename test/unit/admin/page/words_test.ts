@@ -200,22 +200,22 @@ describe("a reload", () => {
 });
 
 describe("an answer", () => {
-  const request = { path: "reload", what: "Reload" };
+  const request = { path: "reload", what: "Reload", done: "Reloaded" };
   const table: readonly [number, unknown, string, string][] = [
     [
       200,
       { result: "ok", epoch: 2, durationMs: 1_200 },
       "ok",
-      "Reload done (generation 2) in 1.2s",
+      "Reloaded (generation 2) in 1.2s",
     ],
     [
       200,
       { result: "ok", epoch: 2, trial: {} },
       "ok",
-      "Reload done (generation 2): it is on trial, promote it or roll it back",
+      "Reloaded (generation 2): it is on trial, promote it or roll it back",
     ],
-    [200, { result: "ok", epoch: 2, trial: null }, "ok", "Reload done (generation 2)"],
-    [202, { stopping: true }, "ok", "Reload done"],
+    [200, { result: "ok", epoch: 2, trial: null }, "ok", "Reloaded (generation 2)"],
+    [202, { stopping: true }, "ok", "Reloaded"],
     [502, { result: "failed", reason: "exit status 1" }, "failed", "Reload failed: exit status 1"],
     [409, { result: "refused", reason: "a stop" }, "failed", "Reload refused: a stop"],
     [500, null, "failed", "Reload failed: status 500"],
