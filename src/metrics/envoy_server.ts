@@ -2,7 +2,6 @@
  * What Envoy has an equal of, by Envoy's names, so that what looks at an Envoy can look at baton:
  * https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/observability/statistics. Pure.
  */
-import type { ProbeReport } from "../report/snapshot.ts";
 import type { Summary } from "../report/summary.ts";
 import type { OwnUsage } from "../platform/own_usage.ts";
 import type { Family } from "./family.ts";
@@ -25,12 +24,12 @@ interface ServerFacts {
 
 export function serverFacts(
   { epoch, generations, workers }: Pick<Summary, "epoch" | "generations" | "workers">,
-  probes: ProbeReport,
+  state: State,
   usage: OwnUsage,
 ): ServerFacts {
   const parents = generations.filter((one) => epoch !== null && one.epoch < epoch);
   return {
-    state: stateOf(probes),
+    state,
     uptimeSeconds: usage.uptimeSeconds,
     epoch,
     workers: workers.wanted,
@@ -38,11 +37,6 @@ export function serverFacts(
     totalConnections: totalOf(generations),
     residentBytes: usage.residentBytes,
   };
-}
-
-function stateOf({ started, ready }: ProbeReport): State {
-  if (ready) return "LIVE";
-  return started ? "DRAINING" : "INITIALIZING";
 }
 
 function totalOf(generations: Summary["generations"]): number {

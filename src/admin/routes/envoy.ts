@@ -8,6 +8,7 @@
 import * as v from "valibot";
 import type { AdminParts } from "../admin_parts.ts";
 import type { CounterBase } from "../counter_base.ts";
+import { envoyState } from "./envoy_state.ts";
 import type { Routes } from "./routes.ts";
 
 const OK = "OK\n";
@@ -78,7 +79,7 @@ export function mountEnvoy(routes: Routes, parts: AdminParts, counterBase: Count
       503: { what: "PRE_INITIALIZING, INITIALIZING or DRAINING", schema: null },
     },
   }, (_, context) => {
-    const state = stateOf(parts);
+    const state = envoyState(parts);
     return context.text(`${state}\n`, state === "LIVE" ? 200 : 503);
   });
 
@@ -120,15 +121,6 @@ export function mountEnvoy(routes: Routes, parts: AdminParts, counterBase: Count
   });
 }
 
-type State = "PRE_INITIALIZING" | "INITIALIZING" | "LIVE" | "DRAINING";
-
-/** Envoy's words for the state of the service, whatever its generations do. */
-function stateOf({ supervisor, pod }: Pick<AdminParts, "supervisor" | "pod">): State {
-  if (pod.isDraining) return "DRAINING";
-  if (pod.probes().ready) return "LIVE";
-  return supervisor.summary().generations.length === 0 ? "PRE_INITIALIZING" : "INITIALIZING";
-}
-
 function serverInfo(parts: AdminParts): v.InferOutput<typeof SERVER_INFO> {
   const { version, name, epoch, startedAt, generations } = parts.supervisor.summary();
   const { nowMs, hotRestartVersion, drainTimeMs, parentShutdownTimeMs } = parts.facts;
@@ -136,7 +128,7 @@ function serverInfo(parts: AdminParts): v.InferOutput<typeof SERVER_INFO> {
   const current = generations.find((each) => each.epoch === epoch);
   return {
     version,
-    state: stateOf(parts),
+    state: envoyState(parts),
     uptime_current_epoch: since(current?.startedAt ?? startedAt),
     uptime_all_epochs: since(startedAt),
     hot_restart_version: hotRestartVersion,

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import type { TextForm } from "../../metrics/exposition.ts";
 import type { AdminParts } from "../admin_parts.ts";
 import type { CounterBase } from "../counter_base.ts";
+import { envoyState } from "./envoy_state.ts";
 import type { Routes } from "./routes.ts";
 
 const maybe = v.exactOptional;
@@ -80,11 +81,11 @@ async function families({ supervisor, registry }: AdminParts) {
   return familiesOf({ samples: registry.read(), summary, usage: ownUsage(summary.pid) });
 }
 
-async function serverFamilies({ supervisor, pod }: AdminParts) {
+async function serverFamilies(parts: AdminParts) {
   const { serverFacts, serverFamilies } = await import("../../metrics/envoy_server.ts");
   const { ownUsage } = await import("../../platform/own_usage.ts");
-  const summary = supervisor.summary();
-  return serverFamilies(serverFacts(summary, pod.probes(), ownUsage(summary.pid)));
+  const summary = parts.supervisor.summary();
+  return serverFamilies(serverFacts(summary, envoyState(parts), ownUsage(summary.pid)));
 }
 
 function plain(text: string, status: number): Response {

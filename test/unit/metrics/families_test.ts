@@ -151,7 +151,7 @@ const STATS: readonly Family[] = [
   },
   ...serverFamilies(serverFacts(
     summary([1, "draining", 3], [2, "serving", 0]),
-    { started: true, ready: true, live: true, why: "" },
+    "LIVE",
     USAGE,
   )),
 ];
