@@ -18,6 +18,7 @@ import { defaultText, type Option, OPTION_GROUPS, OPTIONS } from "../src/config/
 import { PRESETS } from "../src/config/presets.ts";
 import { EVENT_FIELDS, EVENTS } from "../src/events/event_table.ts";
 import { EXCLUSIVE_RULES } from "../src/config/servers/exclusive_rules.ts";
+import { configSchema } from "../src/config/schema.ts";
 import { formatDuration } from "../src/config/values/duration.ts";
 import { SERIES } from "../src/stats/series.ts";
 
@@ -31,6 +32,9 @@ export const PAGES = [
   "events.md",
   "stats.md",
 ] as const;
+
+/** For editors. */
+export const SCHEMA = "baton.schema.json";
 
 /** The name in a comment -> the text after it. */
 const BLOCKS: Readonly<Record<string, () => string>> = {
@@ -79,7 +83,7 @@ function code(text: string): string {
 function optionsOfRun(): string {
   return OPTION_GROUPS.map((group) => {
     const rows = OPTIONS.filter((option) => option.group === group).map(optionRow);
-    return `### ${group}\n\n${table(["Option", "Default", "Meaning"], rows)}`;
+    return `### ${group}\n\n${table(["Option", "Default", "At a reload", "Meaning"], rows)}`;
   }).join("\n\n");
 }
 
@@ -90,6 +94,7 @@ function optionRow(option: Option): string[] {
   return [
     `${code(`--${flag}`)}${value}`,
     shown === null ? "none" : code(shown),
+    option.reload,
     limits === undefined ? help : `${help} ${limits}`,
   ];
 }
@@ -181,7 +186,13 @@ function eventFields(): string {
   );
 }
 
+/** @returns the file docs/baton.schema.json */
+export function schemaFile(): string {
+  return `${JSON.stringify(configSchema(), null, 2)}\n`;
+}
+
 if (import.meta.main) {
+  writeFileSync(pagePath(SCHEMA), schemaFile());
   for (const page of PAGES) {
     const path = pagePath(page);
     const before = readFileSync(path, "utf8");

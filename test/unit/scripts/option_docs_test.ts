@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { fillPage, pagePath, PAGES } from "../../../scripts/generate_option_docs.ts";
+import {
+  fillPage,
+  pagePath,
+  PAGES,
+  SCHEMA,
+  schemaFile,
+} from "../../../scripts/generate_option_docs.ts";
 import { EXIT_STATUSES } from "../../../scripts/exit_statuses.ts";
 import { OPTIONS } from "../../../src/config/options.ts";
 import { PRESETS } from "../../../src/config/presets.ts";
@@ -19,6 +25,8 @@ describe("generated tables in docs/", () => {
       assert.equal(read(page), fillPage(read(page)), REMEDY);
     });
   }
+
+  it(`${SCHEMA} is up to date`, () => assert.equal(read(SCHEMA), schemaFile(), REMEDY));
 
   it("name every option with its key's flag, every preset and every status", () => {
     for (const { flag } of OPTIONS) assert.ok(read("options.md").includes(`| \`--${flag}\``), flag);
