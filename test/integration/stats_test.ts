@@ -78,7 +78,7 @@ async function statsOf(baton: Baton): Promise<Record<string, number>> {
   return Object.fromEntries(series.map((sample) => [seriesText(sample), sample.value]));
 }
 
-const RELOADS = repeats({ full: 10, quick: 3 });
+const RELOADS = repeats({ full: 10, quick: 2 });
 const UPGRADES = repeats({ full: 5, quick: 1 });
 const IN_PLACE = repeats({ full: 2, quick: 1 });
 const KILLS = repeats({ full: 2, quick: 1 });
