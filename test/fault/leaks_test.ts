@@ -141,7 +141,13 @@ test(`${RELOADS} reloads leave baton as it was`, {
       assert.ok(now[what] <= warm[what], `${now[what]} ${what}, ${warm[what]} after the warm-up`);
     }
     assert.equal(now.processes, 1);
-    assert.deepEqual(now.files, ["web.lock", "web.notify.N", "web.sock"]);
+    assert.deepEqual(now.files, [
+      "web.events",
+      "web.lock",
+      "web.notify.N",
+      "web.sock",
+      "web.stats",
+    ]);
     return true;
   }, { what: "everything is as after the warm-up" });
   assert.ok(
