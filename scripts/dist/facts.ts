@@ -4,6 +4,9 @@ import { VERSION } from "../../src/cli/console/version.ts";
 import { run } from "./files.ts";
 import { packageId, type SbomFacts } from "./sbom.ts";
 
+/** Between the licenses. */
+const SEPARATOR = `\n\n${"-".repeat(72)}\n\n`;
+
 export const ROOT = new URL("../../", import.meta.url).pathname;
 
 /** What `scripts/build.ts` writes: the packages of which code is in the program, by name@version. */
@@ -68,25 +71,33 @@ function installedFolder(key: string): Promise<string> {
   return Deno.stat(full).then(() => full, () => folderOf(id));
 }
 
-/** The licenses of everything that is in the program besides baton's own code. */
+/** The licenses of everything that is in the program besides baton's own code: each text once. */
 export async function thirdPartyLicenses(facts: SbomFacts): Promise<string> {
   const keys = Object.keys(facts.packages);
-  const parts = [];
+  const byText = new Map<string, string[]>();
   for (const id of [...facts.bundled].sort()) {
-    if (id.startsWith("bun@") || id.startsWith("@oven/")) continue;
-    const folder = await installedFolder(keys.find((key) => packageId(key) === id) ?? id);
-    let text: string | null = null;
-    for (const name of ["LICENSE", "LICENSE.md", "LICENSE.txt", "license", "LICENCE"]) {
-      text ??= await readText(join(folder, name));
-    }
-    parts.push(`${id}\n\n${text ?? `License: ${facts.licenses.get(id) ?? "see its package"}\n`}`);
+    const text = id.startsWith("bun@")
+      ? await runtimeLicense()
+      : await licenseIn(await installedFolder(keys.find((key) => packageId(key) === id) ?? id));
+    const said = text ?? `License: ${facts.licenses.get(id) ?? "see the package"}`;
+    byText.set(said, [...byText.get(said) ?? [], id]);
   }
-  const bun = await readText(
-    join(ROOT, "node_modules", "bun-types", "docs", "project", "license.mdx"),
-  );
-  if (bun === null) throw new Error("Cannot find Bun's license in node_modules/bun-types/docs");
-  const runtime = [...facts.bundled].find((id) => id.startsWith("bun@")) ?? "bun";
-  const ofBun = bun.replace(/^---\n[^]*?\n---\n/, "").trim();
-  return ["The program holds, besides baton:", `${runtime}, the runtime\n\n${ofBun}`, ...parts]
-    .map((part) => part.trim()).join(`\n\n${"-".repeat(72)}\n\n`) + "\n";
+  const parts = [...byText].map(([text, ids]) => `${ids.join("\n")}\n\n${text}`);
+  return `${["The program holds, besides baton:", ...parts].join(SEPARATOR)}\n`;
+}
+
+async function licenseIn(folder: string): Promise<string | null> {
+  for (const name of ["LICENSE", "LICENSE.md", "LICENSE.txt", "license", "LICENCE"]) {
+    const text = await readText(join(folder, name));
+    if (text !== null) return text.trimEnd();
+  }
+  return null;
+}
+
+/** Its package has none; its documentation has, with those of the libraries in it. */
+async function runtimeLicense(): Promise<string> {
+  const path = join(ROOT, "node_modules", "bun-types", "docs", "project", "license.mdx");
+  const text = await readText(path);
+  if (text === null) throw new Error(`Cannot read Bun's license in ${path}`);
+  return text.replace(/^---\n[^]*?\n---\n/, "").trim();
 }

@@ -99,7 +99,8 @@ async function useBaton(shell: Shell, ...baton: string[]): Promise<void> {
     fixture("node_http.js"),
   );
   await waitUntil(() => accepts(port), { what: "the first generation serves" });
-  const answer = () => fetch(`http://127.0.0.1:${port}/`).then((response) => response.text());
+  const answer = () =>
+    fetch(`http://127.0.0.1:${port}/`, { keepalive: false }).then((response) => response.text());
   const first = await answer();
   assert.match(await shell.succeeds(...baton, "reload", "web"), /^generation 1 serves after/m);
   const second = await answer();
@@ -214,7 +215,8 @@ describe("make dist", { skip: SKIP }, () => {
       skip: which("lintian") === null && "no lintian",
     }, async () => {
       using shell = new Shell();
-      assert.equal(await shell.succeeds("lintian", "--fail-on", "warning", file(/\.deb$/)), "");
+      const said = await shell.succeeds("lintian", "--fail-on", "warning", file(/\.deb$/));
+      assert.doesNotMatch(said, /^[EW]: /m);
     });
   });
 });

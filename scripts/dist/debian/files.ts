@@ -57,6 +57,9 @@ export function changelog({ version, date }: DebianFacts): string {
   ].join("\n");
 }
 
+/** Debian has that text itself, and wants it to be named only. */
+const APACHE_2 = /[^\n]*Apache License\s+Version 2\.0, January 2004[^]*?(?=\n\n-{72}\n|$)/g;
+
 /** @param others licenses of what is in the program besides */
 export function copyright(license: string, others: string): string {
   const [, holder = ""] = /^Copyright \(c\) (.+)$/m.exec(license) ?? [];
@@ -68,7 +71,7 @@ export function copyright(license: string, others: string): string {
     "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/",
     "Upstream-Name: baton",
     "Comment:",
-    indented(others),
+    indented(others.replaceAll(APACHE_2, "See /usr/share/common-licenses/Apache-2.0.")),
     "",
     "Files: *",
     `Copyright: ${holder}`,

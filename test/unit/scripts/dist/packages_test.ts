@@ -88,6 +88,14 @@ describe("the Debian package", () => {
     assert.match(text, /\nLicense: Expat\n Permission is hereby granted/);
     assert.doesNotMatch(text.slice(text.indexOf("License: Expat")), /\n\n[^$]/);
   });
+
+  it("names the Apache license, which Debian has itself", () => {
+    const line = "-".repeat(72);
+    const apache = "  Apache License\n  Version 2.0, January 2004\n\n  1. Text\n\n  2. Text";
+    const text = copyright("Permission is hereby", `a@1\n\n${apache}\n\n${line}\n\nb@1\n\nMIT\n`);
+    assert.match(text, / a@1\n \.\n See .*\/Apache-2\.0\.\n \.\n -+\n \.\n b@1\n \.\n MIT\n/);
+    assert.doesNotMatch(text, /1\. Text|2\. Text/);
+  });
 });
 
 describe("baton@.service", () => {
