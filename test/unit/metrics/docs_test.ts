@@ -14,6 +14,9 @@ import { REPOSITORY } from "../../support/programs.ts";
 const SUMMARY = {
   startedAt: "1970-01-01T00:00:00Z",
   version: "1",
+  epoch: 0,
+  incarnation: 0,
+  lookAgeMs: 1,
   lastReload: { result: "ok", durationMs: 1 },
   workers: { wanted: 1 },
   generations: [{
