@@ -3,6 +3,7 @@
  *
  *   deno run -A scripts/build.ts [--target bun-linux-arm64 ...]
  */
+import { builtinModules } from "node:module";
 import * as esbuild from "esbuild";
 import { VERSION } from "../src/cli/console/version.ts";
 import { ownEnvironment } from "./binary/own_environment.ts";
@@ -65,15 +66,28 @@ const OPTIONS = {
   platform: "node",
   target: "esnext",
   external: ["bun:ffi", "node:*"],
+  // As packages write them: Deno wants them by their whole names.
+  alias: Object.fromEntries(
+    builtinModules.filter((name) => !/^_|:/.test(name)).map((name) => [name, `node:${name}`]),
+  ),
   plugins: [STD, PAGE],
   legalComments: "none",
   logLevel: "warning",
 } satisfies esbuild.BuildOptions;
 
+/** Packages in CommonJS call it: Bun has it in every module, Deno has not. */
+const REQUIRE = 'import { createRequire } from "node:module"; ' +
+  "const require = createRequire(import.meta.url);";
+
 /** For Bun from a file, and Deno. @returns the paths of what is in it */
-async function bundle(entry: string, outfile: string): Promise<readonly string[]> {
+async function bundle(
+  entry: string,
+  outfile: string,
+  options: esbuild.BuildOptions = {},
+): Promise<readonly string[]> {
   const { metafile } = await esbuild.build({
     ...OPTIONS,
+    ...options,
     entryPoints: [entry],
     outfile,
     metafile: true,
@@ -179,7 +193,7 @@ if (manifest.version !== VERSION) {
 const inputs = await bundle("src/main_bun.ts", "dist/baton.bun.js");
 const packages = await bundledPackages(inputs);
 await Deno.writeTextFile(`${ROOT}dist/bundled.json`, `${JSON.stringify(packages, null, 2)}\n`);
-await bundle("src/main_deno.ts", "dist/baton.deno.js");
+await bundle("src/main_deno.ts", "dist/baton.deno.js", { banner: { js: REQUIRE } });
 await split("src/main_bun.ts", PARTS);
 await esbuild.stop();
 const at = Deno.args.indexOf("--target");

@@ -92,7 +92,7 @@ describe("--otlp", () => {
       ...server(port),
       flags: ["--otlp", await collector.listen(), "--otlp-interval", INTERVAL],
     });
-    const load = await inFlight(baton, port, 1_500);
+    const load = await inFlight(baton, port, 500);
     assert.equal((await baton.reload()).result, "ok");
     const tally = await load.stop();
     assert.equal(tally.lost, 0, formatTally(tally));
