@@ -18,6 +18,8 @@ interface WebhookOptions {
   readonly url: string;
   /** The present one, read at each use; null: it is not signed. */
   readonly secret: () => string | null;
+  /** PEM of the authorities that count, read at each use; null: those of the runtime. Only for https. */
+  readonly certificates: () => string | null;
   readonly clock: Clock;
   readonly version: string;
 }
@@ -39,15 +41,18 @@ export class Webhook implements Receiver {
   }
 
   async #send(record: EventRecord, signal: AbortSignal): Promise<Outcome> {
-    const { url, clock, version, secret } = this.options;
-    const { host } = new URL(url);
+    const { url, clock, version, secret, certificates } = this.options;
+    const { host, protocol } = new URL(url);
     const body = JSON.stringify(record);
     const id = `${record.name}-${record.id}`;
     const timestamp = String(Math.floor(clock.wallMs() / MS_PER_SECOND));
     try {
       const key = secret();
       const signature = key === null ? null : await signatureOf(key, `${id}.${timestamp}.${body}`);
+      const ca = protocol === "https:" ? certificates() : null;
       const response = await fetch(url, {
+        // Bun's; Deno has the variable DENO_TLS_CA_STORE.
+        ...ca !== null && { tls: { ca } },
         method: "POST",
         body,
         signal,
@@ -64,7 +69,7 @@ export class Webhook implements Receiver {
       await response.body?.cancel();
       return outcomeOf(host, response.status, response.headers.get("retry-after"));
     } catch (error) {
-      const why = signal.aborted ? errorText(signal.reason) : withoutAddress(errorText(error), url);
+      const why = signal.aborted ? errorText(signal.reason) : withoutAddress(causeOf(error), url);
       return { kind: "retry", why: `${host}: ${why}` };
     }
   }
@@ -79,6 +84,11 @@ export function outcomeOf(host: string, status: number, retryAfter: string | nul
   }
   const seconds = /^\d{1,4}$/.test(retryAfter ?? "") ? Number(retryAfter) : 0;
   return { kind: "retry", why, afterMs: seconds * MS_PER_SECOND };
+}
+
+/** Where the message itself says "fetch failed" only. */
+function causeOf(error: unknown): string {
+  return errorText(error instanceof Error && error.cause !== undefined ? error.cause : error);
 }
 
 /** The messages of some runtimes hold it. */

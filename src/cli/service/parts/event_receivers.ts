@@ -1,6 +1,7 @@
 /** Who gets the events of this instance besides the clients of its control socket. Loaded only where there are such. */
 import type { EventLog } from "../../../events/event_log.ts";
 import { EVENTS, isWanted } from "../../../events/event_table.ts";
+import { trustedCertificates } from "../../../events/receivers/certificates.ts";
 import { Delivery, type Receiver } from "../../../events/receivers/delivery.ts";
 import { EventCommand } from "../../../events/receivers/event_command.ts";
 import { readSecret } from "../../../events/receivers/secret_file.ts";
@@ -35,11 +36,19 @@ export function makeDeliveries(parts: ReceiverParts): Delivery[] {
 }
 
 function receiversOf({ setup, plan, children }: ReceiverParts): Receiver[] {
-  const { platform, config: { onEvent, webhook, webhookSecretFile } } = setup;
+  const { platform, env, config: { onEvent, webhook, webhookSecretFile } } = setup;
   const { clock } = platform;
   const secret = () => webhookSecretFile === null ? null : readSecret(webhookSecretFile);
   return [
     ...onEvent === null ? [] : [new EventCommand({ platform, plan, children, command: onEvent })],
-    ...webhook === null ? [] : [new Webhook({ url: webhook, secret, clock, version: VERSION })],
+    ...webhook === null ? [] : [
+      new Webhook({
+        url: webhook,
+        secret,
+        certificates: () => trustedCertificates(env),
+        clock,
+        version: VERSION,
+      }),
+    ],
   ];
 }

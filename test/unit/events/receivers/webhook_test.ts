@@ -1,13 +1,17 @@
 /** What a webhook gets, and what its answers mean. */
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
 import type { EventRecord } from "../../../../src/events/event.ts";
 import { outcomeOf, Webhook } from "../../../../src/events/receivers/webhook.ts";
+import { certificate } from "../../../support/certificate.ts";
 import { FakeClock } from "../../../support/fake_clock.ts";
 import { TEST_TIMEOUT_MS } from "../../../support/limits.ts";
+import { tempDir } from "../../../support/temp_dir.ts";
 
 const RECORD: EventRecord = {
   id: 1_764_410_000_000,
@@ -43,8 +47,10 @@ async function withServer(status: number, use: (url: string, seen: Seen[]) => Pr
   }
 }
 
-function webhook(url: string, secret: string | null = null): Webhook {
-  return new Webhook({ url, secret: () => secret, clock: new FakeClock(), version: "1.2.3" });
+function webhook(url: string, secret: string | null = null, ca: string | null = null): Webhook {
+  const clock = new FakeClock();
+  const certificates = () => ca;
+  return new Webhook({ url, secret: () => secret, certificates, clock, version: "1.2.3" });
 }
 
 describe("Webhook", () => {
@@ -93,6 +99,21 @@ describe("Webhook", () => {
     assert.equal(outcome.kind, "retry");
     assert.doesNotMatch(JSON.stringify(outcome), /s3cret|\/hook/);
     assert.match(JSON.stringify(outcome), /127\.0\.0\.1:\d+/);
+  });
+
+  it("trusts the certificates that it is given", { timeout: TEST_TIMEOUT_MS }, async () => {
+    using dir = tempDir();
+    const files = certificate(dir);
+    const cert = readFileSync(files.TLS_CERT, "utf8");
+    const options = { key: readFileSync(files.TLS_KEY), cert };
+    const server = createSecureServer(options, (_, response) => response.writeHead(204).end());
+    await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
+    const url = `https://localhost:${(server.address() as AddressInfo).port}/`;
+    const stranger = await webhook(url).attempt(RECORD).outcome;
+    assert.match(JSON.stringify(stranger), /"retry".*certificate/);
+    assert.deepEqual(await webhook(url, null, cert).attempt(RECORD).outcome, { kind: "done" });
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
   });
 
   it("ends when it is cancelled", { timeout: TEST_TIMEOUT_MS }, async () => {

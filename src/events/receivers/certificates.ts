@@ -1,0 +1,28 @@
+/**
+ * The certificates that a webhook's address is checked against: those of the machine, as other programs on it use them.
+ * The compiled binary hides the environment from its runtime (scripts/binary/), so it would know only the list that it
+ * brings along, and no authority of a company.
+ */
+import { readFileSync } from "node:fs";
+
+/** Debian and Alpine; Fedora and its kin; SUSE; others. As Go's crypto/x509 looks for them. */
+const BUNDLES = [
+  "/etc/ssl/certs/ca-certificates.crt",
+  "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/ssl/ca-bundle.pem",
+  "/etc/ssl/cert.pem",
+];
+
+/** @returns PEM; null: there are none, and the runtime's own list counts @throws {Error} where SSL_CERT_FILE cannot be read */
+export function trustedCertificates(env: Readonly<Record<string, string>>): string | null {
+  const named = env["SSL_CERT_FILE"];
+  if (named) return readFileSync(named, "utf8");
+  for (const path of BUNDLES) {
+    try {
+      return readFileSync(path, "utf8");
+    } catch {
+      // The next one.
+    }
+  }
+  return null;
+}
