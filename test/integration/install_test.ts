@@ -5,9 +5,13 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { UNDER_TEST } from "../support/baton.ts";
+import { unitTemplate } from "../../scripts/dist/unit.ts";
+import { accepts } from "../support/bare_server.ts";
+import { batonCommand, UNDER_TEST } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
-import { REPOSITORY, which } from "../support/programs.ts";
+import { findNode, fixture, REPOSITORY, required, which } from "../support/programs.ts";
+import { noSystemd, RealSystemd } from "../support/real_systemd.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
 const EXECUTABLE = 0o755;
@@ -65,6 +69,35 @@ test(
     checkUnit(place("lib/systemd/system/baton@.service"), place("bin/baton"), dir.path);
   },
 );
+
+test("baton@.service runs, reloads and stops the service of a file", {
+  timeout: TEST_TIMEOUT_MS,
+  skip: UNDER_TEST === "deno" ? "it is the same unit" : noSystemd(),
+}, async () => {
+  await using systemd = await RealSystemd.start();
+  const { dir } = systemd;
+  const port = await freePort();
+  const command = [required("node", findNode()), fixture("node_http.js")];
+  const text = [`command = ${JSON.stringify(command)}`, `env_file = "${dir.join("env")}"`, ""];
+  dir.write("web.toml", text.join("\n"));
+  dir.write("env", `PORT=${port}\n`);
+  const unit = unitTemplate(batonCommand()[0]!).replaceAll("/etc/baton/", `${dir.path}/`)
+    // Those would start the machine's own units.
+    .replaceAll(/^(?:Wants|After|StartLimit\w+)=.*\n/gm, "");
+  const dropIn = "[Unit]\nDefaultDependencies=no\n";
+  await systemd.addUnits({ "baton@.service": unit, "baton@.service.d/test.conf": dropIn });
+  for (const verb of ["start", "reload"]) {
+    const { code, stderr } = await systemd.ctl(verb, "baton@web");
+    assert.equal(code, 0, `${verb}: ${stderr}${await systemd.journal("baton@web.service")}`);
+    assert.ok(await accepts(port), verb);
+  }
+  const { StatusText } = await systemd.show("baton@web.service", "StatusText");
+  assert.equal(StatusText, "generation 1 serves");
+  const { code, stdout } = await systemd.run([...batonCommand(), "ready", "web"]);
+  assert.deepEqual([code, stdout], [0, "ready\n"]);
+  await systemd.ctl("stop", "baton@web");
+  assert.equal(await accepts(port), false);
+});
 
 /** Where there is a program that reads manual pages. */
 function checkPage(path: string, word: string): void {
