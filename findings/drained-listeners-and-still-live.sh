@@ -1,8 +1,8 @@
 #!/bin/bash
 # Expected of a proxy that was told to close its listeners (Envoy: POST /drain_listeners): its readiness (GET /ready, /server_info) says so,
 # since no client can connect any more, and a balancer or kubelet that asks there stops sending.
-# Seen: Envoy 1.40.0 refuses connections, still lists the listener, and stays "LIVE" with 200: only POST /healthcheck/fail makes it
-# DRAINING. With ?graceful the same, once the drain time is over. So a preStop hook needs both requests, /healthcheck/fail first.
+# Seen: Envoy 1.40.0, after ?graceful and its drain time, refuses connections, still lists the listener, and stays "LIVE" with 200: only
+# POST /healthcheck/fail makes it DRAINING. So a preStop hook needs both requests, /healthcheck/fail first.
 # baton's /drain_listeners makes /ready DRAINING by itself, and its listeners stay open until nothing waits in them.
 # Needs python3 with pip. Exit 0: it is as described.
 set -u
