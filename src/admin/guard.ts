@@ -12,10 +12,11 @@ export interface GuardOptions {
   readonly log: { info(text: string): void };
 }
 
+/** Of a text whose route says nothing: Bun's, which writes it down only when it sends it itself, and Deno's. */
+const IMPLIED_TYPES: readonly (string | null)[] = [null, "text/plain;charset=UTF-8"];
+
 /** Of every response but those that say otherwise. The page has its own policy. */
 const HEADERS = {
-  // Bun writes down the type of a text only when it sends it itself.
-  "content-type": "text/plain; charset=UTF-8",
   "cache-control": "no-cache, max-age=0",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
@@ -49,6 +50,9 @@ export function guard({ access, log }: GuardOptions): MiddlewareHandler<AdminEnv
     if (!isControl && method !== "GET" && method !== "HEAD") {
       const what = `${method} ${path} from ${env?.client?.() ?? "?"}`;
       log.info(`admin: ${what}: ${refusal === null ? context.res.status : refusal.status}`);
+    }
+    if (IMPLIED_TYPES.includes(context.res.headers.get("content-type"))) {
+      context.header("content-type", "text/plain; charset=UTF-8");
     }
     for (const [name, value] of Object.entries(HEADERS)) {
       if (!context.res.headers.has(name)) context.header(name, value);
