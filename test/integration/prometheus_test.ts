@@ -31,7 +31,7 @@ async function startPrometheus(dir: TempDir, target: string): Promise<Prometheus
   const address = `127.0.0.1:${await freePort()}`;
   const config = dir.write(
     "prometheus.yml",
-    `scrape_configs: [{job_name: baton, scrape_interval: 1s, scrape_timeout: 1s, static_configs: [{targets: ["${target}"]}]}]\n`,
+    `scrape_configs: [{job_name: baton, scrape_interval: 3s, scrape_timeout: 3s, static_configs: [{targets: ["${target}"]}]}]\n`,
   );
   const child = spawn(PROMETHEUS!, [
     `--config.file=${config}`,
