@@ -1,6 +1,6 @@
 /**
- * When the readers of a summary get a new look at the connections, and when they share the latest one: looks take at most
- * a hundredth of the time, whatever the number of readers and connections. Pure.
+ * When the readers of a summary get a new look at the connections, and when they share the latest one: looks take a
+ * hundredth of the time, whatever the number of readers, until they take so long that the next would be too late. Pure.
  */
 
 /** Nothing that a person watches needs a newer one. */
