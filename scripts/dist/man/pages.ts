@@ -8,6 +8,7 @@ import {
   type Option,
   OPTION_GROUPS,
   OPTIONS,
+  variableOf,
 } from "../../../src/config/options.ts";
 import {
   argument,
@@ -117,7 +118,17 @@ export function commandPage(facts: PageFacts): string {
     ),
     heading("EXIT STATUS"),
     ...EXIT_STATUSES.map(({ status, meaning }) => entry(status, null, meaning)),
+    heading("ENVIRONMENT"),
+    entry(
+      variableOf("OPTION"),
+      null,
+      "An option of run: BATON_READY_TIMEOUT for --ready-timeout. A flag wins over it, and it wins " +
+        "over the file.",
+    ),
+    entry("RUNTIME_DIRECTORY", null, "Directory of the control socket, see --runtime-dir."),
+    entry("NO_COLOR", null, "No color, whatever its value is."),
     heading("FILES"),
+    entry("baton.toml", null, "Configuration, if it is in the working directory."),
     entry(
       "/run/baton",
       null,
@@ -146,8 +157,15 @@ function keyEntry(option: Option): string {
     help,
     ...limits === undefined ? [] : [limits],
     ...shown === null ? [] : [`Default: ${shown}.`],
+    `Another value counts at a reload: ${RELOAD_TIMES[option.reload]}.`,
   );
 }
+
+const RELOAD_TIMES: Readonly<Record<Option["reload"], string>> = {
+  "at once": "at once",
+  "next generation": "for the new generation",
+  restart: "no, only when baton is started again",
+};
 
 const EXAMPLE = [
   'name = "web"',
@@ -170,6 +188,11 @@ export function filePage(facts: PageFacts): string {
       "A file of baton is TOML, or JSON if its name ends in .json, and UTF-8. Its keys are the " +
         "names of the options of 'baton run' with '_' for '-'. A flag on the command line wins " +
         "over the file. An unknown key is an error.",
+    ),
+    paragraph(
+      "baton reads baton.toml in its working directory, or the file of --config. A reload reads it " +
+        "again. 'baton check' prints what counts, and where each value is from; 'baton schema' the " +
+        "schema for editors.",
     ),
     paragraph(TIME, "A number of seconds and other numbers may be numbers of TOML, too."),
     paragraph("For example:"),
