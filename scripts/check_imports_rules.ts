@@ -476,6 +476,7 @@ const PURE = [
   "events/event.ts",
   "events/event_table.ts",
   "events/events_of.ts",
+  "events/events_of_effects.ts",
   "events/receivers/next_try.ts",
   "events/ring.ts",
   "inspect/file_locks.ts",

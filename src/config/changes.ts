@@ -44,7 +44,7 @@ export function withFields(
 export function reconcile(before: LoadedConfig, found: LoadedConfig): Reconciled {
   const changes = [
     commandChange(before, found),
-    ...OPTIONS.map(({ field, flag, reload, whyRestart }) => {
+    ...OPTIONS.map(({ field, flag, reload, whyRestart, shown }) => {
       const [was, is] = [before, found].map(({ origins }) => origins.get(field));
       const isSame = isDeepStrictEqual(
         before.config[field as keyof Config],
@@ -54,7 +54,7 @@ export function reconcile(before: LoadedConfig, found: LoadedConfig): Reconciled
       const isDerived = was?.kind === "default" && is?.kind === "default" && reload === "restart";
       if (isSame || isDerived) return null;
       const why = reload === "restart" ? whyRestart ?? null : null;
-      return { key: fileKey(flag), from: rawOf(was), to: rawOf(is), reload, why };
+      return { key: fileKey(flag), from: rawOf(was, shown), to: rawOf(is, shown), reload, why };
     }),
   ].filter((change) => change !== null);
   const settled = fieldsAt("restart");
@@ -75,8 +75,12 @@ function commandChange(before: LoadedConfig, found: LoadedConfig): ConfigChange 
   return { key: COMMAND_KEY, from, to, reload: "next generation", why: null };
 }
 
-function rawOf(origin: ConfigOrigin | undefined): unknown {
-  return origin?.raw ?? null;
+function rawOf(
+  origin: ConfigOrigin | undefined,
+  shown: (raw: unknown) => unknown = (raw) => raw,
+): unknown {
+  const raw = origin?.raw ?? null;
+  return raw === null ? null : shown(raw);
 }
 
 /** @returns `drain_time: "90s" instead of "1m"` */

@@ -7,9 +7,9 @@ import { fileKey, OPTION_GROUPS, OPTIONS } from "./options.ts";
 const ORIGIN_COLUMN = 44;
 const PLAIN_KEY = /^[A-Za-z0-9_-]+$/;
 
-/** @returns lines that are a configuration file of the same meaning */
+/** @returns lines that are a configuration file of the same meaning, but for secrets */
 export function effectiveLines({ origins }: LoadedConfig): string[] {
-  const line = (field: string, key: string) => originLine(key, origins.get(field));
+  const line = (field: string, key: string) => originLine(key, shownOrigin(origins, field));
   return [
     line(COMMAND_KEY, COMMAND_KEY),
     ...OPTION_GROUPS.flatMap((group) => [
@@ -26,13 +26,23 @@ export function effectiveValues(
   { origins }: LoadedConfig,
 ): Record<string, { readonly value: unknown; readonly from: string }> {
   const entry = (field: string) => {
-    const origin = origins.get(field);
+    const origin = shownOrigin(origins, field);
     return { value: origin?.raw ?? null, from: origin?.text ?? "" };
   };
   return Object.fromEntries([
     [COMMAND_KEY, entry(COMMAND_KEY)],
     ...OPTIONS.map(({ field, flag }) => [fileKey(flag), entry(field)]),
   ]);
+}
+
+function shownOrigin(
+  origins: LoadedConfig["origins"],
+  field: string,
+): ConfigOrigin | undefined {
+  const origin = origins.get(field);
+  const shown = OPTIONS.find((option) => option.field === field)?.shown;
+  if (origin === undefined || shown === undefined || origin.raw === null) return origin;
+  return { ...origin, raw: shown(origin.raw) };
 }
 
 function originLine(key: string, origin: ConfigOrigin | undefined): string {

@@ -22,7 +22,7 @@ const MARKS: readonly string[] = ["BATON_REASON", "BATON_CHECK_EPOCH"];
 /** What baton itself gives to servers, hooks, checks and other batons. */
 const GIVEN_VARIABLES: readonly string[] = (
   "EPOCH WORKER FDS ACTIVATED IN_PLACE HANDOVER HIDDEN_ENV HOOK REASON PID OLD_EPOCH OLD_PID CHECK " +
-  "CHECK_EPOCH CHECK_WORKER CHECK_PID"
+  "CHECK_EPOCH CHECK_WORKER CHECK_PID EVENT EVENT_ID EVENT_LEVEL EVENT_MESSAGE"
 ).split(" ").map((word) => `BATON_${word}`);
 
 const VARIABLES: readonly string[] = [...FILE_FLAGS, ...OPTIONS.map(({ flag }) => flag)].map(

@@ -26,6 +26,8 @@ export interface OptionValue<Read, Default = unknown> {
   readonly isRepeatable?: true;
   /** Accepts a value with bytes that are not UTF-8. */
   readonly takesBytes?: true;
+  /** As commands and the log show what was given, without the secrets in it; missing: as it is. */
+  readonly shown?: (raw: unknown) => unknown;
   /** In a file, for editors; missing: text. */
   readonly json?: JsonShape;
   /** Missing: as its group says. */

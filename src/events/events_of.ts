@@ -1,9 +1,9 @@
 /** One step of the lifecycle -> the events that others learn of. Pure. */
 import type { Generation } from "../lifecycle/generation.ts";
 import type { ServiceState } from "../lifecycle/state.ts";
-import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { Step } from "../report/step.ts";
 import { type Draft, draft } from "./event.ts";
+import { ofEffect } from "./events_of_effects.ts";
 
 /** @returns in the order in which they happened */
 export function eventsOf(step: Step): Draft[] {
@@ -94,6 +94,10 @@ function seen({ event, before, after, effects, history }: Step): Draft[] {
       const isCrash = was.state === "serving" && !asRequested && before.shutdown === null;
       const { outcome = null, connectionsCut: cut, connectionsUndecided: undecided } =
         history.recentlyEnded.findLast((each) => each.epoch === epoch) ?? {};
+      if (before.inherited === epoch) {
+        // How its servers have ended, only its own baton knows.
+        return [draft("generation.exited", `${name} has exited: ${reason}`, { epoch, reason })];
+      }
       return [
         ...isCrash
           ? [
@@ -191,101 +195,6 @@ function entered(was: Generation | undefined, now: Generation, { trial }: Servic
     case "exited":
       return [];
   }
-}
-
-function ofEffect(step: Step): (effect: ServiceEffect) => Draft[] {
-  return (effect) => {
-    switch (effect.kind) {
-      case "reload_result":
-        return reloadResult(effect, step);
-      case "scale_result": {
-        const { result, workers, reason } = effect;
-        const name = ({ ok: "succeeded", failed: "failed", refused: "refused" } as const)[result];
-        const why = reason === null ? "" : `: ${reason}`;
-        return [draft(`scale.${name}`, `workers: ${workers}${why}`, { workers, reason })];
-      }
-      case "upgrade_result": {
-        const { result, reason } = effect;
-        // The new baton tells of a success.
-        return result === "ok"
-          ? []
-          : [draft(`upgrade.${result}`, `baton's upgrade ${result}: ${reason}`, { reason })];
-      }
-      case "begin_upgrade":
-        return [draft("upgrade.started", "baton is being replaced", { inPlace: effect.inPlace })];
-      case "share":
-        return share(effect, step);
-      case "kill":
-        return effect.overdue
-          ? [
-            draft("generation.killed", `generation ${effect.epoch} is killed`, {
-              epoch: effect.epoch,
-            }),
-          ]
-          : [];
-      case "hold":
-        return [
-          draft("clients.held", `clients wait for generation ${effect.candidate}`, {
-            epoch: effect.candidate,
-          }),
-        ];
-      case "give_up_late":
-        return [
-          draft("listeners.given_up", `generation ${effect.epoch} does not open them any more`, {
-            epoch: effect.epoch,
-          }),
-        ];
-      case "arm_backoff": {
-        const { delayMs } = effect;
-        const { crashes } = step.after;
-        return [draft("service.restarting", `starts again in ${delayMs} ms`, { crashes, delayMs })];
-      }
-      case "finish":
-        return (step.after.shutdown?.handedOver ?? null) === null
-          ? [
-            draft("service.stopped", `the service has ended with status ${effect.status}`, {
-              status: effect.status,
-            }),
-          ]
-          : [];
-      default:
-        return [];
-    }
-  };
-}
-
-function reloadResult(
-  { result, epoch, reason, requests, restored }: Extract<ServiceEffect, { kind: "reload_result" }>,
-  { history: { lastReload } }: Step,
-): Draft[] {
-  // A start that no one has asked for: the generation's own events say it all.
-  if (requests.length === 0) return [];
-  if (result === "refused") {
-    return [draft("reload.refused", `reload refused: ${reason}`, { reason })];
-  }
-  const { durationMs, phases, replaced, failedIn, held } = lastReload ?? {};
-  if (result === "failed") {
-    const fields = { epoch, reason, durationMs, failedIn, phases, restored };
-    return [draft("reload.failed", `reload failed: ${reason}`, fields)];
-  }
-  return [draft("reload.succeeded", `generation ${epoch} serves after ${durationMs} ms`, {
-    epoch,
-    replaced,
-    durationMs,
-    phases,
-    heldMs: held?.durationMs,
-    heldClients: held?.clients,
-  })];
-}
-
-/** Of a generation that was on trial already. */
-function share(
-  { epoch, percent }: Extract<ServiceEffect, { kind: "share" }>,
-  { before, after }: Step,
-): Draft[] {
-  if (before.trial === null || after.trial === null) return [];
-  const { phase } = after.trial;
-  return [draft("trial.share", `generation ${epoch} gets ${percent} %`, { epoch, phase, percent })];
 }
 
 function isBeforeServing({ state }: Generation): boolean {

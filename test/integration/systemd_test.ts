@@ -119,6 +119,10 @@ describe("systemd", { skip }, () => {
     assert.match(after["StatusText"] ?? "", /generation 1 serves.*reload failed.*exit status 3/);
     assert.match(await service.journal(), /reload failed: generation 2: .*exit status 3/);
 
+    const byField = ["journalctl", "-q", "-o", "cat", "BATON_EVENT=reload.failed", "BATON_EPOCH=2"];
+    const { stdout: found } = await systemd.run(byField);
+    assert.match(found, /^reload\.failed: reload failed: .*exit status 3\n$/, "by its fields");
+
     const tally = await load.stop();
     assert.equal(tally.lost, 0, formatTally(tally));
     const [stop, stopMs] = await timed(service.ctl("stop"));

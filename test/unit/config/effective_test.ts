@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseConfigText } from "../../../src/config/config_file.ts";
+import { describePostponed, reconcile } from "../../../src/config/changes.ts";
 import { effectiveLines, effectiveValues } from "../../../src/config/effective.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import { fileKey, OPTIONS } from "../../../src/config/options.ts";
@@ -39,6 +40,22 @@ describe("effectiveLines()", () => {
     assert.deepEqual(of("backlog"), ["backlog = 4096 # default"]);
     assert.deepEqual(of("name"), ['name = "x" # default, by the command']);
     assert.ok(lines.includes("# pidfile: none"));
+  });
+
+  test("and changes show no secret of an address", () => {
+    const [old, found] = ["s3cret", "0ther"].map((secret) =>
+      load(
+        `command = ["x"]\nwebhook = "https://user:${secret}@hooks.example/T/${secret}?k=${secret}"`,
+      )
+    );
+    const shown = [
+      ...effectiveLines(old!),
+      ...reconcile(old!, found!).postponed.map(describePostponed),
+      JSON.stringify(effectiveValues(old!)),
+    ].join("\n");
+    assert.match(shown, /webhook = "https:\/\/hooks\.example\/\.\.\."/);
+    assert.doesNotMatch(shown, /s3cret|0ther/);
+    assert.equal(reconcile(old!, found!).postponed.length, 1);
   });
 
   test("and values have every option", () => {
