@@ -119,7 +119,8 @@ describe("statistics", () => {
         const upgrade = async (...words: string[]) => {
           const { code, stderr } = await baton.cli("upgrade", "web", ...words);
           assert.equal(code, 0, `${stderr}\n${baton.stderr}`);
-          await look(baton);
+          const place = readlinkSync(path);
+          assert.ok(place.startsWith(`/proc/${await look(baton)}/fd/`), `the old link: ${place}`);
         };
         for (let i = 0; i < RELOADS; i++) await reload();
         for (let i = 0; i < IN_PLACE; i++) await upgrade("--in-place");
