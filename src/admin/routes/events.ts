@@ -33,6 +33,10 @@ export function mountEvents(routes: Routes, { events }: AdminParts): void {
     if (!follow) {
       return context.body(events.lines(since ?? 0, patterns), 200, { "content-type": LINES_TYPE });
     }
+    // Whose body no one would read.
+    if (context.req.method === "HEAD") {
+      return context.body(null, 200, { "content-type": STREAM_TYPE });
+    }
     // A client that connects again says what it has got, beside the address that it began with.
     const known = Number(context.req.header("last-event-id") || NaN);
     const stream = events.open(Number.isSafeInteger(known) ? known : since ?? null, patterns);

@@ -88,8 +88,11 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     keepsStandbySockets,
     onTakenOver: () => {
       stats.onTakenOver();
-      endpoints.takeFromPredecessor();
-      events.begin();
+      try {
+        endpoints.takeFromPredecessor();
+      } finally {
+        events.begin();
+      }
       otlp?.start();
     },
     onPredecessorGone: () => {
