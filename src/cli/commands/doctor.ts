@@ -132,5 +132,9 @@ function describeHost({ processes, runtime }: Platform) {
 
 /** The C library that this process has loaded. */
 function ownLibc(): "glibc" | "musl" {
-  return /\/(ld-musl-|libc\.musl-)/.test(proc.readText("/proc/self/maps") ?? "") ? "musl" : "glibc";
+  return /\/(?:ld-musl-|libc\.musl-|\w+-linux-musl\/libc\.so)/.test(
+      proc.readText("/proc/self/maps") ?? "",
+    )
+    ? "musl"
+    : "glibc";
 }
