@@ -2,19 +2,22 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { readlinkSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
 import type { Snapshot } from "../../src/report/snapshot.ts";
-import { type Baton, batonCommand, callSocket, runCommand, startBaton } from "../support/baton.ts";
-import { inFlight, send, server } from "../support/controlled.ts";
+import { batonCommand, callSocket, runCommand, startBaton } from "../support/baton.ts";
+import { server } from "../support/controlled.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { IS_FULL } from "../support/repeats.ts";
 import { atTerminal, noTerminal, type Terminal } from "../support/terminal.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
 const AT_TERMINAL = { ...TEST, skip: noTerminal };
+const IN_FULL = { ...TEST, skip: noTerminal || !IS_FULL && "in make test-all" };
 /** In the reply to a terminal: it goes to its other screen, and back. */
 const [ENTERS, LEAVES] = ["\x1b[?1049h", "\x1b[?1049l"];
 const ESCAPE = "\x1b";
@@ -40,16 +43,38 @@ function modes({ pid }: Terminal): string {
   return execFileSync("stty", ["-a", "-F", path], { encoding: "utf8" });
 }
 
-/** A drain of one connection, by a server that is slow to answer. */
-async function whileDraining(
-  baton: Baton,
-  port: number,
-  look: () => Promise<void>,
-): Promise<void> {
-  await using load = await inFlight(baton, port, 4_000);
-  assert.equal((await baton.reload()).result, "ok");
-  await look();
-  assert.equal((await load.finished()).lost, 0);
+const status = ({ path }: TempDir) =>
+  callSocket(`${path}/web.sock`, "GET", "/v1/status") as Promise<Snapshot>;
+
+/** A request whose end is still to come: a server with it drains for as long as the test wants. */
+class OpenRequest implements Disposable {
+  readonly #socket: Socket;
+  #answer = "";
+
+  private constructor(port: number) {
+    this.#socket = connect(port, "127.0.0.1");
+    this.#socket.on("data", (bytes) => this.#answer += String(bytes));
+    this.#socket.on("error", (error) => this.#answer += String(error));
+    this.#socket.write("GET / HTTP/1.1\r\nHost: test\r\n");
+  }
+
+  static async at(port: number, dir: TempDir): Promise<OpenRequest> {
+    const request = new OpenRequest(port);
+    await waitUntil(async () => (await status(dir)).generations.at(-1)?.connections.busy === 1, {
+      what: "the server has it",
+    });
+    return request;
+  }
+
+  async finish(): Promise<void> {
+    this.#socket.write("Connection: close\r\n\r\n");
+    await waitUntil(() => this.#answer !== "", { what: "an answer" });
+    assert.match(this.#answer, /^HTTP\/1.1 200 /);
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
 }
 
 describe("baton top", () => {
@@ -72,10 +97,10 @@ describe("baton top", () => {
       await terminal.shows(ENTERS);
       await terminal.shows("generation 0 serves");
       assert.match(modes(terminal), / -icanon.* -echo /s);
-      await whileDraining(baton, port, async () => {
-        await terminal.shows("generation 0: draining");
-        await terminal.shows("of 1, ");
-      });
+      using request = await OpenRequest.at(port, baton.dir);
+      assert.equal((await baton.reload()).result, "ok");
+      await terminal.shows("generation 0: draining 1 of 1, ");
+      await request.finish();
       await terminal.shows("superseded");
       execFileSync("stty", [
         "-F",
@@ -100,19 +125,23 @@ describe("baton top", () => {
   );
 
   for (const [keys, signal, status] of [["\x03", null, 0], ["", "SIGTERM", 143]] as const) {
-    test(`${signal ?? "Ctrl-C"} ends it, and gives the terminal back`, AT_TERMINAL, async () => {
-      const port = await freePort();
-      await using baton = await startBaton(server(port));
-      await using terminal = await at80(topOf(baton));
-      await terminal.shows("generation 0 serves");
-      if (signal === null) terminal.type(keys);
-      else process.kill(terminal.pid, signal);
-      await terminal.shows(LEAVES);
-      assert.equal(await terminal.ends(), status, terminal.screen);
-    });
+    test(
+      `${signal ?? "Ctrl-C"} ends it, and gives the terminal back`,
+      signal === null ? IN_FULL : AT_TERMINAL,
+      async () => {
+        const port = await freePort();
+        await using baton = await startBaton(server(port));
+        await using terminal = await at80(topOf(baton));
+        await terminal.shows("generation 0 serves");
+        if (signal === null) terminal.type(keys);
+        else process.kill(terminal.pid, signal);
+        await terminal.shows(LEAVES);
+        assert.equal(await terminal.ends(), status, terminal.screen);
+      },
+    );
   }
 
-  test("says when baton does not answer, and goes on with the next one", AT_TERMINAL, async () => {
+  test("says when baton does not answer, and goes on with the next one", IN_FULL, async () => {
     const port = await freePort();
     using dir = tempDir("baton");
     await using first = await startBaton({ ...server(port), dir });
@@ -168,45 +197,50 @@ function lastFrame({ screen }: Terminal): string {
   );
 }
 
-/** Its request takes longer than it takes to show something. */
+/** The reload waits for the drain of the generation before. */
 const STOP_FIRST = ["--order", "stop-first", "--drain", "quiesce"];
-const SLOW_MS = 3_000;
+/** After this time a terminal shows something. */
+const SHOWN_MS = 1_000;
 
 describe("progress", () => {
   test("of a reload is shown at a terminal, and leaves no trace", AT_TERMINAL, async () => {
     const port = await freePort();
     await using baton = await startBaton({ ...server(port), flags: STOP_FIRST });
-    await using load = await inFlight(baton, port, SLOW_MS);
+    using request = await OpenRequest.at(port, baton.dir);
     const words = [...batonCommand(), "reload", "--runtime-dir", baton.dir.path];
     await using terminal = await at80(words, { NO_COLOR: "1" });
-    await terminal.shows(`${PROGRESS}generation 1: waits until the one before it has stopped; `);
-    await terminal.shows("generation 0: draining 1 of 1, ");
+    await terminal.shows(`${PROGRESS}generation 1: waits; generation 0: draining 1 of 1, `);
+    await request.finish();
     await terminal.shows(`${PROGRESS}generation 1 serves after`);
     assert.equal(await terminal.ends(), 0, terminal.screen);
-    assert.equal((await load.finished()).lost, 0);
   });
 
-  test("a reload whose time is over takes it away", AT_TERMINAL, async () => {
+  test("a reload whose time is over takes it away", IN_FULL, async () => {
     const port = await freePort();
     await using baton = await startBaton({ ...server(port), flags: STOP_FIRST });
-    await using load = await inFlight(baton, port, SLOW_MS);
+    using request = await OpenRequest.at(port, baton.dir);
     const words = [...batonCommand(), "reload", "--runtime-dir", baton.dir.path];
     await using terminal = await at80([...words, "--timeout", "1200ms"], { NO_COLOR: "1" });
     await terminal.shows(`${PROGRESS}generation 1: waits`);
     await terminal.shows(`${PROGRESS}baton: Cannot reach "web": no reply in time`);
     assert.equal(await terminal.ends(), 124, terminal.screen);
-    assert.equal((await load.finished()).lost, 0);
+    await request.finish();
   });
 
   test("a pipe never sees it", TEST, async () => {
     const port = await freePort();
     await using baton = await startBaton({ ...server(port), flags: STOP_FIRST });
-    await using load = await inFlight(baton, port, SLOW_MS);
-    const { code, stdout, stderr } = await baton.cli("reload");
+    using request = await OpenRequest.at(port, baton.dir);
+    const reload = baton.cli("reload");
+    await waitUntil(async () => {
+      const [old] = (await baton.status()).generations;
+      return old?.state === "draining" && (old.stateMs ?? 0) > SHOWN_MS;
+    }, { what: "the reload waits" });
+    await request.finish();
+    const { code, stdout, stderr } = await reload;
     assert.deepEqual([code, stderr], [0, ""]);
     assert.match(stdout, /^generation 1 serves after \d+ ms\n/);
     assert.ok(!stdout.includes(ESCAPE), stdout);
-    assert.equal((await load.finished()).lost, 0);
   });
 
   test(
@@ -220,20 +254,16 @@ describe("progress", () => {
       const words = [...batonCommand(), "run", ...own, "--", ...command];
       await using running = await at80(words, { ...env, NO_COLOR: "1" });
       await running.shows("info: generation 0 serves");
-      await using load = send(port, `/slow?ms=${SLOW_MS}`);
-      await waitUntil(async () => {
-        const status = await callSocket(dir.join("web.sock"), "GET", "/v1/status") as Snapshot;
-        return status.generations[0]?.connections.busy === 1;
-      }, { what: "the request is in flight" });
+      using request = await OpenRequest.at(port, dir);
       const stop = [...batonCommand(), "stop", "--runtime-dir", dir.path];
       await using asking = await at80(stop, { NO_COLOR: "1" });
       await asking.shows(`${PROGRESS}generation 0: draining 1 of 1, `);
       await running.shows(TAKES_ROW);
       await running.shows("generation 0: draining 1 of 1, ");
+      await request.finish();
       await running.shows(GIVES_ROW);
       await asking.shows(`${PROGRESS}web has stopped`);
       assert.deepEqual([await asking.ends(), await running.ends()], [0, 0], running.screen);
-      assert.equal((await load.finished()).lost, 0);
     },
   );
 });

@@ -41,7 +41,7 @@ function textOf(generation: Generation, { trial }: Course): string | null {
   const left = leftMs === null ? "" : `, ${secondsText(leftMs, Math.ceil)} left`;
   switch (state) {
     case "waiting":
-      return "waits until the one before it has stopped";
+      return "waits";
     case "starting":
       return `starting${since}${left}`;
     case "probing":

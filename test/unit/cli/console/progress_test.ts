@@ -33,7 +33,7 @@ describe("progressLine()", () => {
     [
       "a candidate that waits (stop-first)",
       { state: "waiting" },
-      "generation 1: waits until the one before it has stopped",
+      "generation 1: waits",
     ],
     [
       "a canary",
