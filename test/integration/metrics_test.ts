@@ -1,6 +1,5 @@
 /** The promise: what happens to a service can be scraped, in the forms that scrapers read. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type Baton, runCommand, startBaton } from "../support/baton.ts";
@@ -104,22 +103,6 @@ describe("metrics", () => {
 });
 
 describe("the examples for Prometheus and Grafana", () => {
-  test("are about metrics that a baton has", TEST, async () => {
-    await using service = await startService();
-    const text = await scrape(`${service.url}/metrics`);
-    // A generation, and a reload: nothing is absent.
-    assert.equal((await service.baton.reload()).result, "ok");
-    const later = await scrape(`${service.url}/metrics`);
-    const names = new Set(
-      [...`${text}\n${later}`.matchAll(/^([a-z_]+)[{ ]/gm)].map(([, name]) => name),
-    );
-    const rules = readFileSync(join(EXAMPLES, "prometheus", "rules.yml"), "utf8");
-    const used = [rules, ...dashboardExpressions()]
-      .flatMap((each) => each.match(/\b(?:baton|process)_[a-z_]+/g) ?? []);
-    assert.ok(used.length > 30);
-    assert.deepEqual([...new Set(used.filter((name) => !names.has(name)))], []);
-  });
-
   test("pass the checks of promtool, and the tests of the alerts", WITH_PROMTOOL, async () => {
     using dir = tempDir("rules");
     const rules = dashboardExpressions().map((expr, index) => ({

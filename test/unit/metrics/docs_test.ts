@@ -1,4 +1,4 @@
-/** docs/metrics.md lists what /metrics has besides the series of docs/stats.md. */
+/** docs/metrics.md and the examples name the metrics that there are. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,6 +8,8 @@ import { processFamilies } from "../../../src/metrics/process_families.ts";
 import { serviceGauges } from "../../../src/metrics/service_gauges.ts";
 import type { OwnUsage } from "../../../src/platform/own_usage.ts";
 import type { Summary } from "../../../src/report/summary.ts";
+import { SERIES } from "../../../src/stats/series.ts";
+import { dashboardExpressions } from "../../support/grafana_dashboard.ts";
 import { REPOSITORY } from "../../support/programs.ts";
 
 /** Nothing in it is unknown, so that every family has a point, and its labels. */
@@ -36,15 +38,26 @@ function row({ name, type, help, points }: Family): string {
   return `| \`${name}\` | ${type} | ${labels} | ${help} |`;
 }
 
+const NOW = [...serviceGauges(SUMMARY), ...processFamilies(USAGE)];
+
 it("docs/metrics.md lists what is true at the time of a scrape", () => {
-  const families = [...serviceGauges(SUMMARY), ...processFamilies(USAGE)];
   const table = [
     "| Name | Kind | Labels | Meaning |",
     "| --- | --- | --- | --- |",
-    ...families.map(row),
+    ...NOW.map(row),
   ];
   const page = readFileSync(join(REPOSITORY, "docs", "metrics.md"), "utf8");
   const [, listed] =
     /<!-- generated: gauges -->\n\n([^]*?)\n\n<!-- end of generated -->/.exec(page) ?? [];
   assert.equal(listed, table.join("\n"));
+});
+
+it("the examples for Prometheus and Grafana are about metrics that there are", () => {
+  const names = new Set([...Object.keys(SERIES), ...NOW.map(({ name }) => name)]);
+  const rules = readFileSync(join(REPOSITORY, "examples", "prometheus", "rules.yml"), "utf8");
+  const used = [rules, ...dashboardExpressions()]
+    .flatMap((each) => each.match(/\b(?:baton|process)_[a-z_]+/g) ?? [])
+    .map((name) => name.replace(/_bucket$/, ""));
+  assert.ok(used.length > 30);
+  assert.deepEqual([...new Set(used.filter((name) => !names.has(name)))], []);
 });
