@@ -16,6 +16,7 @@ import { type Sample, seriesText } from "../../src/stats/series.ts";
 import { type Baton, batonCommand, runCommand, startBaton } from "../support/baton.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { Load } from "../support/load.ts";
+import { AS_NOBODY } from "../support/refusals.ts";
 import { repeats } from "../support/repeats.ts";
 import { Pair } from "../support/takeover_pair.ts";
 import { SeenProcesses } from "../support/seen_processes.ts";
@@ -24,7 +25,6 @@ import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const timeout = TEST_TIMEOUT_MS;
-const needsRoot = process.getuid?.() === 0 ? false : "needs root, to be another user";
 const NOBODY = 65534;
 const READ_EVERY_MS = 10;
 
@@ -181,7 +181,7 @@ describe("statistics", () => {
     assert.equal(readlinkSync(path).startsWith(`/proc/${baton.pid}/fd/`), true);
   });
 
-  test("another user is refused", { timeout, skip: needsRoot }, async () => {
+  test("another user is refused", AS_NOBODY, async () => {
     using pair = await Pair.make();
     await using baton = await startBaton(pair.server("1"));
     const words = [...batonCommand(), "stats", "web", "--runtime-dir", baton.dir.path];
