@@ -105,8 +105,9 @@ export class EventLog {
     return this.#ring.last;
   }
 
-  /** @returns unsubscribes */
+  /** For one that comes too late this is the end. @returns unsubscribes */
   subscribe(subscriber: Subscriber): () => void {
+    if (this.#owns === "no more") subscriber.onEnd("ended");
     this.#subscribers.add(subscriber);
     return () => this.#subscribers.delete(subscriber);
   }

@@ -42,6 +42,7 @@ export class EventStreams {
   open(after: number | null, patterns: readonly string[]): ReadableStream<Uint8Array> | null {
     if (this.#readers.size >= MOST_READERS) return null;
     const { log } = this.options;
+    let unsubscribe = () => {};
     const reader: Reader = new Reader(() => {
       this.#readers.delete(reader);
       unsubscribe();
@@ -52,11 +53,11 @@ export class EventStreams {
       reader.drop();
       this.options.onDropped(++this.#dropped);
     };
-    const unsubscribe = log.subscribe({ onEvent: send, onEnd: () => reader.end() });
     this.#readers.add(reader);
+    if (this.#heartbeat === null) this.#scheduleHeartbeat();
     reader.offer(GREETING);
     for (const record of after === null ? [] : log.since(after)) send(record);
-    if (this.#heartbeat === null) this.#scheduleHeartbeat();
+    unsubscribe = log.subscribe({ onEvent: send, onEnd: () => reader.end() });
     return reader.stream;
   }
 

@@ -44,6 +44,9 @@ describe("events", () => {
     await baton.reload();
     await baton.settled();
     const kept = namesIn((await baton.cli("events", "web", "--all")).stdout);
+    await waitUntil(() => follower.seen.length >= kept.length, {
+      what: "it has found the new one",
+    });
     await baton.stop();
     assert.equal(await follower.ended, 0);
     assertInOrder(follower.seen);

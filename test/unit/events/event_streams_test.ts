@@ -107,6 +107,16 @@ describe("EventStreams", () => {
     assert.equal(await next(), "the end");
   });
 
+  it("ends at once for a reader that comes too late, after what is kept", async () => {
+    const { log, streams, publish, clock } = streamsWith();
+    publish("last");
+    log.close();
+    const { next } = readerOf(streams.open(0, []));
+    assert.deepEqual(reasons(await next()), ["last"]);
+    assert.equal(await next(), "the end");
+    assert.equal(clock.pending, 0);
+  });
+
   it("has a limit of readers, and room for another when one has left", async () => {
     const { streams } = streamsWith();
     const readers = Array.from({ length: MOST_READERS }, () => readerOf(streams.open(null, [])));

@@ -12,7 +12,7 @@ import { eventLine, EventTexts, type ShownEvent } from "./event_text.ts";
 
 const REPLY_TIMEOUT_MS = 5_000;
 const HTTP_OK = 200;
-/** A new baton has the control socket before the old one ends its streams: this is for one that starts after a crash. */
+/** A new baton has the control socket before the old one ends its streams: this is for one that comes after a crash. */
 const RETRY_MS = 200;
 const MOST_RETRIES = 50;
 
@@ -33,14 +33,14 @@ export async function commandEvents(
   let lock = readStream(platform, command, known.id, show);
   for (let retries = 0; follow && !print.isClosed;) {
     if (lockHolder(platform, lock) === null) return EXIT_OK;
+    const beganAt = clock.now();
     try {
-      const before = known.id;
       lock = readStream(platform, command, known.id ?? startedAt, show);
-      if (known.id !== before) retries = 0;
+      retries = 0;
     } catch (error) {
       if (!(error instanceof UserError) || ++retries > MOST_RETRIES) throw error;
     }
-    await sleep(clock, RETRY_MS);
+    if (clock.now() - beganAt < RETRY_MS) await sleep(clock, RETRY_MS);
   }
   return EXIT_OK;
 }
