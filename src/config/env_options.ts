@@ -17,7 +17,7 @@ const FILE_FLAGS = ["config", "no-config"] as const;
 /** What hooks and exec checks are given, and so is not meant for a baton in there. */
 const DESCRIBES_SERVICE: readonly string[] = ["BATON_NAME", "BATON_HOOK", "BATON_WORKERS"];
 /** One of them is set there, always, and is no option. */
-const MARKS: readonly string[] = ["BATON_REASON", "BATON_CHECK_EPOCH"];
+const MARKS: readonly string[] = ["BATON_REASON", "BATON_CHECK_EPOCH", "BATON_EVENT"];
 
 /** What baton itself gives to servers, hooks, checks and other batons. */
 const GIVEN_VARIABLES: readonly string[] = (
@@ -25,9 +25,12 @@ const GIVEN_VARIABLES: readonly string[] = (
   "CHECK_EPOCH CHECK_WORKER CHECK_PID EVENT EVENT_ID EVENT_LEVEL EVENT_MESSAGE"
 ).split(" ").map((word) => `BATON_${word}`);
 
+const PREFIX = "BATON_";
 const VARIABLES: readonly string[] = [...FILE_FLAGS, ...OPTIONS.map(({ flag }) => flag)].map(
   variableOf,
 );
+
+const WORDS = VARIABLES.map((name) => name.slice(PREFIX.length));
 
 /** @returns the text of an option's variable; undefined: it is not given, or empty */
 export function optionVariable(env: Environment, flag: string): string | undefined {
@@ -85,7 +88,7 @@ export function misspelled(
   return Object.keys(env).flatMap((name) => {
     const isOther = !name.startsWith("BATON_") || VARIABLES.includes(name) ||
       GIVEN_VARIABLES.includes(name) || /_(PORT|SERVICE_HOST)(_|$)/.test(name);
-    const near = isOther ? null : suggest(name, VARIABLES);
-    return near === null ? [] : [{ name, near }];
+    const near = isOther ? null : suggest(name.slice(PREFIX.length), WORDS);
+    return near === null ? [] : [{ name, near: PREFIX + near }];
   });
 }

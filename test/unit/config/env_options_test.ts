@@ -14,7 +14,8 @@ import { OPTIONS, variableOf } from "../../../src/config/options.ts";
 /** What baton gives to servers and to other batons. */
 const GIVEN = "EPOCH WORKER FDS ACTIVATED IN_PLACE HANDOVER HIDDEN_ENV".split(" ");
 /** What a hook gets besides. */
-const OF_HOOKS = "REASON PID OLD_EPOCH OLD_PID CHECK CHECK_EPOCH CHECK_WORKER CHECK_PID".split(" ");
+const OF_HOOKS = "REASON PID OLD_EPOCH OLD_PID CHECK CHECK_EPOCH CHECK_WORKER CHECK_PID EVENT"
+  .split(" ");
 
 function load(
   env: Record<string, string>,
@@ -86,7 +87,7 @@ describe("rawOfVariable()", () => {
 });
 
 describe("variables that describe a service", () => {
-  for (const mark of ["BATON_REASON", "BATON_CHECK_EPOCH"]) {
+  for (const mark of ["BATON_REASON", "BATON_CHECK_EPOCH", "BATON_EVENT"]) {
     test(`are no options beside ${mark}`, () => {
       const env = { BATON_NAME: "web", BATON_HOOK: "ready", BATON_WORKERS: "3", [mark]: "0" };
       for (const flag of ["name", "hook", "workers"]) {
