@@ -21,6 +21,8 @@ const IN_FULL = { ...TEST, skip: noTerminal || !IS_FULL && "in make test-all" };
 /** In the reply to a terminal: it goes to its other screen, and back. */
 const [ENTERS, LEAVES] = ["\x1b[?1049h", "\x1b[?1049l"];
 const ESCAPE = "\x1b";
+/** Deno itself sends other sequences to a terminal. */
+const COLOR = new RegExp(`${ESCAPE}\\[[\\d;]+m`);
 const XTERM = { TERM: "xterm", NO_COLOR: "", FORCE_COLOR: "" };
 /** A line that is replaced. */
 const PROGRESS = "\r\x1b[K";
@@ -166,7 +168,8 @@ describe("baton top", () => {
     for (const each of lines) assert.match(each, line);
     await using terminal = await at80(topOf(baton, "--count", "1"), { TERM: "dumb" });
     assert.equal(await terminal.ends(), 0);
-    assert.match(terminal.screen.trimEnd(), line);
+    assert.match(terminal.screen.trimEnd(), new RegExp(line.source.slice(1)));
+    assert.ok(!terminal.screen.includes(ENTERS), terminal.screen);
   });
 
   test("--json prints a summary for each look, and ends with its reader", TEST, async () => {
@@ -211,7 +214,8 @@ describe("progress", () => {
     await using terminal = await at80(words, { NO_COLOR: "1" });
     await terminal.shows(`${PROGRESS}generation 1: waits; generation 0: draining 1 of 1, `);
     await request.finish();
-    await terminal.shows(`${PROGRESS}generation 1 serves after`);
+    await terminal.shows(PROGRESS);
+    await terminal.shows("generation 1 serves after");
     assert.equal(await terminal.ends(), 0, terminal.screen);
   });
 
@@ -222,7 +226,8 @@ describe("progress", () => {
     const words = [...batonCommand(), "reload", "--runtime-dir", baton.dir.path];
     await using terminal = await at80([...words, "--timeout", "1200ms"], { NO_COLOR: "1" });
     await terminal.shows(`${PROGRESS}generation 1: waits`);
-    await terminal.shows(`${PROGRESS}baton: Cannot reach "web": no reply in time`);
+    await terminal.shows(PROGRESS);
+    await terminal.shows('baton: Cannot reach "web": no reply in time');
     assert.equal(await terminal.ends(), 124, terminal.screen);
     await request.finish();
   });
@@ -262,7 +267,8 @@ describe("progress", () => {
       await running.shows("generation 0: draining 1 of 1, ");
       await request.finish();
       await running.shows(GIVES_ROW);
-      await asking.shows(`${PROGRESS}web has stopped`);
+      await asking.shows(PROGRESS);
+      await asking.shows("web has stopped");
       assert.deepEqual([await asking.ends(), await running.ends()], [0, 0], running.screen);
     },
   );
@@ -283,7 +289,7 @@ describe("color", () => {
         return terminal.screen;
       };
       assert.match(await shown({}), green);
-      assert.ok(!(await shown({ NO_COLOR: "1" })).includes(ESCAPE));
+      assert.doesNotMatch(await shown({ NO_COLOR: "1" }), COLOR);
       assert.ok(!(await baton.cli("status")).stdout.includes(ESCAPE));
       const forced = await runCommand(words, { env: { FORCE_COLOR: "1", NO_COLOR: "" } });
       assert.match(forced.stdout, green);
