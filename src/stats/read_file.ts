@@ -4,7 +4,7 @@ import type { Fd } from "../platform/fd.ts";
 import { exists, statOf } from "../platform/files/path.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import { linkTarget } from "../platform/process/proc.ts";
+import { linkTarget, processStat } from "../platform/process/proc.ts";
 import { mapShared } from "../platform/shared_memory.ts";
 import { readSlots, REGION_SIZE } from "./layout.ts";
 import { mergeSeries, sampleOf } from "./merge.ts";
@@ -17,29 +17,30 @@ import type { Sample } from "./series.ts";
  * @throws {SystemCallError} when it may not be read; {Error} when this version cannot read it
  */
 export function readStats(platform: Platform, path: string): Sample[] | null {
-  if (!leadsToRegion(path)) return null;
-  using fd = openThere(platform, path);
+  const place = linkTarget(path) ?? "";
+  const pid = Number(/^\/proc\/(\d+)\/fd\/\d+$/.exec(place)?.[1] ?? NaN);
+  if (Number.isNaN(pid) || !mayBeRegion(place, pid)) return null;
+  using fd = openThere(platform, place, pid);
   if (fd === null) return null;
   if ((statOf(`/proc/self/fd/${fd.number}`)?.size ?? 0) < REGION_SIZE) return null;
   const memory = mapShared(platform.libc, fd, REGION_SIZE, "read");
   return mergeSeries(readSlots(memory)).map(sampleOf);
 }
 
-function openThere({ descriptors }: Platform, path: string): Fd | null {
-  try {
-    return descriptors.open(path, C.O_RDONLY | C.O_NONBLOCK);
-  } catch (error) {
-    if (error instanceof SystemCallError && error.errno === C.ENOENT) return null;
-    throw error;
-  }
-}
-
 /** A process id may belong to another process by now, and the number to any file of it, which must not be opened. */
-function leadsToRegion(path: string): boolean {
-  const place = linkTarget(path) ?? "";
-  const [, process] = /^(\/proc\/\d+)\/fd\/\d+$/.exec(place) ?? [];
-  if (process === undefined) return false;
+function mayBeRegion(place: string, pid: number): boolean {
   const file = linkTarget(place);
   // Of another user: open(2) says so.
-  return file === null ? exists(process) : file.startsWith(`/memfd:${REGION_NAME}`);
+  return file === null ? exists(`/proc/${pid}`) : file.startsWith(`/memfd:${REGION_NAME}`);
+}
+
+/** @returns null when the process has ended, or is about to: then EACCES stands for that, too, for some 40 ms [measured] */
+function openThere({ descriptors }: Platform, place: string, pid: number): Fd | null {
+  try {
+    return descriptors.open(place, C.O_RDONLY | C.O_NONBLOCK);
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    if (error.errno === C.ENOENT || processStat(pid)?.isExiting !== false) return null;
+    throw error;
+  }
 }

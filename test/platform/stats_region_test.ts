@@ -189,7 +189,7 @@ describe("Region", () => {
         `/proc/${platform.runtime.pid}/fd/${read.number}`,
         "/dev/zero",
         `/proc/${platform.runtime.pid}/fd/${file.number}`,
-        "/proc/1/fd/99999",
+        "/proc/999999999/fd/3",
       ]
     ) {
       symlinkSync(target, path);
