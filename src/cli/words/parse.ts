@@ -102,7 +102,7 @@ export function parseCommandLine(
   // `baton scale -1` has a number that looks like an option.
   const less = verb === "scale" ? rest.filter(isLess) : [];
   const { operands, ...others } = splitWords(verb, rest.filter((word) => !less.includes(word)));
-  const words = { ...others, operands: [...less, ...operands] };
+  const words = { ...others, operands: [...less, ...operands], env };
   if (words.help) return { verb: "help", topic: verb };
   const shape = VERBS[verb].operands;
   const extra = shape.includes("...")

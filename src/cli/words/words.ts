@@ -21,6 +21,8 @@ export interface Words {
   readonly help: boolean;
   readonly flags: ReadonlyMap<string, readonly string[]>;
   readonly operands: readonly string[];
+  /** Of this process. @default no variable */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A command to a running service. */
@@ -36,18 +38,27 @@ export function serviceCommand<V extends Verb>(verb: V, words: Words): ServiceCo
   return { verb, ...targetOf(words), timeoutMs, json: words.flags.has("json") };
 }
 
-/** The name is that of `--name` or the operand; both only if they are equal. */
-export function targetOf({ flags, operands }: Words): Target {
+/**
+ * The name is that of `--name` or the operand; both only if they are equal. Without either that of the variable: a hook of
+ * the service means that one, and so does a shell in its container.
+ */
+export function targetOf({ flags, operands, env = {} }: Words): Target {
   const [flag, operand] = [flags.get("name")?.[0], operands[0]];
   if (flag !== undefined && operand !== undefined && flag !== operand) {
     throw new UserError(`Cannot address two services at once: "${flag}" and "${operand}"`, {
       remedy: "Give one name",
     });
   }
+  const given = (name: string) => env[name] === "" ? undefined : env[name];
+  const [named, directory] = [flag ?? operand, flags.get("runtime-dir")?.[0]];
   const place = flag === undefined ? "In the name of the service" : "In --name";
   return {
-    name: read("name", flag ?? operand, place),
-    runtimeDir: read("runtimeDir", flags.get("runtime-dir")?.[0], "In --runtime-dir"),
+    name: named === undefined
+      ? read("name", given("BATON_NAME"), "In BATON_NAME")
+      : read("name", named, place),
+    runtimeDir: directory === undefined
+      ? read("runtimeDir", given("BATON_RUNTIME_DIR"), "In BATON_RUNTIME_DIR")
+      : read("runtimeDir", directory, "In --runtime-dir"),
   };
 }
 

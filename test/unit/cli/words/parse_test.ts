@@ -296,3 +296,29 @@ describe("parseCommandLine() on init", () => {
     });
   }
 });
+
+describe("parseCommandLine() with variables", () => {
+  const env = { BATON_NAME: "web", BATON_RUNTIME_DIR: "/run/web" };
+  const target = (words: string, variables: Record<string, string> = env) => {
+    const command = parseCommandLine(words.split(" "), noFile, { env: variables });
+    assert.ok("runtimeDir" in command);
+    return [command.name, command.runtimeDir];
+  };
+  const cases: [words: string, name: string, directory: string][] = [
+    ["status", "web", "/run/web"],
+    ["reload api", "api", "/run/web"],
+    ["scale 3", "web", "/run/web"],
+    ["canary 5% --runtime-dir /run/x", "web", "/run/x"],
+    ["stop --name api", "api", "/run/web"],
+  ];
+  for (const [words, name, directory] of cases) {
+    it(`baton ${words} means ${name}`, () => assert.deepEqual(target(words), [name, directory]));
+  }
+
+  it("means the service whose hook it runs in", () => {
+    assert.deepEqual(target("status", { BATON_NAME: "web", BATON_REASON: "reload" }), [
+      "web",
+      null,
+    ]);
+  });
+});
