@@ -29,9 +29,11 @@ const NARROWEST = 320;
 
 /** Waits until the element says that. */
 function says(page: Page, selector: string, text: RegExp): Promise<unknown> {
-  return waitUntil(async () => text.test(await page.locator(selector).innerText()), {
-    what: `${selector} says ${text}`,
-  });
+  return waitUntil(async () => {
+    const said = await page.locator(selector).innerText();
+    if (!text.test(said)) throw new Error(`it says: ${said}`);
+    return true;
+  }, { what: `${selector} says ${text}` });
 }
 
 async function giveToken(page: Page, token: string): Promise<void> {
@@ -72,7 +74,7 @@ describe("the page in Chromium", () => {
     OPTIONS,
     async () => {
       mkdirSync(PICTURES, { recursive: true });
-      await using service = await startPageService({ flags: ["--drain-timeout", "120s"] });
+      await using service = await startPageService({ flags: ["--drain-time", "120s"] });
       await using browser = await openPage(service.url);
       const { page } = browser;
       await page.goto(`${service.url}/`);

@@ -39,12 +39,18 @@ export function trialText({ epoch, phase, percent }: Trial, leftMs: number | nul
   return `Generation ${epoch} gets ${percent} % of the new connections (${phase}${left}).`;
 }
 
-export function reloadText({ epoch, replaced, durationMs, failedIn, result }: Reload): string {
+export function reloadText(
+  { epoch, replaced, durationMs, failedIn, result }: Reload,
+  trial: Trial | null,
+): string {
   const took = formatDuration(durationMs);
   const who = epoch === null ? "It" : `Generation ${epoch}`;
   if (result === "refused") return "It was refused, and nothing has changed.";
   if (result === "failed") {
     return `${who} failed${failedIn === null ? "" : ` while ${failedIn}`}, after ${took}.`;
+  }
+  if (trial !== null && trial.epoch === epoch) {
+    return `${who} has passed its gate, after ${took}, and is on trial.`;
   }
   return replaced === null
     ? `${who} serves, after ${took}.`

@@ -74,8 +74,8 @@ export class LaneRows {
     setText(parts.spoken, course(segments, this.#view.toMs));
     setText(parts.more, now === undefined ? "ended" : progress(now));
     const isAlive = now !== undefined && now.state !== "exited";
-    setText(parts.connections, isAlive ? countText(now) : "-");
-    setText(parts.share, isAlive ? `${Math.round(now.percent * 10) / 10} %` : "-");
+    setText(parts.connections, isAlive ? countText(now) : "");
+    setText(parts.share, isAlive ? `${Math.round(now.percent * 10) / 10} %` : "");
   }
 }
 

@@ -55,7 +55,7 @@ export class Reports {
   update(summary: SummaryReply): void {
     this.#showTrial(summary);
     const { lastReload, lastWords } = summary;
-    if (lastReload !== null) this.#showReload(lastReload);
+    if (lastReload !== null) this.#showReload(lastReload, summary.trial);
     const lines = lastWords?.lines ?? [];
     show(this.#words, lines.length > 0);
     setText(byId("words-title", HTMLElement), `Last words of generation ${lastWords?.epoch ?? ""}`);
@@ -78,10 +78,10 @@ export class Reports {
     setText(byId("trial-seen", HTMLElement), seenText);
   }
 
-  #showReload(reload: Reload): void {
+  #showReload(reload: Reload, trial: SummaryReply["trial"]): void {
     setText(this.#result, reload.result);
     setAttribute(this.#result, "data-tone", TONES[reload.result]);
-    setText(byId("reload-text", HTMLElement), reloadText(reload));
+    setText(byId("reload-text", HTMLElement), reloadText(reload, trial));
     show(this.#reason, reload.reason !== null);
     setText(this.#reason, reload.reason ?? "");
     this.#phases.set(phaseRows(reload));

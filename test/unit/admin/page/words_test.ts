@@ -171,8 +171,14 @@ describe("a reload", () => {
     [{ result: "refused", epoch: null }, "It was refused, and nothing has changed."],
   ];
   for (const [change, text] of table) {
-    test(text, () => assert.equal(reloadText({ ...RELOAD, ...change }), text));
+    test(text, () => assert.equal(reloadText({ ...RELOAD, ...change }, null), text));
   }
+  test("on trial, nothing is replaced yet", () => {
+    assert.equal(
+      reloadText({ ...RELOAD, epoch: 2 }, TRIAL),
+      "Generation 2 has passed its gate, after 1.2s, and is on trial.",
+    );
+  });
   test("its phases follow each other, and the last one may still last", () => {
     const phases = [["starting", 300], ["probing", 100], ["draining", null]] as const;
     const rows = phaseRows({
