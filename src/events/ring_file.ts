@@ -13,7 +13,8 @@ const MOST_LINES = 4 * REMEMBERED;
 export class RingFile {
   #lines = 0;
 
-  constructor(readonly path: string) {}
+  /** @param check throws where others may write: they could make the path lead to a file that is not theirs */
+  constructor(readonly path: string, readonly check: () => void = () => {}) {}
 
   /** @returns an empty one where there is none, or it cannot be read */
   read(): Ring {
@@ -36,6 +37,7 @@ export class RingFile {
 
   #write(text: string): void {
     try {
+      this.check();
       appendFileSync(this.path, text, { mode: MODE });
     } catch {
       // A full disk, or a directory that was removed and comes again.
@@ -47,6 +49,7 @@ export class RingFile {
     const lines = ring.lines();
     const next = `${this.path}.next`;
     try {
+      this.check();
       writeFileSync(next, lines.map((line) => `${line}\n`).join(""), { mode: MODE });
       renameSync(next, this.path);
       this.#lines = lines.length;

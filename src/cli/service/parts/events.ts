@@ -1,4 +1,6 @@
 /** The events of this instance: their order, who gets them, and the one that says how this instance came about. */
+import { dirname } from "node:path";
+import { checkDirectory } from "../../../admin/paths.ts";
 import { type Draft, draft, type EventRecord } from "../../../events/event.ts";
 import { EventLog } from "../../../events/event_log.ts";
 import { EventStreams } from "../../../events/event_streams.ts";
@@ -30,12 +32,13 @@ export class ServiceEvents {
   constructor(readonly parts: ServiceEventsParts) {
     const { platform, config: { name, webhookSecretFile }, paths, env, logger } = parts.setup;
     const { clock } = platform;
+    const uid = platform.processes.userId();
     if (webhookSecretFile !== null && parts.mode.kind === "fresh") readSecret(webhookSecretFile);
     this.#journal = Journal.find(platform, env["JOURNAL_STREAM"]);
     this.log = new EventLog({
       clock,
       name,
-      file: new RingFile(paths.events),
+      file: new RingFile(paths.events, () => checkDirectory(dirname(paths.events), uid)),
       onError: (error) => logger.error(`cannot pass on an event: ${errorText(error)}`),
     });
     this.streams = new EventStreams({
