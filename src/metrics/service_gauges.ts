@@ -18,8 +18,6 @@ export function serviceGauges(summary: Summary): Family[] {
   const single = (name: string, help: string, value: number | null) => gauge(name, help, point(value));
   return [
     gauge("baton_build_info", "Version of baton; always 1", point(1, { version: summary.version })),
-    single("baton_start_time_seconds", SERIES.baton_start_time_seconds.help,
-      Date.parse(summary.startedAt) / MS_PER_S),
     single("baton_incarnation", "Batons that ran this service before this one, without a stop in between",
       summary.incarnation),
     gauge("baton_generations", SERIES.baton_generations.help,

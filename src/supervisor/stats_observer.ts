@@ -20,6 +20,8 @@ export class StatsObserver implements Observer {
   constructor(
     readonly registry: Pick<Registry, "counter" | "gauge" | "histogram">,
     readonly clock: Pick<Clock, "now" | "wallMs">,
+    /** When an earlier baton has begun to count for this service, in seconds since 1970; Infinity: none has. */
+    readonly startedBefore = Infinity,
   ) {}
 
   onStep({ event, before, after, effects, history }: Step): void {
@@ -37,7 +39,8 @@ export class StatsObserver implements Observer {
     }
     this.#time(before, after);
     this.#show(after);
-    registry.gauge("baton_start_time_seconds").set(history.startedAt.getTime() / MS_PER_SECOND);
+    const startedAt = history.startedAt.getTime() / MS_PER_SECOND;
+    registry.gauge("baton_start_time_seconds").set(Math.min(startedAt, this.startedBefore));
   }
 
   #countEvent(event: ServiceEvent): void {

@@ -23,6 +23,8 @@ const AUTHORITIES = [
 /** Any permission of others, and to write for the group. */
 const FORBIDDEN_MODE = 0o027;
 
+const MS_PER_S = 1000;
+
 interface Parts {
   readonly platform: Platform;
   readonly config: Config;
@@ -44,6 +46,10 @@ export function otlpPush(
   const { clock, runtime: { pid } } = platform;
   const headers = () => file === null ? {} : readHeaders(file);
   headers();
+  // Its counters continue those of the batons before this one.
+  const countedSince = () =>
+    registry.read().find(({ name }) => name === "baton_start_time_seconds")?.value ??
+      Date.parse(supervisor().summary().startedAt) / MS_PER_S;
   return new OtlpPush({
     clock,
     url,
@@ -51,10 +57,9 @@ export function otlpPush(
     log: logger,
     load: async () => {
       const { Sender } = await import("../../../metrics/otlp/sender.ts");
-      const { startedAt } = supervisor().summary();
       return new Sender({ url, headers, authorities: authorities() }, {
         "service.name": name,
-        "service.instance.id": instanceId(`${hostName()} ${name} ${startedAt}`),
+        "service.instance.id": instanceId(`${hostName()} ${name} ${countedSince()}`),
         "host.name": hostName(),
         "process.pid": pid,
         "process.executable.name": "baton",
@@ -65,8 +70,8 @@ export function otlpPush(
     collect: () => {
       const summary = supervisor().summary();
       const usage = ownUsage(pid);
-      const countedSinceMs = Date.parse(summary.startedAt);
-      const processStartedAtMs = (usage.startedAtSeconds ?? countedSinceMs / 1000) * 1000;
+      const countedSinceMs = countedSince() * MS_PER_S;
+      const processStartedAtMs = (usage.startedAtSeconds ?? countedSince()) * MS_PER_S;
       return {
         families: familiesOf({ samples: registry.read(), summary, usage }),
         times: { nowMs: clock.wallMs(), countedSinceMs, processStartedAtMs },

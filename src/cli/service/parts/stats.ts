@@ -17,6 +17,11 @@ export function serviceStats(
   const kept = mode.resumption?.kept ?? predecessorOf(mode)?.passedOn;
   const left = kept?.take(descriptorName.stats) ?? null;
   const region = makeRegion(platform, left, (why) => logger.warn(`statistics begin at 0: ${why}`));
+  // The first baton of this service may not be the one that this history knows of.
+  const startedBefore = Math.min(
+    ...(region?.ofOthers() ?? []).flat()
+      .filter(({ name }) => name === "baton_start_time_seconds").flatMap(({ cells }) => cells),
+  );
   const attach = () => {
     if (region === null || registry.attach(region)) return;
     logger.warn("statistics cannot be read by others: too many batons of this service count there");
@@ -28,7 +33,7 @@ export function serviceStats(
   return {
     registry,
     link: region && new StatsLink(paths.stats, platform.runtime.pid, region.fd),
-    observer: new StatsObserver(registry, platform.clock),
+    observer: new StatsObserver(registry, platform.clock, startedBefore),
     passedOn: new Map<string, Fd>(region === null ? [] : [[descriptorName.stats, region.fd]]),
     onTakenOver: attach,
     /** The other baton has ended: what it has counted belongs to this one. */
