@@ -33,7 +33,8 @@ export async function openPage(allowed: string): Promise<BrowserPage> {
     if (!url.startsWith(`${allowed}/`) && !url.startsWith("data:")) complaints.push(`asks ${url}`);
   });
   return {
-    ...{ page, complaints },
+    page,
+    complaints,
     [Symbol.asyncDispose]: () => browser.close(),
   };
 }

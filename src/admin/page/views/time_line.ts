@@ -78,11 +78,14 @@ export class TimeLine {
   #drawTicks(view: View): void {
     const most = Math.max(LEAST_TICKS, Math.floor(this.#plot.clientWidth / TICK_PIXELS));
     const { fromMs, toMs } = view;
+    const ticks = ticksIn(view, most).map((atMs) => ({
+      atMs,
+      leftPercent: 100 * (atMs - fromMs) / (toMs - fromMs),
+    }));
+    // Half of the text of others would be cut off.
+    const edge = 100 / most / 2;
     this.#ticks.set(
-      ticksIn(view, most).map((atMs) => ({
-        atMs,
-        leftPercent: 100 * (atMs - fromMs) / (toMs - fromMs),
-      })),
+      ticks.filter(({ leftPercent }) => leftPercent > edge && leftPercent < 100 - edge),
     );
   }
 }

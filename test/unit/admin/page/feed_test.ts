@@ -26,7 +26,10 @@ function feed(busy: () => boolean | Error) {
     lost: () => void lost++,
   };
   return {
-    ...{ clock, looks, feed: new Feed(parts), stream: () => stream },
+    clock,
+    looks,
+    feed: new Feed(parts),
+    stream: () => stream,
     counts: () => ({ opened, lost, pending: clock.pending }),
   };
 }

@@ -241,8 +241,13 @@ describe("an answer", () => {
 describe("events", () => {
   const event = (id: number, name = "generation.serving") =>
     parseHappening(JSON.stringify({
-      ...{ id, time: "2026-11-29T10:00:00.000Z", event: name, level: "info" },
-      ...{ message: "it serves", epoch: 2, other: true },
+      id,
+      time: "2026-11-29T10:00:00.000Z",
+      event: name,
+      level: "info",
+      message: "it serves",
+      epoch: 2,
+      other: true,
     }))!;
   test("what begins a state of a generation does, with its time", () => {
     const atMs = Date.parse("2026-11-29T10:00:00.000Z");
