@@ -10,6 +10,7 @@ import { batonCommand, callSocket, runCommand, startBaton } from "../support/bat
 import { server } from "../support/controlled.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { children, state } from "../support/proc.ts";
 import { IS_FULL } from "../support/repeats.ts";
 import { atTerminal, noTerminal, type Terminal } from "../support/terminal.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
@@ -20,7 +21,7 @@ const AT_TERMINAL = { ...TEST, skip: noTerminal };
 const IN_FULL = { ...TEST, skip: noTerminal || !IS_FULL && "in make test-all" };
 /** In the reply to a terminal: it goes to its other screen, and back. */
 const [ENTERS, LEAVES] = ["\x1b[?1049h", "\x1b[?1049l"];
-const ESCAPE = "\x1b";
+const [ESCAPE, CTRL_Z] = ["\x1b", "\x1a"];
 /** Deno itself sends other sequences to a terminal. */
 const COLOR = new RegExp(`${ESCAPE}\\[[\\d;]+m`);
 const XTERM = { TERM: "xterm", NO_COLOR: "", FORCE_COLOR: "" };
@@ -117,6 +118,13 @@ describe("baton top", () => {
       await waitUntil(() => /GEN +STATE +SHARE +BUSY +(?!IDLE)/.test(lastFrame(terminal)), {
         what: `the narrow table\n${lastFrame(terminal)}`,
       });
+      const [top = 0] = children(terminal.pid);
+      terminal.type(CTRL_Z);
+      await terminal.shows(LEAVES);
+      await waitUntil(() => state(top) === "T", { what: "it is suspended" });
+      assert.match(modes(terminal), / icanon.* echo /s);
+      process.kill(top, "SIGCONT");
+      await terminal.shows(ENTERS);
       terminal.type("q");
       await terminal.shows(LEAVES);
       await terminal.shows("ends");
