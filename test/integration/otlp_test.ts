@@ -8,6 +8,7 @@ import { inFlight, server } from "../support/controlled.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally } from "../support/load.ts";
+import { alive, killTree } from "../support/proc.ts";
 import { OtlpCollector } from "../support/otlp_collector.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
@@ -108,24 +109,40 @@ describe("--otlp", () => {
     await waitUntil(() => baton.stderr.includes("metrics are sent to"), { what: "it is accepted" });
   });
 
-  test("a successor sends, and its predecessor does not any more", TEST, async () => {
-    await using collector = new OtlpCollector();
-    await using baton = await startBaton({
-      ...server(await freePort()),
-      flags: ["--otlp", await collector.listen(), "--otlp-interval", INTERVAL],
-    });
-    await waitUntil(() => collector.metrics.length > 0, { what: "metrics were sent" });
-    const before = collector.resource;
-    const { code, stderr } = await baton.cli("upgrade", "--in-place");
-    assert.equal(code, 0, stderr);
-    collector.metrics = [];
-    await waitUntil(() => collector.metrics.length > 0, {
-      what: "metrics are sent by the next baton",
-    });
-    assert.equal(collector.resource["service.instance.id"], before["service.instance.id"]);
-    assert.equal((await baton.reload()).result, "ok");
-    await waitUntil(() => collector.spans.some(({ name }) => name === "reload"), {
-      what: "the next baton sends traces",
-    });
-  });
+  test(
+    "the next baton sends, as the same instance, and the one before does not",
+    TEST,
+    async () => {
+      await using collector = new OtlpCollector();
+      await using baton = await startBaton({
+        ...server(await freePort()),
+        flags: ["--otlp", await collector.listen(), "--otlp-interval", INTERVAL],
+      });
+      await waitUntil(() => collector.metrics.length > 0, { what: "metrics were sent" });
+      const { "service.instance.id": id, "process.pid": first } = collector.resource;
+      let pid = baton.pid;
+      try {
+        for (const how of [["--in-place"], []]) {
+          const { code, stderr } = await baton.cli("upgrade", ...how);
+          assert.equal(code, 0, stderr);
+          pid = (await baton.status()).pid;
+          collector.metrics = [];
+          await waitUntil(
+            () => collector.metrics.length > 0 && collector.resource["process.pid"] === String(pid),
+            { what: `the baton after ${how} sends metrics` },
+          );
+          assert.equal(collector.resource["service.instance.id"], id);
+          collector.spans.length = 0;
+          assert.equal((await baton.reload()).result, "ok");
+          await waitUntil(() => collector.spans.some(({ name }) => name === "reload"), {
+            what: `the baton after ${how} sends traces`,
+          });
+        }
+        assert.notEqual(String(pid), first);
+      } finally {
+        await baton.cli("stop");
+        if (pid !== baton.pid && alive(pid)) killTree(pid);
+      }
+    },
+  );
 });
