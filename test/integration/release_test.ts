@@ -181,6 +181,14 @@ describe("make dist", { skip: SKIP }, () => {
       assert.equal(await exited, 0);
     });
 
+    test("that install from files, where no registry can be reached", TEST, async () => {
+      using shell = new Shell({ npm_config_registry: "http://127.0.0.1:9/" });
+      const files = [file(/^baton-restart-\d.*\.tgz$/), file(/^baton-restart-linux.*\.tgz$/)];
+      const words = ["npm", "install", "--global", "--offline", "--prefix", shell.dir.join("g")];
+      await shell.succeeds(...words, ...files);
+      await useBaton(shell, shell.dir.join("g/bin/baton"));
+    });
+
     test("that say what is missing without the program's package", TEST, async () => {
       using shell = npmShell();
       const words = ["npm", "install", "--omit=optional", "--no-audit", "baton-restart"];
