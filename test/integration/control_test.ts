@@ -81,6 +81,7 @@ describe("baton reload", () => {
       sharedFiles: [],
       doubt: null,
       serving: 1,
+      postponed: [],
     });
     assert.equal(phases.length, 3);
     assert.ok(durationMs > 0);
