@@ -28,11 +28,14 @@ export class Upgrades {
     const { logger, upgrade } = options;
     this.child = new ChildUpgrade({
       ...context,
+      get config() {
+        return context.config;
+      },
       ...upgrade,
       logger,
       passedOn: options.passedOn,
       notifyPaths: (epoch) => {
-        const { wanted } = workersAsked(config, options.order.order, parts.service());
+        const { wanted } = workersAsked(context.config, options.order.order, parts.service());
         return Array.from({ length: wanted }, (_, i) => options.notifyPath(epoch, i));
       },
       onHandedOver: (pid) => {

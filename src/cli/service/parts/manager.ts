@@ -1,16 +1,21 @@
 /** The service manager that has started this instance, as far as it listens. */
+import { longestStartMs, longestStopMs } from "../../../config/config.ts";
 import { ServiceManager } from "../../../supervisor/service_manager.ts";
 import { fdStoreSize } from "../../../systemd/fd_store.ts";
 import { NotifyClient } from "../../../systemd/notify_client.ts";
 import type { ServiceSetup } from "../service_setup.ts";
 
-export function managerOf({ platform, env, longestStartMs, longestStopMs }: ServiceSetup) {
+export function managerOf({ platform, env, liveConfig }: ServiceSetup) {
   const client = new NotifyClient(platform, env["NOTIFY_SOCKET"]);
   const manager = new ServiceManager({
     client,
     clock: platform.clock,
-    readyTimeoutMs: longestStartMs,
-    stopTimeoutMs: longestStopMs,
+    get readyTimeoutMs() {
+      return longestStartMs(liveConfig.current);
+    },
+    get stopTimeoutMs() {
+      return longestStopMs(liveConfig.current);
+    },
     watchdogUsec: env["WATCHDOG_USEC"],
   });
   return { client, manager, keepsStandbySockets: fdStoreSize(env) > 0 };
