@@ -39,7 +39,13 @@ class Reader implements Disposable {
   constructor(readonly look: () => readonly Sample[] | null) {}
 
   #read(): void {
-    const samples = this.look();
+    let samples: readonly Sample[] | null;
+    try {
+      samples = this.look();
+    } catch (error) {
+      this.complaints.push(String(error));
+      return;
+    }
     if (samples === null) return;
     this.reads++;
     const counted = samples.filter(({ kind }) => kind === "counter" || kind === "histogram");
