@@ -1,5 +1,6 @@
 /** The promise: whoever follows a service learns each thing once, in order, and no reload waits for that. */
 import assert from "node:assert/strict";
+import process from "node:process";
 import { existsSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { startBaton } from "../support/baton.ts";
@@ -169,7 +170,9 @@ describe("events", () => {
           ),
         { what: "each reader has seen each reload" },
       );
-      console.error(`  ${formatTally(tally)}; baton: ${spent.toFixed(2)} s of a processor`);
+      process.stderr.write(
+        `  ${formatTally(tally)}; baton: ${spent.toFixed(2)} s of a processor\n`,
+      );
       for (const { close } of streams) close();
     },
   );

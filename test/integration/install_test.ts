@@ -103,7 +103,7 @@ test("baton@.service runs, reloads and stops the service of a file", {
 function checkPage(path: string, word: string): void {
   if (which("mandoc") !== null) {
     assert.equal(run("mandoc", "-T", "lint", "-W", "style", path), "");
-    assert.ok(run("mandoc", "-T", "ascii", path).replaceAll(/.\x08/g, "").includes(word));
+    assert.ok(run("mandoc", "-T", "ascii", path).replaceAll(/.[\b]/g, "").includes(word));
   }
   if (which("groff") !== null) {
     assert.equal(run("groff", "-man", "-Tutf8", "-ww", "-z", path), "");

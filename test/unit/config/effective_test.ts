@@ -15,7 +15,7 @@ stop_time = 7
 hold = true
 canary = "2.5%"
 [env]
-A = "ü\\u007f\\n"
+A = "\u00fc\\u007f\\n"
 "B" = 5
 `;
 

@@ -69,7 +69,6 @@ describe("EventStreams", () => {
     publish(reason);
     const { next, leave } = readerOf(streams.open(0, []));
     const lines = (await next()).split("\n");
-    // deno-lint-ignore no-control-regex
     assert.match(lines.join(""), /^[\x20-\x7e]*$/);
     const data = lines.filter((line) => line.startsWith("data: "));
     assert.deepEqual(data.map((line) => JSON.parse(line.slice(6))), log.since(0));

@@ -19,7 +19,7 @@ const RECORD: EventRecord = {
   event: "reload.failed",
   level: "error",
   name: "web",
-  message: "reload failed: é",
+  message: "reload failed: \u00e9",
 };
 
 interface Seen {
