@@ -12,9 +12,12 @@ import { eventLine, EventTexts, type ShownEvent } from "./event_text.ts";
 
 const REPLY_TIMEOUT_MS = 5_000;
 const HTTP_OK = 200;
-/** A new baton has the control socket before the old one ends its streams: this is for one that comes after a crash. */
 const RETRY_MS = 200;
+/** A new baton has the control socket before the old one ends its streams: this is for one that comes after a crash. */
 const MOST_RETRIES = 50;
+/** So often nothing may be there. A lock seems to be free for a moment while an upgrade in place starts its program. */
+const MOST_ABSENCES = 5;
+const LAST_EVENT = "service.stopped";
 
 export async function commandEvents(
   platform: Platform,
@@ -24,21 +27,23 @@ export async function commandEvents(
   const { clock } = platform;
   const { since, follow } = command;
   const startedAt = clock.wallMs();
-  const known = { id: firstId(since, startedAt) };
+  const known = { id: firstId(since, startedAt), event: "" };
   const show = (event: ShownEvent) => {
     known.id = event.id;
+    known.event = event.event;
     print.out(command.text ? eventLine(event) : event.json);
     return !print.isClosed;
   };
-  let lock = readStream(platform, command, known.id, show);
-  for (let retries = 0; follow && !print.isClosed;) {
-    if (lockHolder(platform, lock) === null) return EXIT_OK;
+  const { name, lock } = readStream(platform, command, known.id, show);
+  let [retries, absences] = [0, 0];
+  while (follow && !print.isClosed && known.event !== LAST_EVENT && absences < MOST_ABSENCES) {
     const beganAt = clock.now();
     try {
-      lock = readStream(platform, command, known.id ?? startedAt, show);
-      retries = 0;
+      readStream(platform, { ...command, name }, known.id ?? startedAt, show);
+      [retries, absences] = [0, 0];
     } catch (error) {
       if (!(error instanceof UserError) || ++retries > MOST_RETRIES) throw error;
+      absences = lockHolder(platform, lock) === null ? absences + 1 : 0;
     }
     if (clock.now() - beganAt < RETRY_MS) await sleep(clock, RETRY_MS);
   }
@@ -50,13 +55,13 @@ function firstId(since: EventsCommand["since"], nowMs: number): number | null {
   return "id" in since ? since.id : nowMs - since.agoMs;
 }
 
-/** Until baton ends the stream, or `show` returns false. @returns the path of the service's lock */
+/** Until baton ends the stream, or `show` returns false. @returns which service it is */
 function readStream(
   platform: Platform,
   command: EventsCommand,
   after: number | null,
   show: (event: ShownEvent) => boolean,
-): string {
+): { readonly name: string; readonly lock: string } {
   const { follow, only } = command;
   const query = new URLSearchParams({ follow: follow ? "1" : "0" });
   if (after !== null) query.set("since", String(Math.max(0, Math.floor(after))));
@@ -66,7 +71,7 @@ function readStream(
     path: `/v1/events?${query}`,
     timeoutMs: follow ? 0 : REPLY_TIMEOUT_MS,
   } as const;
-  return withService(platform, command, ({ socket, lock }) => {
+  return withService(platform, command, ({ socket, lock }, name) => {
     const texts = new EventTexts();
     streamControl(platform, socket, request, (text, status) => {
       if (status !== HTTP_OK) {
@@ -76,6 +81,6 @@ function readStream(
       }
       return texts.add(text).every(show);
     });
-    return lock;
+    return { name, lock };
   });
 }
