@@ -13,6 +13,7 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { findNode, fixture, REPOSITORY, required, which } from "../support/programs.ts";
 import { noSystemd, RealSystemd } from "../support/real_systemd.ts";
 import { tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
 
 const EXECUTABLE = 0o755;
 const READABLE = 0o644;
@@ -91,8 +92,10 @@ test("baton@.service runs, reloads and stops the service of a file", {
     assert.equal(code, 0, `${verb}: ${stderr}${await systemd.journal("baton@web.service")}`);
     assert.ok(await accepts(port), verb);
   }
-  const { StatusText } = await systemd.show("baton@web.service", "StatusText");
-  assert.equal(StatusText, "generation 1 serves");
+  await waitUntil(async () => {
+    const { StatusText } = await systemd.show("baton@web.service", "StatusText");
+    return StatusText === "generation 1 serves";
+  }, { what: "generation 1 serves, and the first one has ended" });
   const { code, stdout } = await systemd.run([...batonCommand(), "ready", "web"]);
   assert.deepEqual([code, stdout], [0, "ready\n"]);
   await systemd.ctl("stop", "baton@web");
