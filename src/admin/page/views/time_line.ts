@@ -11,7 +11,9 @@ const PLOT = { width: 1_000, height: 120 } as const;
 const CURVE_KINDS = 6;
 /** One tick for this many pixels. */
 const TICK_PIXELS = 90;
-const LEAST_TICKS = 2;
+const LEAST_TICKS = 3;
+/** Half of its text. */
+const EDGE_PIXELS = 32;
 /** As the longest of page.html. */
 const LONGEST_VIEW_MS = 3_600_000;
 
@@ -76,14 +78,14 @@ export class TimeLine {
   }
 
   #drawTicks(view: View): void {
-    const most = Math.max(LEAST_TICKS, Math.floor(this.#plot.clientWidth / TICK_PIXELS));
+    const width = Math.max(1, this.#plot.clientWidth);
+    const most = Math.max(LEAST_TICKS, Math.floor(width / TICK_PIXELS));
     const { fromMs, toMs } = view;
     const ticks = ticksIn(view, most).map((atMs) => ({
       atMs,
       leftPercent: 100 * (atMs - fromMs) / (toMs - fromMs),
     }));
-    // Half of the text of others would be cut off.
-    const edge = 100 / most / 2;
+    const edge = 100 * EDGE_PIXELS / width;
     this.#ticks.set(
       ticks.filter(({ leftPercent }) => leftPercent > edge && leftPercent < 100 - edge),
     );
