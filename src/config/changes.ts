@@ -89,7 +89,11 @@ export function describeChange({ key, from, to }: ConfigChange): string {
   return `${key}: ${text(to)} instead of ${text(from)}`;
 }
 
-/** @returns `listen is not changed yet: baton binds ...; "baton upgrade" applies it` */
+/** By these another baton finds the one that it is to follow. */
+const ADDRESS_KEYS: readonly string[] = ["name", "runtime_dir"];
+
+/** @returns `not yet, because baton binds ...: listen: "..." instead of ...; "baton upgrade" applies it` */
 export function describePostponed(change: ConfigChange): string {
-  return `not yet, because ${change.why}: ${describeChange(change)}; "baton upgrade" applies it`;
+  const how = ADDRESS_KEYS.includes(change.key) ? "a new start" : '"baton upgrade"';
+  return `not yet, because ${change.why}: ${describeChange(change)}; ${how} applies it`;
 }

@@ -59,7 +59,7 @@ describe("reconcile()", () => {
     const [change] = reconcile(load(""), load('name = "other"')).postponed;
     assert.match(
       describePostponed(change!),
-      /^not yet, because the control socket .*: name: "other" instead of .*"baton upgrade" applies it$/,
+      /^not yet, because the control socket .*: name: "other" instead of .*; a new start applies it$/,
     );
   });
 });
