@@ -220,7 +220,7 @@ export class KernelMembers implements MemberSet {
 
   /**
    * Finds members that a server has taken out of the kernel's array by shutdown(2) on its listener, or by connect(2) of a
-   * UDP socket, and attaches again, because the array has changed under the program.
+   * UDP socket, and attaches again, because the array has changed under the program. No client waits for another of those.
    * @returns the members that were lost
    */
   findShutDown(): Member[] {
@@ -239,7 +239,7 @@ export class KernelMembers implements MemberSet {
       return hasChanged = true;
     });
     if (hasChanged) this.attach(true);
-    for (const member of lost) this.context.onWaiting?.(member);
+    if (this.membership.isWatched) { for (const member of lost) this.context.onWaiting?.(member); }
     return lost;
   }
 

@@ -27,6 +27,9 @@ class World implements Disposable {
 
   constructor(readonly platform: TestPlatform, host: string, port: number) {
     this.listeners = new Listeners(platform.sockets);
+    // It would have a server taken for one that has closed its listeners.
+    this.listeners.onWaiting = () =>
+      assert.fail("a UDP socket that leaves tells of no client that waits");
     const family = host.includes(":") ? "inet6" : "inet";
     const rest = { scope: 0, boundInterface: 0, v6only: host === "::1" };
     this.address = { protocol: "udp", family, host, port, ...rest };
