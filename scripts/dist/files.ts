@@ -31,7 +31,7 @@ export async function copyProgram(from: string, to: string): Promise<void> {
   await Deno.rename(temporary, to);
 }
 
-async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string): Promise<void> {
   const above = dirname(path);
   const isThere = await Deno.stat(path).then(() => true, () => false);
   if (isThere) return;

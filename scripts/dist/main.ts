@@ -40,7 +40,8 @@ async function facts(epoch: number): Promise<Omit<TreeFacts, "program" | "zshDir
 async function install(prefix: string, destination: string): Promise<void> {
   if (!prefix.startsWith("/")) throw new Error(`Cannot install: PREFIX ${prefix} is no full path`);
   const program = join(prefix, "bin", "baton");
-  const common = await facts(await sourceEpoch());
+  // Only the manual shows the date, and a machine without git can install, too.
+  const common = await facts(await sourceEpoch().catch(() => Math.floor(Date.now() / 1000)));
   const files = treeFiles({ ...common, program, zshDirectory: "site-functions" });
   await copyProgram(join(ROOT, "dist", "baton"), `${destination}${program}`);
   for (const { path, text } of files) await writeFile(`${destination}${join(prefix, path)}`, text);

@@ -8,6 +8,8 @@ import { systemdUnit } from "../../src/init/systemd.ts";
 /** A name that `%i` replaces. */
 const INSTANCE = "INSTANCE";
 const SERVER = "SERVER";
+/** Where the files of its services are. The Debian package makes it. */
+export const SERVICES = "/etc/baton";
 
 const HEADING = [
   "# baton@NAME runs the service of /etc/baton/NAME.toml: see baton.toml(5). Then",
@@ -25,7 +27,7 @@ export function unitTemplate(baton: string): string {
   const unit = systemdUnit({
     baton: [baton],
     config: command.config,
-    options: [`--config=/etc/baton/${INSTANCE}.toml`],
+    options: [`--config=${SERVICES}/${INSTANCE}.toml`],
     directory: "/",
   });
   const lines = unit.split("\n");

@@ -26,7 +26,7 @@ export function readTokens(path: string): readonly string[] {
   return tokens;
 }
 
-const MAKE = "Make one: (umask 077; openssl rand -hex 32 > FILE)";
+const MAKE = "Make one: (umask 077; head -c 32 /dev/urandom | base64 >FILE)";
 
 function readFile(path: string): string {
   let fd: number;

@@ -1,4 +1,4 @@
-/** The promise: the commands of each example's README work as they are written there. */
+/** The promise: the commands of README.md and of each example's work as they are written there. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, cpSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -78,11 +78,33 @@ class Shell implements AsyncDisposable {
   }
 }
 
-/** The shell blocks of an example's README, in order. */
-function blocks(example: string): string[] {
-  const text = readFileSync(join(REPOSITORY, "examples", example, "README.md"), "utf8");
+/** The shell blocks of the README.md in a folder, in order. */
+function blocks(folder: string): string[] {
+  const text = readFileSync(join(REPOSITORY, folder, "README.md"), "utf8");
   return [...text.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, block = ""]) => block);
 }
+
+describe("README.md: the first reload, with each way to install", () => {
+  for (const block of blocks(".").slice(0, 2)) {
+    const [, run = "", reload = "", ...more] = block.trimEnd().split("\n");
+    const server = / -- (\w+) /.exec(run)?.[1] ?? "";
+    const missing = [server, "curl"].find((program) => which(program) === null);
+    const skip = missing !== undefined && `${missing} is not installed`;
+    test(`with ${server}`, { skip, timeout: TEST_TIMEOUT_MS }, async () => {
+      assert.deepEqual(more, [], "three commands");
+      await using shell = new Shell("node-http", await freePort());
+      const log = await shell.serve(run);
+      const get = `curl --silent --show-error --fail http://localhost:${PORT_IN_README}/`;
+      const before = await shell.run(get);
+      assert.match(await shell.run(reload), /^generation 1 serves after \d+ ms$/m);
+      const after = await shell.run(get);
+      // Python's answers with a list of files.
+      if (server === "node") assert.notEqual(before, after);
+      await shell.run("baton stop");
+      assert.ok(!await accepts(shell.port), log());
+    });
+  }
+});
 
 describe("examples/node-http does what its README says", () => {
   const skip = findNode() === null
@@ -90,7 +112,7 @@ describe("examples/node-http does what its README says", () => {
     : which("curl") === null
     ? "curl is not installed"
     : false;
-  const [start = "", use = "", release = "", deploy = "", ...more] = blocks("node-http");
+  const [start = "", use = "", release = "", deploy = "", ...more] = blocks("examples/node-http");
 
   test("all of its commands are tested", () => assert.equal(more.length, 0));
 
@@ -124,7 +146,7 @@ describe("examples/node-http does what its README says", () => {
 });
 
 describe("examples/kubernetes is what its README says", () => {
-  const [print = "", patient = "", ...more] = blocks("kubernetes");
+  const [print = "", patient = "", ...more] = blocks("examples/kubernetes");
 
   test("all of its commands are tested", () => assert.equal(more.length, 0));
 

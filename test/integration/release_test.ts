@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, test } from "node:test";
@@ -211,6 +211,8 @@ describe("make dist", { skip: SKIP }, () => {
       const dpkg = ["dpkg", `--root=${root}`, "--force-depends", "--force-script-chrootless"];
       await shell.succeeds(...dpkg, "--install", file(/\.deb$/));
       assert.equal(await shell.succeeds("dpkg", `--root=${root}`, "--verify", "baton"), "");
+      // Where the files of baton@NAME.service are to be.
+      assert.equal(statSync(join(root, "etc/baton")).mode & 0o777, WRITABLE);
       await useBaton(shell, join(root, "usr/bin/baton"));
       await shell.succeeds(...dpkg, "--purge", "baton");
       assert.equal(

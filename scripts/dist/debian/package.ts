@@ -1,8 +1,9 @@
 /** Packs the Debian package with dpkg-deb(1). */
 import { join } from "node:path";
-import { compress, copyProgram, kibibytes, run, writeFile } from "../files.ts";
+import { compress, copyProgram, kibibytes, makeFolder, run, writeFile } from "../files.ts";
 import type { Machine } from "../npm/manifests.ts";
 import type { TreeFile } from "../tree.ts";
+import { SERVICES } from "../unit.ts";
 import {
   changelog,
   control,
@@ -47,6 +48,7 @@ export async function debianPackage(parts: DebianParts): Promise<void> {
   for (const name of ["changelog", "changelog.Debian"]) await compress(join(doc, name));
   await writeFile(join(usr, "share", "lintian", "overrides", "baton"), LINTIAN_OVERRIDES);
   const facts: DebianFacts = { ...partial, kibibytes: await kibibytes(stage) };
+  await makeFolder(join(stage, SERVICES));
   const debian = join(stage, "DEBIAN");
   await writeFile(join(debian, "control"), control(facts));
   for (const [name, text] of Object.entries(SCRIPTS)) {
