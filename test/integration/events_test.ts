@@ -109,17 +109,17 @@ describe("events", () => {
     });
     await baton.cli("reload", "web");
     await baton.cli("reload", "web");
+    const names = ["service.started", "generation.failed", "reload.failed", "reload.succeeded"];
+    const hooked = () => hook.got.map(({ event }) => event);
+    const written = () => readFileSync(dir.join("out"), "utf8").trim().split("\n");
+    // At the end what waits has a few seconds only.
+    for (const got of [hooked, written]) {
+      await waitUntil(() => got().length >= names.length, { what: "those four are got" });
+    }
     await baton.stop();
-    const names = [
-      "service.started",
-      "generation.failed",
-      "reload.failed",
-      "reload.succeeded",
-      "service.stopping",
-      "service.stopped",
-    ];
-    assert.deepEqual(hook.got.map(({ event }) => event), names, baton.stderr);
-    assert.deepEqual(readFileSync(dir.join("out"), "utf8").trim().split("\n"), names);
+    names.push("service.stopping", "service.stopped");
+    assert.deepEqual(hooked(), names, baton.stderr);
+    assert.deepEqual(written(), names);
     assert.match(hook.got[2]?.reason ?? "", /pre-flight/);
     assert.match(baton.stderr, /--webhook: service\.started is not delivered yet: .* 503/);
     assert.doesNotMatch(baton.stderr, /\/hook/, "the address is not told");

@@ -101,7 +101,7 @@ describe("health that was failed by hand", () => {
 });
 
 describe("a health check that is passed through", () => {
-  test("is answered by the server, and by no one when that is gone", OPTIONS, async () => {
+  test("is answered by the server, until it is failed by hand", OPTIONS, async () => {
     const { baton, probes, port } = await begin("/slow,pass-through,cache=100ms");
     await using _running = baton;
     const check = () => askAdmin(probes, "GET", "/slow?ms=1", { "x-asked": "1" });
