@@ -283,7 +283,7 @@ const GRANTS: readonly Grant[] = [
     why: "the launch context of the first start travels with the state",
   },
   {
-    file: "cli/service/process_setup.ts",
+    file: "cli/service/choices.ts",
     imports: ["handoff/capabilities.ts"],
     why: "asks what the handoff can do here",
   },
@@ -316,6 +316,11 @@ const GRANTS: readonly Grant[] = [
     file: "cli/service/parts/stats.ts",
     imports: ["succession/state/resumption.ts"],
     why: "finds the memory in which the instance before has counted",
+  },
+  {
+    file: "cli/service/parts/optional.ts",
+    imports: ["generation/checks/begin_check.ts", "succession/takeover_offers.ts"],
+    why: "loads what the options ask for",
   },
   {
     file: "cli/service/parts/manager.ts",
@@ -443,7 +448,6 @@ const MODULES = {
   "@valibot/to-json-schema": ["admin/routes/openapi.ts"],
   "node:crypto": ["admin/token_check.ts", "cli/service/parts/otlp.ts"],
   "fastest-levenshtein": ["config/values/suggest.ts"],
-  "node:util": ["config/changes.ts"],
   "node:os": ["config/values/signals.ts", "platform/libc/constants.ts", "rehearse/rehearsal.ts"],
   valibot: [
     "launcher",

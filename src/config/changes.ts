@@ -1,7 +1,6 @@
 /** What follows from a configuration that was read again while the service runs. Pure. */
-import { isDeepStrictEqual } from "node:util";
 import type { Config } from "./config.ts";
-import { COMMAND_KEY } from "./config_file.ts";
+import { COMMAND_KEY } from "./file_values.ts";
 import type { ConfigOrigin, LoadedConfig } from "./load.ts";
 import { fileKey, OPTIONS } from "./options.ts";
 import type { ReloadTime } from "./option_makers.ts";
@@ -46,13 +45,13 @@ export function reconcile(before: LoadedConfig, found: LoadedConfig): Reconciled
     commandChange(before, found),
     ...OPTIONS.map(({ field, flag, reload, whyRestart, shown }) => {
       const [was, is] = [before, found].map(({ origins }) => origins.get(field));
-      const isSame = isDeepStrictEqual(
+      const isUnchanged = isSame(
         before.config[field as keyof Config],
         found.config[field as keyof Config],
       );
       // What only follows from another command is no wish.
       const isDerived = was?.kind === "default" && is?.kind === "default" && reload === "restart";
-      if (isSame || isDerived) return null;
+      if (isUnchanged || isDerived) return null;
       const why = reload === "restart" ? whyRestart ?? null : null;
       return { key: fileKey(flag), from: rawOf(was, shown), to: rawOf(is, shown), reload, why };
     }),
@@ -71,8 +70,25 @@ export function reconcile(before: LoadedConfig, found: LoadedConfig): Reconciled
 
 function commandChange(before: LoadedConfig, found: LoadedConfig): ConfigChange | null {
   const [from, to] = [before.config.command, found.config.command];
-  if (isDeepStrictEqual(from, to)) return null;
+  if (isSame(from, to)) return null;
   return { key: COMMAND_KEY, from, to, reload: "next generation", why: null };
+}
+
+/**
+ * Of values of `Config`: texts, numbers, patterns, bytes, and lists and records of them. `isDeepStrictEqual` of node:util
+ * knows more kinds, and Bun keeps what it is made of in memory.
+ */
+function isSame(one: unknown, other: unknown): boolean {
+  if (Object.is(one, other)) return true;
+  if (typeof one !== "object" || typeof other !== "object" || one === null || other === null) {
+    return false;
+  }
+  if (one instanceof RegExp || other instanceof RegExp) return String(one) === String(other);
+  const [entries, others] = [Object.entries(one), Object.entries(other)];
+  return Array.isArray(one) === Array.isArray(other) && entries.length === others.length &&
+    entries.every(([key, value]) =>
+      Object.hasOwn(other, key) && isSame(value, (other as Record<string, unknown>)[key])
+    );
 }
 
 function rawOf(

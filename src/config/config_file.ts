@@ -2,30 +2,16 @@
  * A configuration file: bytes -> raw values by key. TOML 1.0 (smol-toml) or JSON, told apart by the extension.
  *
  * Guarantees: all text is valid Unicode and all keys exist; every refusal is a `UserError` that names the file. The only
- * I/O is the read in `loadConfigFile`.
+ * I/O is the read in `loadConfigFile`. Loaded where there may be a file: file_values.ts is what others need of it.
  */
 import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 import { parse as parseToml, TomlError } from "smol-toml";
+import { COMMAND_KEY, type FileValues, SCHEMA_KEY, textsIn } from "./file_values.ts";
 import { UserError } from "./values/errors.ts";
 import { fileKey, OPTIONS } from "./options.ts";
 import { suggest } from "./values/suggest.ts";
 import { errorText } from "../platform/error.ts";
-
-/** The raw values of a configuration file, with known keys only. */
-export interface FileValues {
-  /** For messages. */
-  readonly path: string;
-  /** It was not named, but found in the working directory. */
-  readonly isFound?: true;
-  /** By key: `ready_timeout`. */
-  readonly values: ReadonlyMap<string, unknown>;
-}
-
-/** The key of the server's command, which is not an option. */
-export const COMMAND_KEY = "command";
-/** In JSON names the schema, for editors. */
-export const SCHEMA_KEY = "$schema";
 
 const NEWLINE = 0x0a;
 
@@ -119,16 +105,6 @@ export function parseConfigText(text: string, path: string): FileValues {
     });
   }
   return { path, values };
-}
-
-/** @returns all keys and strings in a value */
-export function textsIn(value: unknown): string[] {
-  if (typeof value === "string") return [value];
-  if (typeof value !== "object" || value === null) return [];
-  return [
-    ...(Array.isArray(value) ? [] : Object.keys(value)),
-    ...Object.values(value).flatMap(textsIn),
-  ];
 }
 
 function parseByExtension(text: string, path: string): unknown {

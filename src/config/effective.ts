@@ -1,5 +1,5 @@
 /** A configuration as a person reads it: every option with its value and where that is from, in TOML or JSON. Pure. */
-import { COMMAND_KEY } from "./config_file.ts";
+import { COMMAND_KEY } from "./file_values.ts";
 import type { ConfigOrigin, LoadedConfig } from "./load.ts";
 import { fileKey, OPTION_GROUPS, OPTIONS } from "./options.ts";
 

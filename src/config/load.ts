@@ -6,7 +6,7 @@
  */
 import { basename } from "node:path";
 import type { Config } from "./config.ts";
-import { COMMAND_KEY, type FileValues, textsIn } from "./config_file.ts";
+import { COMMAND_KEY, type FileValues, textsIn } from "./file_values.ts";
 import { UserError, withPlace } from "./values/errors.ts";
 import { type OptionValue, refuse } from "./option_makers.ts";
 import { optionVariable, rawOfVariable } from "./env_options.ts";

@@ -1,5 +1,5 @@
 /** The JSON Schema of the configuration file, made from the option table. Pure. */
-import { COMMAND_KEY, SCHEMA_KEY } from "./config_file.ts";
+import { COMMAND_KEY, SCHEMA_KEY } from "./file_values.ts";
 import { defaultRaw, fileKey, type Option, OPTIONS, variableOf } from "./options.ts";
 import type { ReloadTime } from "./option_makers.ts";
 

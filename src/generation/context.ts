@@ -9,6 +9,7 @@ import type { Children } from "../process/children.ts";
 import type { Foreground } from "../process/foreground.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { Journal } from "../succession/state/journal.ts";
+import type { BeginCheck } from "./checks/check_request.ts";
 import type { Leftovers } from "./leftovers.ts";
 
 export interface RunningContext {
@@ -21,6 +22,8 @@ export interface RunningContext {
   /** Null: keep-alive connections stay where they are (--keep-alive leave). */
   readonly migration: Migration | null;
   readonly config: Config;
+  /** Null: no check is configured, and a reload reads nothing that could have one. */
+  readonly beginCheck: BeginCheck<RunningContext> | null;
   readonly preset: CommandPreset;
   /** Why two generations must not run at the same time; null: nothing is known against it. */
   readonly exclusive: string | null;

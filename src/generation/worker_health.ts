@@ -7,7 +7,6 @@ import { type Health, latestText, TRUSTED, UNKNOWN } from "../health/monitor.ts"
 import { ReadyPipe } from "../health/ready_pipe.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { CheckView } from "../report/snapshot.ts";
-import { beginCheck } from "./checks/begin_check.ts";
 import type { RunningContext } from "./context.ts";
 
 interface CheckAnnouncement {
@@ -168,7 +167,8 @@ export class WorkerHealth {
 
   #loop(spec: RepeatedCheck, isLive: boolean): CheckLoop {
     const { context, epoch, number, pid, fail } = this.options;
-    const { config } = context;
+    const { config, beginCheck } = context;
+    if (beginCheck === null) throw new Error(`the code of checks is not loaded: ${spec.text}`);
     const intervalMs = config.checkIntervalMs ?? (isLive ? LIVE_INTERVAL_MS : GATE_INTERVAL_MS);
     return new CheckLoop({
       clock: context.platform.clock,

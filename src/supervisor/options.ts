@@ -5,6 +5,7 @@ import type { PredecessorRecovery } from "../succession/upgrade/predecessor_reco
 import type { Inheritor } from "../handoff/inherit.ts";
 import type { PredecessorBaton } from "../succession/predecessor_generation.ts";
 import type { ResumeSources } from "../succession/pack_service.ts";
+import type { TakeoverOffers } from "../succession/takeover_offers.ts";
 import type { PlanContext } from "../process/launch_plan.ts";
 import type { StopReport } from "../report/snapshot.ts";
 import type { Observer } from "./observer.ts";
@@ -27,6 +28,8 @@ export interface SupervisorOptions extends ResumeSources {
   readonly resumption: Resumption | null;
   /** The service manager keeps sockets for the next baton (steering/standby_sockets.ts). */
   readonly keepsStandbySockets: boolean;
+  /** Null: no --handoff-socket is given. */
+  readonly TakeoverOffers: typeof TakeoverOffers | null;
   /** The baton that this one was started to replace; null: none. */
   readonly predecessor: PredecessorBaton | null;
   /** Recovers the servers of the predecessor if that is killed; null: they would not outlive it. */

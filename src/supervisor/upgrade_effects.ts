@@ -11,7 +11,7 @@ import {
   type PredecessorBaton,
   PredecessorGeneration,
 } from "../succession/predecessor_generation.ts";
-import { TakeoverOffers } from "../succession/takeover_offers.ts";
+import type { TakeoverOffers } from "../succession/takeover_offers.ts";
 import { serveAgain } from "./generation_effects.ts";
 import type { SupervisorParts } from "./parts.ts";
 import { upgradeObstacle, workersAsked } from "./policy.ts";
@@ -25,7 +25,7 @@ export class Upgrades {
   constructor(readonly parts: SupervisorParts) {
     const { options, context, hooks } = parts;
     const { config, leftovers } = context;
-    const { logger, upgrade } = options;
+    const { logger, upgrade, TakeoverOffers } = options;
     this.child = new ChildUpgrade({
       ...context,
       get config() {
@@ -57,7 +57,7 @@ export class Upgrades {
       },
     });
     const { handoffSocket: path } = config;
-    this.offers = path === null ? null : new TakeoverOffers({
+    this.offers = path === null || TakeoverOffers === null ? null : new TakeoverOffers({
       ...context,
       logger,
       lock: upgrade.lock,

@@ -5,7 +5,7 @@
  */
 import { longestStopMs } from "../../src/config/config.ts";
 import { parseCommandLine } from "../../src/cli/words/parse.ts";
-import type { FileValues } from "../../src/config/config_file.ts";
+import type { FileValues } from "../../src/config/file_values.ts";
 import { budgetOf, DEFAULT_MIN_DRAIN_MS } from "../../src/pod/budget.ts";
 import { schemaFaults } from "./kube_schema.ts";
 import { parseYaml } from "./yaml.ts";

@@ -1,6 +1,7 @@
 /** Where the configuration is read from: the environment, the file of `--config`, whose path may be any bytes, or one found. */
 import { readFileSync, statSync } from "node:fs";
-import { type FileValues, loadConfigFile } from "../../config/config_file.ts";
+import { loadConfigFile } from "../../config/config_file.ts";
+import type { FileValues } from "../../config/file_values.ts";
 import { UserError } from "../../config/values/errors.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { resolvePath, statOf } from "../../platform/files/path.ts";

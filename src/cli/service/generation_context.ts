@@ -58,6 +58,7 @@ export function generationContext(
   return {
     platform,
     config,
+    beginCheck: setup.optional.beginCheck,
     preset: presetForCommand(config.command),
     exclusive,
     children,

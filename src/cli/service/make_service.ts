@@ -47,6 +47,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     logger,
     name: { lock: mode.lock, socket: paths.socket },
     stats: stats.link,
+    OwnPorts: optional.OwnPorts,
     probeAddress: setup.pod.probeAddress,
     service: () => ({ supervisor, pod, registry: stats.registry, events: events.streams }),
     succession: { mode, storage, supervisor: () => supervisor },
@@ -72,6 +73,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     passedOn: stats.passedOn,
     notifyPath: (epoch, worker) => paths.notify(epoch, worker),
     upgrade: { program, prefix, env, directory: launchContext.directory, lock: mode.lock.fd },
+    TakeoverOffers: optional.TakeoverOffers,
     predecessor: predecessorOf(mode),
     // The fd store process of the predecessor listens under the name of the service.
     predecessorRecovery: mode.ownsName ? null : new PredecessorRecovery(

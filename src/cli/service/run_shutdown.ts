@@ -12,11 +12,11 @@ import { ShutdownService } from "../../pod/shutdown_service.ts";
 import { tellConfig } from "../console/tell_config.ts";
 import { VERSION } from "../console/version.ts";
 import { Endpoints, type EndpointsParts } from "./endpoints/endpoints.ts";
+import { ownPorts } from "./parts/optional.ts";
 import { podSetup } from "./pod_setup.ts";
 import { openLogger } from "./log_setup.ts";
-import { keepSmall, runtimePaths, surviveErrors } from "./process_setup.ts";
+import { keepSmall, refuseName, runtimePaths, surviveErrors } from "./process_setup.ts";
 import { ShutdownSignals } from "./shutdown_signals.ts";
-import { refuseName } from "./start_mode.ts";
 import { launchContextOf, leaveDirectory } from "./working_directory.ts";
 
 /** @returns the status to exit with, after the server has exited */
@@ -37,6 +37,7 @@ export async function commandRunShutdown(
     config,
     logger,
     name: await takeName({ platform, config, logger }, env),
+    OwnPorts: await ownPorts(config),
     probeAddress: pod.probeAddress,
     service: () => ({
       supervisor: service,

@@ -11,7 +11,8 @@ import { openLogger } from "./log_setup.ts";
 import type { Origin } from "./origin.ts";
 import { type OptionalParts, optionalParts } from "./parts/optional.ts";
 import { podSetup } from "./pod_setup.ts";
-import { chooseDuplicates, chooseOrder, type ChosenOrder, runtimePaths } from "./process_setup.ts";
+import { chooseDuplicates, chooseOrder, type ChosenOrder } from "./choices.ts";
+import { runtimePaths } from "./process_setup.ts";
 import { type Settings, settle } from "./settings.ts";
 
 export interface ServiceSetup extends Settings {
@@ -67,6 +68,6 @@ export async function setUpService(
     logger,
     pod,
     ...longest,
-    optional: await optionalParts(platform, config),
+    optional: await optionalParts(platform, config, source.reread !== null),
   };
 }

@@ -7,7 +7,7 @@ import type { Platform } from "../../platform/platform.ts";
 import { refuseEnvoyScript } from "./envoy_script.ts";
 import { type Origin, ownEnvironment } from "./origin.ts";
 import { LiveConfig } from "../../supervisor/live_config.ts";
-import { chooseOrder } from "./process_setup.ts";
+import { chooseOrder } from "./choices.ts";
 import { activate, type Activation } from "./socket_activation.ts";
 import { absolutePaths, launchContextOf, leaveDirectory } from "./working_directory.ts";
 

@@ -21,7 +21,7 @@ import type { Platform } from "../../platform/platform.ts";
 import { processName, processStat } from "../../platform/process/proc.ts";
 import { relaySignal } from "../../platform/process/signal_relay.ts";
 import type { Pod } from "../../pod/pod.ts";
-import { reopenSignal } from "../../supervisor/policy.ts";
+import { reopenSignal } from "../../supervisor/reopen_signal.ts";
 import type { SupervisorOptions } from "../../supervisor/options.ts";
 import type { Supervisor } from "../../supervisor/supervisor.ts";
 import type { ServiceSetup } from "./service_setup.ts";

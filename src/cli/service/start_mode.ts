@@ -8,18 +8,18 @@
  *   takeover       an independent instance answers at --takeover, and is replaced
  */
 import { NameLock } from "../../admin/name_lock.ts";
-import type { Config } from "../../config/config.ts";
 import type { InheritedSocket } from "../../handoff/activated_sockets.ts";
 import { errorText } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { descriptorName, type Resumption } from "../../succession/state/resumption.ts";
-import { TakeoverClient, TakeoverError } from "../../succession/takeover/takeover_client.ts";
+import type { TakeoverClient } from "../../succession/takeover/takeover_client.ts";
 import type { Predecessor } from "../../succession/upgrade/predecessor.ts";
 import { UserError } from "../../config/values/errors.ts";
-import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED } from "../console/exit_status.ts";
+import { EXIT_NEW_GENERATION_FAILED } from "../console/exit_status.ts";
 import { VERSION } from "../console/version.ts";
 import { findInheritedState, type InheritedState } from "./inherited_state.ts";
 import type { Origin } from "./origin.ts";
+import { refuseName } from "./process_setup.ts";
 import type { ServiceSetup } from "./service_setup.ts";
 import { workerCount } from "../../supervisor/worker_launch.ts";
 
@@ -92,21 +92,14 @@ function sharedLock({ platform, paths }: ServiceSetup, taker: TakeoverClient): N
   return fd === null ? null : NameLock.inherit(platform, paths.lock, fd, false);
 }
 
-/** @throws {UserError} always */
-export function refuseName({ name, shutdownOnly }: Config): never {
-  throw new UserError(`Cannot run "${name}": a baton with this name is already running`, {
-    status: EXIT_BUSY,
-    remedy: shutdownOnly
-      ? "Choose another name: --name"
-      : `Reload it: baton reload ${name}; or choose another name: --name`,
-  });
-}
-
 /** @returns null without --takeover, or when no instance answers: the first start uses the same command line */
 async function connectTaker(setup: ServiceSetup): Promise<TakeoverClient | null> {
   const { platform, config, logger, longestStartMs } = setup;
   const { takeover: path, name, parentShutdownTimeMs, survive } = config;
   if (path === null) return null;
+  const { TakeoverClient, TakeoverError } = await import(
+    "../../succession/takeover/takeover_client.ts"
+  );
   try {
     const taker = await TakeoverClient.connect(platform, {
       path,

@@ -1,6 +1,6 @@
 /** What a command line is read in: the environment, and files. */
 import { optionVariable, truth } from "../../config/env_options.ts";
-import type { FileValues } from "../../config/config_file.ts";
+import type { FileValues } from "../../config/file_values.ts";
 import { loadConfig, type LoadedConfig } from "../../config/load.ts";
 import { UserError, withPlace } from "../../config/values/errors.ts";
 import { variableOf } from "../../config/options.ts";

@@ -1,40 +1,27 @@
-/** Starts one check of one generation, with the options of the configuration. */
-import type { NetworkCheck, RepeatedCheck } from "../../config/values/check_spec.ts";
+/**
+ * Starts one check of one generation, with the options of the configuration. Loaded where there are checks, or may be
+ * after a reload.
+ */
+import type { NetworkCheck } from "../../config/values/check_spec.ts";
 import type { RunningCheck } from "../../health/check_loop.ts";
 import { beginExecCheck } from "./exec_command.ts";
 import { ConnectionCheck } from "../../health/connection_check.ts";
 import type { Dialogue } from "../../health/dialogue.ts";
 import { GrpcDialogue } from "../../health/grpc_dialogue.ts";
 import { HttpDialogue } from "../../health/http_dialogue.ts";
-import type { CheckOutcome } from "../../health/monitor.ts";
 import { RedisDialogue } from "../../health/redis_dialogue.ts";
 import { TcpDialogue } from "../../health/tcp_dialogue.ts";
 import type { RunningContext } from "../context.ts";
+import type { CheckRequest, CheckTarget } from "./check_request.ts";
 import type { ProbeRoute } from "./check_route.ts";
 import { routeTo } from "./probe_route.ts";
 
-interface CheckTarget {
-  readonly context: Pick<
-    RunningContext,
-    "config" | "platform" | "listeners" | "children" | "logError"
-  >;
-  readonly epoch: number;
-  /** The worker that is asked. */
-  readonly number: number;
-  readonly pid: number | null;
-}
-
-interface CheckRequest {
-  readonly spec: RepeatedCheck;
-  /** The generation has passed its gate. */
-  readonly isLive: boolean;
-  readonly onResult: (result: CheckOutcome) => void;
-  /** No check of this kind can ever reach the generation. */
-  readonly onImpossible: (reason: string) => void;
-}
+type Target = CheckTarget<
+  Pick<RunningContext, "config" | "platform" | "listeners" | "children" | "logError">
+>;
 
 /** @returns null: the generation cannot be reached yet, or its answer cannot be told from another's */
-export function beginCheck(target: CheckTarget, request: CheckRequest): RunningCheck | null {
+export function beginCheck(target: Target, request: CheckRequest): RunningCheck | null {
   const { context: { config, platform, listeners }, epoch, number: worker } = target;
   const { spec, isLive, onResult } = request;
   const timeoutMs = config.checkTimeoutMs;

@@ -25,6 +25,9 @@ describe("reconcile()", () => {
     ["at a restart", "backlog = 5", "backlog = 6", [], ["backlog"]],
     ["that is gone", 'stop_signal = "INT"', "", ["stop_signal"], []],
     ["of both kinds", "", "backlog = 6\nhold = true", ["hold"], ["backlog"]],
+    ["of nothing in a pattern", 'ready = ["log:a"]', 'ready = ["log:a"]\nnice = 1', ["nice"], []],
+    ["of a list", 'ready = ["log:a"]', 'ready = ["log:a", "log:b"]', ["ready"], []],
+    ["of a record", 'listen = ["web=:80"]', 'listen = ["web=:81"]', [], ["listen"]],
     ["of a pattern", 'ready = ["log:a"]', 'ready = ["log:b"]', ["ready"], []],
   ];
   for (const [what, before, after, applied, postponed] of cases) {

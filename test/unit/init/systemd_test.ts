@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseCommandLine } from "../../../src/cli/words/parse.ts";
-import type { FileValues } from "../../../src/config/config_file.ts";
+import type { FileValues } from "../../../src/config/file_values.ts";
 import { commandLine, systemdUnit } from "../../../src/init/systemd.ts";
 
 describe("commandLine()", () => {

@@ -1,5 +1,4 @@
 /** The address of --admin: opened, shared with the baton before, and left to the next one. */
-import type { AdminParts } from "../../../admin/admin_parts.ts";
 import type { FetchHandler } from "../../../admin/http_connections.ts";
 import { HttpPort } from "../../../admin/http_port.ts";
 import { readTokens } from "../../../admin/token_file.ts";
@@ -91,10 +90,4 @@ function placeOf(platform: Platform, { path, mode, user, group }: UnixListenSpec
   const { processes } = platform;
   const owner = { uid: idOf("user", user, processes.userId()), gid: idOf("group", group, -1) };
   return { path, mode: mode ?? DEFAULT_MODE, owner };
-}
-
-/** What the guard of the API is told. */
-export function accessOf({ admin, adminTokenFile, adminHost }: Config): AdminParts["access"] {
-  if (admin === null) return null;
-  return { hosts: adminHost, isLocal: admin.family === "unix", tokenFile: adminTokenFile };
 }

@@ -1,10 +1,9 @@
 /** Answers requests of the admin API. */
-import type { ServiceParts } from "../../../admin/admin_parts.ts";
+import type { AdminParts, ServiceParts } from "../../../admin/admin_parts.ts";
 import type { FetchHandler } from "../../../admin/http_connections.ts";
 import type { Config } from "../../../config/config.ts";
 import type { Logger } from "../../../log/logger.ts";
 import type { Platform } from "../../../platform/platform.ts";
-import { accessOf } from "./admin_endpoint.ts";
 
 type App = Awaited<typeof import("../../../admin/app.ts")>;
 
@@ -25,4 +24,10 @@ export function answerer(
     app ??= load();
     return await (await app).fetch(request, { door, client });
   };
+}
+
+/** What the guard of the API is told. */
+function accessOf({ admin, adminTokenFile, adminHost }: Config): AdminParts["access"] {
+  if (admin === null) return null;
+  return { hosts: adminHost, isLocal: admin.family === "unix", tokenFile: adminTokenFile };
 }

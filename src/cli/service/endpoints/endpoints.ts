@@ -16,12 +16,14 @@ import type { Supervisor } from "../../../supervisor/supervisor.ts";
 import { answerer } from "./answerer.ts";
 import { ControlEndpoint } from "./control_endpoint.ts";
 import { Pidfile } from "./pidfile.ts";
-import { OwnPorts, type OwnPortsParts } from "./own_ports.ts";
+import type { OwnPorts, OwnPortsParts } from "./own_ports.ts";
 import { tolerate } from "../process_setup.ts";
 import type { StartMode } from "../start_mode.ts";
 import type { StateStorage } from "../state_storage.ts";
 
 export interface EndpointsParts extends OwnPortsParts {
+  /** Null: neither --admin nor --probe-listen is given. */
+  readonly OwnPorts: typeof OwnPorts | null;
   readonly logger: Logger;
   /** Null: nothing is counted where others could read it. */
   readonly stats: {
@@ -43,7 +45,7 @@ export interface EndpointsParts extends OwnPortsParts {
 export class Endpoints {
   readonly #control: ControlEndpoint | null;
   readonly #pidfile: Pidfile | null;
-  readonly #ports: OwnPorts;
+  readonly #ports: OwnPorts | null;
   #guard: RuntimeGuard | null = null;
   /** No other instance has the name. */
   readonly #ownsName: boolean;
@@ -56,7 +58,8 @@ export class Endpoints {
     this.#control = name && new ControlEndpoint(platform, name, handlerOf("control"));
     const joins = succession !== null && succession.mode.kind !== "fresh";
     const kept = succession?.mode.resumption?.kept ?? null;
-    this.#ports = new OwnPorts(parts, handlerOf("admin"), parts.service, joins, kept);
+    this.#ports = parts.OwnPorts &&
+      new parts.OwnPorts(parts, handlerOf("admin"), parts.service, joins, kept);
     this.#pidfile = config.pidfile === null
       ? null
       : new Pidfile(config.pidfile, platform.runtime.pid);
@@ -71,20 +74,20 @@ export class Endpoints {
     const { control } = this;
     return control && {
       listener: control.listener,
-      ports: this.#ports.descriptors,
+      ports: this.#ports?.descriptors ?? new Map(),
       pause: async () => {
-        await Promise.all([control.pause(), this.#ports.pause()]);
+        await Promise.all([control.pause(), this.#ports?.pause()]);
       },
       resume: () => {
         control.resume();
-        this.#ports.resume();
+        this.#ports?.resume();
       },
     };
   }
 
   /** Connections that baton's own ports have accepted. */
   get portsAccepted(): number {
-    return this.#ports.accepted;
+    return this.#ports?.accepted ?? 0;
   }
 
   /** A successor takes them later. */
@@ -97,7 +100,7 @@ export class Endpoints {
     this.#startStorage((mode?.recovered ?? null) !== null);
     tolerate(isRunning, logger, () => this.#control?.open(mode?.control ?? null));
     tolerate(true, logger, () => this.parts.stats?.place());
-    tolerate(isRunning, logger, () => this.#ports.open());
+    tolerate(isRunning, logger, () => this.#ports?.open());
   }
 
   /** Watches the paths, and restores what is removed there. */
@@ -143,12 +146,12 @@ export class Endpoints {
     if (this.#ownsName) return;
     this.#replace();
     this.guard();
-    tolerate(true, this.parts.logger, () => this.#ports.open());
+    tolerate(true, this.parts.logger, () => this.#ports?.open());
   }
 
   /** @param kind what the supervisor has learned */
   onEvent(kind: string): void {
-    if (kind === "handed_over") this.#ports.leaveToSuccessor();
+    if (kind === "handed_over") this.#ports?.leaveToSuccessor();
   }
 
   /** The successor has failed. */
@@ -159,7 +162,7 @@ export class Endpoints {
       this.#pidfile?.removeOld();
     }
     this.#guard?.check();
-    tolerate(true, this.parts.logger, () => this.#ports.takeBack());
+    tolerate(true, this.parts.logger, () => this.#ports?.takeBack());
   }
 
   onPredecessorGone(): void {
@@ -188,7 +191,7 @@ export class Endpoints {
     const { status } = await this.parts.service().pod.finished;
     // Otherwise it belongs to the successor.
     if (this.control?.isInPlace) await this.control.answerRemainingClients();
-    await this.#ports.finish();
+    await this.#ports?.finish();
     this.parts.logger.info("exiting", { status });
     return status;
   }
@@ -196,7 +199,7 @@ export class Endpoints {
   close(): void {
     this.#guard?.close();
     this.control?.close();
-    this.#ports.close();
+    this.#ports?.close();
     this.#pidfile?.remove();
     tolerate(true, this.parts.logger, () => this.parts.stats?.remove());
     this.parts.name?.lock.close();

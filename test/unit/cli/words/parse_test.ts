@@ -4,7 +4,8 @@ import { describe, it } from "node:test";
 import { type Command, parseCommandLine } from "../../../../src/cli/words/parse.ts";
 import type { Config } from "../../../../src/config/config.ts";
 import { UserError } from "../../../../src/config/values/errors.ts";
-import { type FileValues, parseConfigText } from "../../../../src/config/config_file.ts";
+import { parseConfigText } from "../../../../src/config/config_file.ts";
+import type { FileValues } from "../../../../src/config/file_values.ts";
 
 function noFile(path: string): FileValues {
   assert.fail(`no file should be read: ${path}`);

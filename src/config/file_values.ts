@@ -1,0 +1,26 @@
+/** What is in a configuration file, apart from how it is parsed. Pure. */
+
+/** The raw values of a configuration file, with known keys only. */
+export interface FileValues {
+  /** For messages. */
+  readonly path: string;
+  /** It was not named, but found in the working directory. */
+  readonly isFound?: true;
+  /** By key: `ready_timeout`. */
+  readonly values: ReadonlyMap<string, unknown>;
+}
+
+/** The key of the server's command, which is not an option. */
+export const COMMAND_KEY = "command";
+/** In JSON names the schema, for editors. */
+export const SCHEMA_KEY = "$schema";
+
+/** @returns all keys and strings in a value */
+export function textsIn(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  if (typeof value !== "object" || value === null) return [];
+  return [
+    ...(Array.isArray(value) ? [] : Object.keys(value)),
+    ...Object.values(value).flatMap(textsIn),
+  ];
+}
