@@ -1,5 +1,7 @@
 /** Policy that depends on the configuration or on the kernel, and so is decided here; all else is in lifecycle/. */
 import type { Config } from "../config/config.ts";
+import { signalNumber } from "../config/values/signals.ts";
+import type { RunningContext } from "../generation/context.ts";
 import type { Rollout } from "../lifecycle/rollout.ts";
 import type { ServicePolicy, ServiceState } from "../lifecycle/state.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -56,4 +58,12 @@ export function upgradeObstacle({ groups }: Listeners): string | null {
   // The socket that makes others there does not travel by exec or to a child.
   return `the sockets at ${remote.text} belong to another network namespace since a takeover: ` +
     "replace this baton by a takeover too";
+}
+
+/** @returns what makes the server reopen its logs (--usr1); null: it does not know such a signal */
+export function reopenSignal(
+  { config: { usr1 }, preset }: Pick<RunningContext, "config" | "preset">,
+): number | null {
+  const knows = usr1 === "forward" || (usr1 === "auto" && preset.usr1 !== "ignore");
+  return knows ? signalNumber("SIGUSR1") : null;
 }

@@ -21,8 +21,7 @@ import { effectsOf } from "./effects.ts";
 import { recordExit } from "./generation_effects.ts";
 import type { SupervisorOptions } from "./options.ts";
 import { SupervisorParts } from "./parts.ts";
-import { mustStay, rolloutOf, servicePolicy } from "./policy.ts";
-import { reopenSignal } from "./reopen_signal.ts";
+import { mustStay, reopenSignal, rolloutOf, servicePolicy } from "./policy.ts";
 import { Upgrades } from "./upgrade_effects.ts";
 import { Views } from "./views/views.ts";
 

@@ -4,10 +4,9 @@ import { fieldsAt, reconcile, withFields } from "../../config/changes.ts";
 import type { ConfigSource } from "../../config/load.ts";
 import { checkPlaceholders } from "../../config/validate.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { refuseEnvoyScript } from "./envoy_script.ts";
 import { type Origin, ownEnvironment } from "./origin.ts";
 import { LiveConfig } from "../../supervisor/live_config.ts";
-import { chooseOrder } from "./choices.ts";
+import { chooseOrder, refuseEnvoyScript } from "./choices.ts";
 import { activate, type Activation } from "./socket_activation.ts";
 import { absolutePaths, launchContextOf, leaveDirectory } from "./working_directory.ts";
 

@@ -15,7 +15,7 @@ import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { ShutdownService } from "../../pod/shutdown_service.ts";
-import { catchStopOn, Stopper, stopSignalsOf } from "./signals.ts";
+import { catchStopOn, Stopper, stopSignalsOf } from "./stop_signals.ts";
 
 /**
  * Meant for the process that receives them: faults, its own children, pipes; or they cannot be caught.

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { refuseEnvoyScript } from "../../../../src/cli/service/envoy_script.ts";
+import { refuseEnvoyScript } from "../../../../src/cli/service/choices.ts";
 import { tempDir } from "../../../support/temp_dir.ts";
 
 test("refuseEnvoyScript() reads the script that is started", () => {
