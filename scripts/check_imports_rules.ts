@@ -318,6 +318,11 @@ const GRANTS: readonly Grant[] = [
     why: "finds the memory in which the instance before has counted",
   },
   {
+    file: "cli/service/parts/taker.ts",
+    imports: ["succession/takeover/takeover_client.ts"],
+    why: "connects to the baton that this one replaces",
+  },
+  {
     file: "cli/service/parts/optional.ts",
     imports: ["generation/checks/begin_check.ts", "succession/takeover_offers.ts"],
     why: "loads what the options ask for",

@@ -14,14 +14,10 @@ import type { Fd } from "../../platform/fd.ts";
 import { descriptorName, type Resumption } from "../../succession/state/resumption.ts";
 import type { TakeoverClient } from "../../succession/takeover/takeover_client.ts";
 import type { Predecessor } from "../../succession/upgrade/predecessor.ts";
-import { UserError } from "../../config/values/errors.ts";
-import { EXIT_NEW_GENERATION_FAILED } from "../console/exit_status.ts";
-import { VERSION } from "../console/version.ts";
 import { findInheritedState, type InheritedState } from "./inherited_state.ts";
 import type { Origin } from "./origin.ts";
 import { refuseName } from "./process_setup.ts";
 import type { ServiceSetup } from "./service_setup.ts";
-import { workerCount } from "../../supervisor/worker_launch.ts";
 
 interface AnyStart extends Pick<InheritedState, "recovered" | "storedNames"> {
   readonly lock: NameLock;
@@ -57,7 +53,9 @@ export async function findStartMode(setup: ServiceSetup, origin: Origin): Promis
     const lock = own ?? refuseName(setup.config);
     return { ...common, kind, lock, control: resumption.kept.take(descriptorName.control) };
   }
-  const taker = await connectTaker(setup);
+  const taker = setup.config.takeover === null
+    ? null
+    : await (await import("./parts/taker.ts")).connectTaker(setup, setup.config.takeover);
   if (taker === null) return { kind: "fresh", ...common, lock: own ?? refuseName(setup.config) };
   try {
     const lock = own ?? sharedLock(setup, taker) ?? refuseName(setup.config);
@@ -90,34 +88,4 @@ async function ownLock(
 function sharedLock({ platform, paths }: ServiceSetup, taker: TakeoverClient): NameLock | null {
   const fd = taker.takeLock(paths.lock);
   return fd === null ? null : NameLock.inherit(platform, paths.lock, fd, false);
-}
-
-/** @returns null without --takeover, or when no instance answers: the first start uses the same command line */
-async function connectTaker(setup: ServiceSetup): Promise<TakeoverClient | null> {
-  const { platform, config, logger, longestStartMs } = setup;
-  const { takeover: path, name, parentShutdownTimeMs, survive } = config;
-  if (path === null) return null;
-  const { TakeoverClient, TakeoverError } = await import(
-    "../../succession/takeover/takeover_client.ts"
-  );
-  try {
-    const taker = await TakeoverClient.connect(platform, {
-      path,
-      name,
-      readyTimeoutMs: longestStartMs,
-      parentShutdownTimeMs,
-      survives: survive,
-      workers: workerCount(config),
-      baton: VERSION,
-    });
-    if (taker === null) logger.warn(`no baton to take over from at ${path}: starting as the first`);
-    else logger.info(`takes over from ${taker.text}`, { path });
-    return taker;
-  } catch (error) {
-    if (!(error instanceof TakeoverError)) throw error;
-    throw new UserError(error.message, {
-      status: EXIT_NEW_GENERATION_FAILED,
-      remedy: "The old baton keeps serving; nothing was lost. Its log says more",
-    });
-  }
 }

@@ -9,24 +9,28 @@ const IMPORT = /^(?:import|export)(?! type\b)([^;"]*?)\s*(?:from\s+)?"([^"]+)";/
 
 /** @returns what a file loads, without `import()` and types */
 function loadedBy(file: string): string[] {
-  return [...readFileSync(file, "utf8").matchAll(IMPORT)].flatMap(([, clause = "", specifier = ""]) => {
-    const names = /\{([^}]*)\}/.exec(clause)?.[1]?.split(",").map((name) => name.trim());
-    const isTypes = names?.every((name) => name === "" || name.startsWith("type ")) ?? false;
-    if (isTypes && clause.trim().startsWith("{")) return [];
-    return specifier.startsWith(".") ? [resolve(dirname(file), specifier)] : [specifier];
-  });
+  return [...readFileSync(file, "utf8").matchAll(IMPORT)].flatMap(
+    ([, clause = "", specifier = ""]) => {
+      const names = /\{([^}]*)\}/.exec(clause)?.[1]?.split(",").map((name) => name.trim());
+      const isTypes = names?.every((name) => name === "" || name.startsWith("type ")) ?? false;
+      if (isTypes && clause.trim().startsWith("{")) return [];
+      return specifier.startsWith(".") ? [resolve(dirname(file), specifier)] : [specifier];
+    },
+  );
 }
 
 /** @returns each module that is loaded with `entries`, and which one loads it */
 function closure(entries: readonly string[]): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
-  const open = entries.map((entry) => [resolve(SRC, entry), ""] as const);
+  const open: [path: string, by: string][] = entries.map((entry) => [resolve(SRC, entry), ""]);
   for (let next = open.shift(); next !== undefined; next = open.shift()) {
     const [path, by] = next;
     const name = path.replace(`${SRC}/`, "");
     if (found.has(name)) continue;
     found.set(name, by);
-    if (path.endsWith(".ts")) open.push(...loadedBy(path).map((each) => [each, name] as const));
+    if (path.endsWith(".ts")) {
+      open.push(...loadedBy(path).map((each): [string, string] => [each, name]));
+    }
   }
   return found;
 }
@@ -62,7 +66,9 @@ describe("the start of baton run", () => {
 
   test("the look at the imports sees what is loaded", () => {
     const loaded = closure(RUN);
-    for (const module of ["supervisor/supervisor.ts", "platform/reactor.ts", "valibot", "node:fs"]) {
+    for (
+      const module of ["supervisor/supervisor.ts", "platform/reactor.ts", "valibot", "node:fs"]
+    ) {
       assert.ok(loaded.has(module), module);
     }
     assert.ok(closure(["cli/console/config_reader.ts"]).has("smol-toml"));
