@@ -452,7 +452,6 @@ const MODULES = {
   hono: ["admin"],
   "@valibot/to-json-schema": ["admin/routes/openapi.ts"],
   "node:crypto": ["admin/token_check.ts", "cli/service/parts/otlp.ts"],
-  "fastest-levenshtein": ["config/values/suggest.ts"],
   "node:os": ["config/values/signals.ts", "platform/libc/constants.ts", "rehearse/rehearsal.ts"],
   valibot: [
     "launcher",

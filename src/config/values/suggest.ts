@@ -4,7 +4,6 @@
  * Guarantees: pure, bounded work (long words are not compared), never suggests a word that shares nothing with what was
  * typed.
  */
-import { distance } from "fastest-levenshtein";
 
 /** Words longer than this are not compared: the work grows with the product of the lengths. */
 const MAX_WORD_LENGTH = 64;
@@ -14,6 +13,23 @@ const LETTERS_PER_EDIT = 3;
 
 /** A typed word of at least this length that begins a candidate is a suggestion however short. */
 const MIN_PREFIX_LENGTH = 3;
+
+/**
+ * Levenshtein's distance. Packages for that keep tables of 256 KiB, in a process that runs for months; these words are
+ * short.
+ */
+function distance(one: string, other: string): number {
+  let above = Array.from({ length: other.length + 1 }, (_, column) => column);
+  for (const [row, letter] of one.split("").entries()) {
+    const line = [row + 1];
+    for (let column = 0; column < other.length; column++) {
+      const replaced = above[column]! + (letter === other[column] ? 0 : 1);
+      line.push(Math.min(replaced, above[column + 1]! + 1, line[column]! + 1));
+    }
+    above = line;
+  }
+  return above[other.length]!;
+}
 
 /** Edits (insert, delete, replace) between two words; one swap of neighbors, the most common slip, counts as one. */
 function editDistance(typed: string, word: string): number {
