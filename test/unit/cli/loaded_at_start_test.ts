@@ -39,23 +39,23 @@ const RUN = ["main_bun.ts", "cli/run.ts", "cli/words/parse.ts", "cli/service/run
 const SHUTDOWN_ONLY = ["cli/words/parse.ts", "cli/service/run_shutdown.ts"];
 
 describe("the start of baton run", () => {
-  const cases: [entries: readonly string[], without: readonly string[]][] = [
-    [RUN, [
-      ...["smol-toml", "node:util", "node:crypto", "hono", "prom-client"],
-      ...["admin/app.ts", "events/receivers/delivery.ts", "config/schema.ts", "cli/words/help.ts"],
-      ...["config/config_file.ts", "generation/checks/begin_check.ts", "health/http_dialogue.ts"],
-      ...["cli/service/endpoints/own_ports.ts", "admin/http_port.ts"],
-      ...["succession/takeover/takeover_client.ts", "succession/takeover_offers.ts"],
-    ]],
-    [SHUTDOWN_ONLY, [
-      ...["smol-toml", "valibot", "supervisor/supervisor.ts", "cli/service/start_mode.ts"],
-      ...["succession/state/resume_state.ts", "steering/group.ts", "handoff/capabilities.ts"],
-      "admin/http_port.ts",
-    ]],
+  const cases: [entries: readonly string[], without: string][] = [
+    [
+      RUN,
+      "smol-toml node:util node:crypto hono prom-client config/config_file.ts config/schema.ts " +
+      "cli/words/help.ts admin/app.ts admin/http_port.ts cli/service/endpoints/own_ports.ts " +
+      "generation/checks/begin_check.ts health/http_dialogue.ts events/receivers/delivery.ts " +
+      "succession/takeover/takeover_client.ts succession/takeover_offers.ts",
+    ],
+    [
+      SHUTDOWN_ONLY,
+      "smol-toml valibot admin/http_port.ts supervisor/supervisor.ts cli/service/start_mode.ts " +
+      "succession/state/resume_state.ts steering/group.ts handoff/capabilities.ts",
+    ],
   ];
   for (const [entries, without] of cases) {
     const loaded = closure(entries);
-    for (const module of without) {
+    for (const module of without.split(" ")) {
       test(`${entries.at(-1)} does not load ${module}`, () => {
         const path: string[] = [];
         for (let at = module; loaded.has(at) && at !== ""; at = loaded.get(at)!) path.unshift(at);
