@@ -5,6 +5,7 @@
  */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
+import { suggest } from "../../config/values/suggest.ts";
 
 /** By which door a request comes: the control socket, whose clients the kernel has checked, or the address of --admin. */
 type Door = "control" | "admin";
@@ -59,7 +60,9 @@ export class Routes {
       const { query: schema } = spec;
       if (schema === null) return handler({} as QueryOf<Spec>, context);
       const result = v.safeParse(schema, typed(schema, context.req.query()), { abortEarly: true });
-      if (!result.success) return context.json({ error: problem(result.issues[0]) }, 400);
+      if (!result.success) {
+        return context.json({ error: problem(result.issues[0], Object.keys(schema.entries)) }, 400);
+      }
       return handler(result.output as QueryOf<Spec>, context);
     });
   }
@@ -93,7 +96,14 @@ function typedValue(entry: unknown, text: string): unknown {
   return text;
 }
 
-function problem(issue: v.BaseIssue<unknown>): string {
+/** @param known names of the parameters that there are */
+function problem(issue: v.BaseIssue<unknown>, known: readonly string[]): string {
   const name = v.getDotPath(issue);
-  return name === null ? issue.message : `'${name}': ${issue.message}`;
+  if (name === null) return issue.message;
+  if (issue.type !== "strict_object") return `'${name}': ${issue.message}`;
+  if (known.includes(name)) return `parameter '${name}' is missing`;
+  const near = suggest(name, known);
+  const names = known.length > 0 ? `it may have ${known.join(", ")}` : "it has none";
+  return `'${name}' is no parameter of this request: ` +
+    (near === null ? names : `did you mean '${near}'?`);
 }

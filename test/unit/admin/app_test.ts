@@ -70,6 +70,20 @@ describe("adminApp()", () => {
     });
   }
 
+  for (
+    const [path, error] of [
+      ["reload?canry=10", "'canry' is no parameter of this request: did you mean 'canary'?"],
+      ["promote?percent=10", "'percent' is no parameter of this request: it has none"],
+      ["canary?share=10", "parameter 'percent' is missing"],
+      ["canary?percent=10&epoch=2", "'epoch' is no parameter of this request: it may have percent"],
+    ] as const
+  ) {
+    it(`POST ${path}: ${error}`, async () => {
+      const request = adminApp(service([])).request(`/v1/${path}`, { method: "POST" }, CONTROL);
+      assert.deepEqual(await (await request).json(), { error });
+    });
+  }
+
   it("answers a stop at once, or when everything has ended and how", async () => {
     const said: unknown[] = [];
     const ask = (path: string) =>
