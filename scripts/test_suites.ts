@@ -65,6 +65,7 @@ const LONGEST = [
   "integration/rehearse",
   "protocol/takeover",
   "fault/takeover",
+  "integration/top_test",
   "fault/doctor_run",
   "fault/privileges",
   "integration/control",
@@ -77,6 +78,11 @@ const LONGEST = [
   "integration/rollout",
   "integration/output_reader",
   "integration/terminal",
+  "integration/completions",
+  "integration/stats_test",
+  "integration/admin_test",
+  "integration/events_test",
+  "integration/otlp",
 ];
 /** What these promise is about load: their clients never pause. */
 const UNDER_FULL_LOAD = [
