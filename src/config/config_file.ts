@@ -23,6 +23,8 @@ const READ_ERRORS: Readonly<Record<string, string>> = {
   ENOENT: "it does not exist",
   EACCES: "permission denied",
   EISDIR: "it is a directory",
+  ENXIO: "it is not a file",
+  ELOOP: "its links lead in a circle",
 };
 
 /**
@@ -40,6 +42,7 @@ export function loadConfigFile(
   try {
     bytes = read(path);
   } catch (error) {
+    if (error instanceof UserError) throw error;
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
     const reason = READ_ERRORS[code] ?? code;
     throw new UserError(`Cannot read configuration file "${path}": ${reason}`, {

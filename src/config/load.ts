@@ -82,7 +82,8 @@ function givenOrigin(
   const { flag, isRepeatable } = option;
   const texts = flagValues.get(flag);
   if (texts !== undefined) {
-    return { kind: "flag", text: `--${flag}`, raw: isRepeatable ? texts : texts[0] };
+    const raw = option.placeholder === null ? true : isRepeatable ? texts : texts[0];
+    return { kind: "flag", text: `--${flag}`, raw };
   }
   const variable = optionVariable(env, flag);
   if (variable !== undefined) {

@@ -142,8 +142,7 @@ export function choice<const T extends string, const D extends T | null>(
 /** Without a value; in a file true or false. */
 export function flag(help: string) {
   const read = (raw: unknown): boolean => {
-    // On the command line a flag has the value "".
-    if (raw === "" || typeof raw === "boolean") return raw !== false;
+    if (typeof raw === "boolean") return raw;
     throw refuse(raw, "true or false");
   };
   return { placeholder: null, help, default: false, read, json: { type: "boolean" } };

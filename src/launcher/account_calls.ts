@@ -15,7 +15,8 @@ export function settingCalls(
     return refusable(
       call("setrlimit", name, SYS_prlimit64, [0, resource, limit, 0]),
       `Cannot use --rlimit ${name}`,
-      `only root, or CAP_SYS_RESOURCE, may raise a hard limit: "prlimit --${name}" shows baton's own`,
+      `only root, or CAP_SYS_RESOURCE, may raise a hard limit: "prlimit --${name}" shows baton's own` +
+        (resource === C.RLIMIT_NOFILE ? `; the most for all is in /proc/sys/fs/nr_open` : ""),
     );
   });
   const niced = nice === null ? [] : [refusable(

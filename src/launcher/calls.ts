@@ -41,6 +41,8 @@ export interface LaunchFacts {
   /** The process is there already: perhaps in a directory that its user may not enter a second time. */
   readonly directory: string;
   readonly hardFileLimit: number;
+  /** It runs as the plan's account, which is not root's: other groups it could not have. */
+  readonly isAlready: boolean;
   /** It has CAP_SYS_ADMIN: then no_new_privs stays unset, so that setuid programs (sudo -u) still work. */
   readonly isPrivileged: boolean;
   /** Why there is none to execute, said when the directory has been entered. */
@@ -54,12 +56,13 @@ export function waitsForGo({ trap, waits }: LaunchPlan): boolean {
 
 export function launchCalls(plan: LaunchPlan, facts: LaunchFacts): LaunchCall[] {
   const { arch, directory, program } = facts;
+  const account = facts.isAlready ? null : plan.account;
   const environment = environmentOf(plan);
   const receive = receiveGo(facts, environment.pid);
   return [
     // Sent at once, where it is not asked for: a failure before it would take it for the exit status.
     ...(plan.members > 0 && !waitsForGo(plan) ? [receive] : []),
-    ...(plan.account === null ? bondToParent(plan, arch) : []),
+    ...(account === null ? bondToParent(plan, arch) : []),
     // From the kernel: Bun keeps naming the directory that the process was started in.
     ...(plan.cwd === null || plan.cwd === directory ? [] : [enter(arch, plan.cwd)]),
     ...("status" in program ? [refuse(arch, program)] : []),
@@ -68,8 +71,8 @@ export function launchCalls(plan: LaunchPlan, facts: LaunchFacts): LaunchCall[] 
     ...(waitsForGo(plan) ? [...askForGo(plan, facts), receive] : []),
     ...keepMembers(plan, arch),
     // A filter needs the rights of baton's own user.
-    ...(plan.account === null ? [] : [
-      ...accountCalls(plan.account, arch),
+    ...(account === null ? [] : [
+      ...accountCalls(account, arch),
       // The kernel forgets it when the user changes: PR_SET_PDEATHSIG(2const).
       ...bondToParent(plan, arch),
     ]),
@@ -175,7 +178,11 @@ function filterCalls(plan: LaunchPlan, facts: LaunchFacts, resultTo: Place): Lau
   ];
 }
 
+const TOO_FEW =
+  "EMFILE: --rlimit nofile, or the limit that baton has, is too small to watch the server's sockets";
+
 function explainFilter(result: number): LaunchFailure {
+  if (-result === C.EMFILE) return { status: STATUS_SYSTEM, message: `Cannot launch: ${TOO_FEW}` };
   const why = -result === C.EBUSY
     ? "another seccomp listener is above baton (a container runtime?)"
     : new SystemCallError("seccomp", -result, "a filter with a listener").message;
@@ -246,6 +253,7 @@ const ADVICE: ReadonlyMap<number, string> = new Map([
     "check the rights of the file and of its interpreter, and whether its file system is mounted noexec",
   ],
   [C.EAGAIN, "its user has as many processes as --rlimit nproc allows"],
+  [C.EMFILE, "--rlimit nofile is too small for what it is given"],
   [C.ETXTBSY, "it is open for writing: try again when it has been copied"],
 ]);
 

@@ -11,6 +11,7 @@ import { type Fd, FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { keepsCapability } from "../platform/process/capabilities.ts";
 import { canCloseRange } from "../platform/process/close_on_exec.ts";
+import { ROOT_UID } from "../platform/process/processes.ts";
 import { HelperProcess } from "../platform/process/helper_process.ts";
 import { hasCapability } from "../platform/process/proc.ts";
 import { layOut, readFailure, STATUS_SIZE } from "../platform/program/call_list.ts";
@@ -133,6 +134,8 @@ function factsOf(platform: Platform, plan: LaunchPlan, control: number): LaunchF
     control,
     directory: files.directory(),
     hardFileLimit: processes.fileLimit()[1],
+    isAlready: plan.account !== null && plan.account.uid !== ROOT_UID &&
+      plan.account.uid === processes.userId() && plan.account.gid === processes.groupId(),
     isPrivileged: hasCapability(CAP_SYS_ADMIN),
     program: plan.program ?? findProgram(platform, plan),
   };

@@ -4,6 +4,7 @@
  * Steps: check of the new program (`upgrade/preflight.ts`), a pause of the control socket while no client is waiting
  * for an answer, exec. A failure before the exec changes nothing.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { RunningContext } from "../generation/context.ts";
 import type { Logger } from "../log/logger.ts";
 import { errorText } from "../platform/error.ts";
@@ -29,11 +30,15 @@ interface InPlaceOptions
   readonly controlAccess: () => ControlAccess | null;
   /** Resolves when this process does nothing that the next one could not continue. */
   readonly whenIdle: () => Promise<void>;
+  /** Of the configuration, as they are now. @throws {UserError} when they cannot be used */
+  readonly readFiles: () => unknown;
 }
 
 export class InPlaceUpgrade {
   #preflight: HelperProcess | null = null;
   #aborts = 0;
+  /** What the new program was tried with. */
+  #files: unknown = null;
 
   constructor(readonly options: InPlaceOptions) {}
 
@@ -42,6 +47,7 @@ export class InPlaceUpgrade {
     const { platform, children, logger } = this.options;
     const program = newProgram(this.options, requested);
     try {
+      this.#files = this.options.readFiles();
       this.#preflight = startPreflight(platform, {
         program,
         state: pack().state,
@@ -76,6 +82,7 @@ export class InPlaceUpgrade {
     if (aborts !== this.#aborts) return resume();
     let hasMoved = false;
     try {
+      this.#checkFiles();
       const payload = pack();
       logger.info(`upgrade in place: becomes ${path}`);
       // The new program reads its arguments where this one did, if that directory still exists.
@@ -87,6 +94,14 @@ export class InPlaceUpgrade {
       resume();
       this.#fail(errorText(error));
     }
+  }
+
+  /** There is no way back behind the exec: a file that was not tried may be wrong. */
+  #checkFiles(): void {
+    if (isDeepStrictEqual(this.options.readFiles(), this.#files)) return;
+    throw new Error(
+      "the configuration file has changed while the new program was tried: try again",
+    );
   }
 
   #fail(reason: string): void {

@@ -33,29 +33,39 @@ type RereadConfig = () => FoundConfig;
 export class LiveConfig {
   /** The latest that could be read. */
   current: Config;
+  /** Of the latest; null: none was read again. */
+  order: Order | null = null;
   /** Why the latest could not be used; null: it could. */
   failure: UserError | null = null;
   readonly #ofGeneration = new Map<number, Config>();
   readonly #atOnce = fieldsAt("at once");
 
-  /** @param rereads null: nothing was read from a file */
-  constructor(initial: Config, readonly rereads: RereadConfig | null) {
+  /**
+   * @param rereads null: nothing was read from a file
+   * @param readFiles what is in them, as it is now; throws when it cannot be used
+   */
+  constructor(
+    initial: Config,
+    readonly rereads: RereadConfig | null,
+    readonly readFiles: () => unknown = () => null,
+  ) {
     this.current = initial;
   }
 
   /** @returns null: nothing was read, or it cannot be used */
-  reread(logger: Logger): { readonly order: Order; readonly postponed: readonly string[] } | null {
+  reread(logger: Logger): { readonly postponed: readonly string[] } | null {
     this.failure = null;
     try {
       const found = this.rereads?.() ?? null;
       if (found === null) return null;
       const { config, order } = found;
       this.current = config;
+      this.order = order;
       logger.configure({ level: config.logLevel, format: config.logFormat });
       const postponed = found.postponed.map(describePostponed);
       for (const change of found.applied) logger.info(`configuration: ${describeChange(change)}`);
       for (const text of postponed) logger.warn(`configuration: ${text}`);
-      return { order, postponed };
+      return { postponed };
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       this.failure = error;

@@ -72,10 +72,10 @@ export class Supervisor {
 
   #process(event: ServiceEvent): void {
     const { history, lateListeners, trials, context: { config, journal } } = this.#parts;
-    const { logger, manager, observers, order: { order } } = this.options;
+    const { logger, manager, observers } = this.options;
     const before = this.#state;
     history.beforeStep(event, before);
-    const { state, effects } = step(before, event, servicePolicy(config, order));
+    const { state, effects } = step(before, event, servicePolicy(config, this.#order));
     this.#state = state;
     journal.write();
     history.afterStep(state);
@@ -102,12 +102,14 @@ export class Supervisor {
    * @param how deviates from the configured order and rollout
    */
   reload(how: ReloadHow = {}) {
-    const { logger, order: { order: usual } } = this.options;
-    const found = this.#parts.config.reread(logger);
-    if (found === null) return this.#requestReload(how);
-    const { order, postponed } = found;
-    const answer = this.#requestReload({ ...order !== usual && { order }, ...how });
-    return answer.then((report) => ({ ...report, postponed }));
+    const found = this.#parts.config.reread(this.options.logger);
+    const answer = this.#requestReload(how);
+    return found === null ? answer : answer.then((report) => ({ ...report, ...found }));
+  }
+
+  /** A command that was read again may belong to a server that must not run twice: not for an upgrade or a scale either. */
+  get #order() {
+    return this.#parts.config.order ?? this.options.order.order;
   }
 
   #requestReload({ order, ...how }: ReloadHow) {
@@ -139,7 +141,7 @@ export class Supervisor {
    */
   upgrade(program: string | null = null, inPlace = false): Promise<UpgradeReport> {
     const { request, answer } = this.#upgrades.child.request(program);
-    const why = mustStay(this.#parts.context.platform, this.options.order.order);
+    const why = mustStay(this.#parts.context.platform, this.#order);
     if (why !== null && !inPlace) this.options.logger.info(`upgrade: in place, because ${why}`);
     this.dispatch({ kind: "upgrade_requested", request, inPlace: inPlace || why !== null });
     return answer;

@@ -48,6 +48,7 @@ export class Upgrades {
       ...upgrade,
       logger,
       controlAccess: options.controlDoor,
+      readFiles: options.liveConfig.readFiles,
       // The next program would not know what these are for.
       whenIdle: async () => {
         await context.migration?.inFlight.whenEmpty();

@@ -95,6 +95,8 @@ describe("the process of a server", () => {
         /Cannot use --user no-such-user: there is no such name in \/etc\/passwd/,
       ],
       [["--user", "12345678"], /no account has this number, and so no group/],
+      [["--rlimit", "nofile=unlimited"], /--rlimit nofile: EPERM: .*\/proc\/sys\/fs\/nr_open/],
+      [["--rlimit", "nofile=3"], /EMFILE: --rlimit nofile.* too small/],
       ...AS_ROOT
         ? []
         : [[["--user", "root"], /EPERM: baton must run as root/] as [string[], RegExp]],

@@ -1,5 +1,13 @@
 /** Where the configuration is read from: the environment, the file of `--config`, whose path may be any bytes, or one found. */
-import { readFileSync, statSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  type Stats,
+} from "node:fs";
 import { loadConfigFile } from "../../config/config_file.ts";
 import type { FileValues } from "../../config/file_values.ts";
 import { UserError } from "../../config/values/errors.ts";
@@ -13,47 +21,61 @@ const OTHERS_MAY_WRITE = 0o002;
 
 /** Of this process, in the directory that it is in. */
 export function surroundingsOf(platform: Platform): Surroundings {
-  const { files, runtime } = platform;
-  const read = (path: string, directory: string | null) =>
-    loadConfigFile(
-      directory === null ? path : resolvePath(directory, path),
-      (at) => files.at(at, (name) => readFileSync(name)),
-    );
+  const { runtime } = platform;
   return {
     env: runtime.env(),
-    readConfig: read,
-    findConfig: (directory) => findConfig(platform, directory, read),
+    readConfig: (path, directory) => read(platform, at(directory, path), () => {}),
+    findConfig: (directory) => findConfig(platform, at(directory, FOUND_NAME)),
   };
 }
 
-function findConfig(
-  { processes, files }: Platform,
-  directory: string | null,
-  read: Surroundings["readConfig"],
-): FileValues | null {
-  const path = directory === null ? FOUND_NAME : resolvePath(directory, FOUND_NAME);
-  if (statOf(path, files.at) === null) return null;
-  checkFoundFile(path, files.at(path, (name) => statSync(name)), processes.userId());
-  return { ...read(path, null), isFound: true };
+function at(directory: string | null, path: string): string {
+  return directory === null ? path : resolvePath(directory, path);
 }
 
-/**
- * A file that was not named, but found, must be one that its user has put there: it has commands in it.
- * @param uid of this process
- * @throws {UserError} when others could have written it
- */
-function checkFoundFile(
-  path: string,
-  { uid: owner, mode }: { readonly uid: number; readonly mode: number },
-  uid: number,
-): void {
-  const why = owner !== uid && owner !== ROOT_UID
-    ? `it belongs to user ${owner}`
-    : (mode & OTHERS_MAY_WRITE) !== 0
-    ? "everyone may write to it"
-    : null;
-  if (why === null) return;
-  throw new UserError(`Cannot trust ${path}, found in the working directory: ${why}`, {
+/** @param check throws for what must not be read */
+function read({ files }: Platform, path: string, check: (stat: Stats) => void): FileValues {
+  return loadConfigFile(path, () => files.at(path, (name) => readRegular(name, path, check)));
+}
+
+/** What is checked is what is read. A FIFO or a terminal would keep baton waiting, and a device has no end. */
+function readRegular(name: string, path: string, check: (stat: Stats) => void): Uint8Array {
+  const fd = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile() && !stat.isDirectory()) {
+      throw new UserError(`Cannot read configuration file "${path}": it is not a file`, {
+        remedy: "Write what it has to say to a file",
+      });
+    }
+    check(stat);
+    return readFileSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function findConfig(platform: Platform, path: string): FileValues | null {
+  const { processes, files } = platform;
+  if (statOf(path, files.at) === null) return null;
+  const uid = processes.userId();
+  // Of the name in its directory; a path of any bytes is opened first, and is no link then.
+  const link = files.at(path, (name) => lstatSync(name));
+  if (link.isSymbolicLink()) checkOwner(path, "the link belongs", link.uid, uid);
+  const found = read(platform, path, (stat) => {
+    checkOwner(path, "it belongs", stat.uid, uid);
+    if ((stat.mode & OTHERS_MAY_WRITE) !== 0) throw distrust(path, "everyone may write to it");
+  });
+  return { ...found, isFound: true };
+}
+
+/** A file that was not named, but found, must be one that its user has put there: it has commands in it. */
+function checkOwner(path: string, belongs: string, owner: number, uid: number): void {
+  if (owner !== uid && owner !== ROOT_UID) throw distrust(path, `${belongs} to user ${owner}`);
+}
+
+function distrust(path: string, why: string): UserError {
+  return new UserError(`Cannot trust ${path}, found in the working directory: ${why}`, {
     remedy: `If you trust it: --config ${path}; to run without it: --no-config`,
   });
 }

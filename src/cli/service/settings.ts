@@ -29,8 +29,17 @@ export function settle(platform: Platform, source: ConfigSource, origin: Origin)
   const activation = activate(platform, given, env);
   const config = leaveDirectory(platform, activation.config, launchContext);
   if (inPlace === null) refuseEnvoyScript(config);
-  const liveConfig = new LiveConfig(config, rereader(config, source, launchContext));
+  const liveConfig = new LiveConfig(
+    config,
+    rereader(config, source, launchContext),
+    () => source.reread?.(placeOf(launchContext)).file?.values,
+  );
   return { config, source, env, launchContext, activation, liveConfig };
+}
+
+/** In it files are found again. One that baton stays in may be below another that its user may not enter. */
+function placeOf({ stays, directory }: Settings["launchContext"]): string {
+  return stays ? "/proc/self/cwd" : directory;
 }
 
 /** @returns what reads the configuration of a running service again; null: no file was read */
@@ -42,7 +51,7 @@ function rereader(
   if (reread === null) return null;
   let before = given;
   return () => {
-    const { loaded, applied, postponed } = reconcile(before, reread(launchContext.directory));
+    const { loaded, applied, postponed } = reconcile(before, reread(placeOf(launchContext)));
     const found = absolutePaths(loaded.config, launchContext);
     const config = withFields(found, first, fieldsAt("restart"));
     checkPlaceholders(config);

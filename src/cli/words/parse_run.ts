@@ -5,7 +5,7 @@ import { suggest } from "../../config/values/suggest.ts";
 import { UserError } from "../../config/values/errors.ts";
 import { TEMPLATE_NAMES, type TemplateName } from "../../init/names.ts";
 import { optionWords, otherWords } from "./option_words.ts";
-import { loadRun, type Surroundings } from "./surroundings.ts";
+import { loadAgain, loadRun, type Surroundings } from "./surroundings.ts";
 import type { Words } from "./words.ts";
 
 export type ConfiguredCommand = RunCommand | CheckCommand | InitCommand | RehearseCommand;
@@ -56,9 +56,10 @@ export function parseConfigured(
 
 function parseRun(words: Words, surroundings: Surroundings): RunCommand {
   const loaded = loadRun(words, surroundings);
-  const reread = loaded.file === null
+  const { file } = loaded;
+  const reread = file === null
     ? null
-    : (directory: string) => loadRun(words, surroundings, directory);
+    : (directory: string) => loadAgain(words, surroundings, directory, file);
   return { verb: "run", config: loaded.config, loaded, reread };
 }
 

@@ -33,8 +33,9 @@ export function parseTrial(verb: TrialCommand["verb"], words: Words): TrialComma
 export function reloadRollout({ flags }: Words): ReloadRollout {
   const given = RELOAD_FIELDS.flatMap((field) => {
     const option = OPTION_BY_FIELD[field];
-    const value = flags.get(option.flag)?.[0];
-    if (value === undefined) return [];
+    const text = flags.get(option.flag)?.[0];
+    if (text === undefined) return [];
+    const value = option.placeholder === null ? true : text;
     return [[field, readOptionValue(option, value, `In --${option.flag}`)] as const];
   });
   const how: ReloadRollout = Object.fromEntries(given);

@@ -15,19 +15,43 @@ export interface Surroundings {
   readonly findConfig: (directory: string | null) => FileValues | null;
 }
 
-/** @param again in which directory it is to be found again; null: the first time, in the working directory */
-export function loadRun(
-  { flags, operands }: Words,
+/**
+ * As `loadRun`, while the service runs.
+ * @param directory in which the file is found again
+ * @param before what was read of it
+ */
+export function loadAgain(
+  words: Words,
   surroundings: Surroundings,
-  again: string | null = null,
+  directory: string,
+  before: FileValues,
 ): LoadedConfig {
-  const fileValues = readFile(flags, surroundings, again);
-  if (again !== null && fileValues === null) {
-    throw new UserError(`Cannot read baton.toml in ${again} again: it is gone`, {
+  const found = readFile(words.flags, surroundings, directory);
+  if (found === null) {
+    throw new UserError(`Cannot read baton.toml in ${directory} again: it is gone`, {
       remedy: "Put it back, or restart baton to run without it",
     });
   }
-  return loadConfig({ fileValues, flagValues: flags, command: operands, env: surroundings.env });
+  // Editors and deploys empty a file before they write it: all would be as by default for a moment, --user too.
+  if (found.values.size === 0 && before.values.size > 0) {
+    throw new UserError(`Cannot use ${found.path}: it is empty, and was not when baton started`, {
+      remedy: "If it is just being written, reload again; to run with the defaults, restart baton",
+    });
+  }
+  return loadFrom(words, surroundings, found);
+}
+
+/** The first time, in the working directory. */
+export function loadRun(words: Words, surroundings: Surroundings): LoadedConfig {
+  return loadFrom(words, surroundings, readFile(words.flags, surroundings, null));
+}
+
+function loadFrom(
+  { flags, operands }: Words,
+  { env }: Surroundings,
+  fileValues: FileValues | null,
+): LoadedConfig {
+  return loadConfig({ fileValues, flagValues: flags, command: operands, env });
 }
 
 function readFile(

@@ -108,6 +108,8 @@ export const LIBC = {
   getppid: { parameters: [], result: "i32" },
   // uid_t geteuid(void);   <unistd.h>, getuid(2)
   geteuid: { parameters: [], result: "i32" },
+  // gid_t getegid(void);   <unistd.h>, getgid(2)
+  getegid: { parameters: [], result: "i32" },
   // int kill(pid_t pid, int sig);   <signal.h>, kill(2)
   kill: { parameters: ["i32", "i32"], result: "i32" },
   // pid_t waitpid(pid_t pid, int *wstatus, int options);   <sys/wait.h>, waitpid(2)

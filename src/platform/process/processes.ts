@@ -191,6 +191,10 @@ export class Processes {
     return this.libc.c.geteuid();
   }
 
+  groupId(): number {
+    return this.libc.c.getegid();
+  }
+
   /** Root and this process's own user are trusted; every other user is not. */
   trustsUser(uid: number): boolean {
     return uid === ROOT_UID || uid === this.userId();

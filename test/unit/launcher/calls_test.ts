@@ -30,6 +30,7 @@ const FACTS: LaunchFacts = {
   control: 3,
   directory: "/here",
   hardFileLimit: 2 ** 20,
+  isAlready: false,
   isPrivileged: false,
   program: { path: "/bin/server", isHeld: false },
 };
@@ -55,6 +56,12 @@ describe("launchCalls()", () => {
       { limits: [LIMIT], nice: 5, umask: 0o27, fileLimit: 1024 },
       {},
       ["prlimit64", "setpriority", "umask", ...END],
+    ],
+    [
+      "no other user where it is that one: it could not have other groups",
+      { account: ACCOUNT, parentDeathSignal: 15 },
+      { isAlready: true },
+      ["prctl", "getppid", ...END],
     ],
     [
       "another user last, and the bond to the parent after that: the kernel would forget it",
@@ -128,7 +135,7 @@ describe("launchCalls()", () => {
     assert.equal(3 + 1 + (calls[3]?.skips ?? 0), send);
   });
 
-  const [ENOENT, E2BIG, EACCES, EBUSY, EISDIR, EINVAL] = [2, 7, 13, 16, 21, 22];
+  const [ENOENT, E2BIG, EACCES, EBUSY, EISDIR, EINVAL, EMFILE] = [2, 7, 13, 16, 21, 22, 24];
   const failures: [string, Partial<LaunchPlan>, string, number, number, RegExp][] = [
     ["a directory", { cwd: "/there" }, "chdir", -EACCES, 126, /^Cannot enter .*"\/there": EACCES$/],
     [
@@ -137,8 +144,9 @@ describe("launchCalls()", () => {
       "prlimit64",
       -1,
       71,
-      /--rlimit nofile: EPERM: only root/,
+      /--rlimit nofile: EPERM: only root.* in \/proc\/sys\/fs\/nr_open$/,
     ],
+    ["room for a filter", { trap: [1] }, "seccomp", -EMFILE, 71, /EMFILE: --rlimit nofile/],
     ["a nice value", { nice: -5 }, "setpriority", -13, 71, /--nice -5: EACCES: only root/],
     [
       "another user",
