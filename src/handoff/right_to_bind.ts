@@ -3,11 +3,15 @@
  * allowed beside the listeners there and at overlapping addresses. Where an unwrapped server gets EADDRINUSE, it gets
  * it here too, and its generation gets a hint why.
  */
+import { SystemCallError } from "../platform/error.ts";
+import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import { decodeAddress, formatAddress, type InetAddress } from "../platform/network/address.ts";
+import { giveToUserOf } from "../platform/network/socket_user.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import { overlaps } from "../steering/group_address.ts";
+import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { GroupAddress } from "../steering/member.ts";
 import { groupAddress } from "./caller_socket.ts";
@@ -49,9 +53,22 @@ export function adoptBind(
   if (right === "own" || isLeftAlone(context, wanted, pid, owner)) return "continue";
   sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
   // A socket made in the group's own netns replaces this one; here the address may not exist.
-  const network = listeners.find(wanted)?.network ?? null;
+  const group = listeners.find(wanted);
+  const network = group?.network ?? null;
   if (network !== null) sockets.setOption(socket, C.IPPROTO_IP, C.IP_FREEBIND, 1);
+  if (group !== null) shareUser(socket, group, owner);
   return "continue";
+}
+
+/** With another --user than the generations before it has. */
+function shareUser(socket: Fd, { members: [example] }: Group, owner: ListenerOwner): void {
+  if (example === undefined) return;
+  try {
+    giveToUserOf(socket, example.heldUntilRetired);
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    owner.onHint(`${error.message}: baton needs CAP_CHOWN where the user changes, or --listen`);
+  }
 }
 
 function addLatest(inodes: Set<number>, inode: number): void {

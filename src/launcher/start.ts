@@ -144,7 +144,9 @@ function factsOf(platform: Platform, plan: LaunchPlan, control: number): LaunchF
 function findProgram({ files }: Platform, { argv, env, cwd }: LaunchPlan): LaunchFacts["program"] {
   let directory: string;
   try {
-    directory = cwd === null ? files.directory() : files.realPath(cwd);
+    const here = files.directory();
+    // Its path may lead through one that may not be entered: sudo -u app.
+    directory = cwd === null || cwd === here ? here : files.realPath(cwd);
   } catch (error) {
     // The launcher says so, unless there is one by then.
     if (!(error instanceof SystemCallError)) throw error;
