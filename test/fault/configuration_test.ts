@@ -53,7 +53,7 @@ function uidOf(pid: number): string {
   return /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "";
 }
 
-function start(dir: TempDir, command: readonly string[] = []): Promise<Baton> {
+function start(dir: TempDir, command: string[] = []): Promise<Baton> {
   return startBaton({ command, env: { PWD: dir.path }, cwd: dir.path });
 }
 
