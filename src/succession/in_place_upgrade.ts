@@ -4,7 +4,6 @@
  * Steps: check of the new program (`upgrade/preflight.ts`), a pause of the control socket while no client is waiting
  * for an answer, exec. A failure before the exec changes nothing.
  */
-import { isDeepStrictEqual } from "node:util";
 import type { RunningContext } from "../generation/context.ts";
 import type { Logger } from "../log/logger.ts";
 import { errorText } from "../platform/error.ts";
@@ -31,14 +30,14 @@ interface InPlaceOptions
   /** Resolves when this process does nothing that the next one could not continue. */
   readonly whenIdle: () => Promise<void>;
   /** Of the configuration, as they are now. @throws {UserError} when they cannot be used */
-  readonly readFiles: () => unknown;
+  readonly readFiles: () => string;
 }
 
 export class InPlaceUpgrade {
   #preflight: HelperProcess | null = null;
   #aborts = 0;
   /** What the new program was tried with. */
-  #files: unknown = null;
+  #files = "";
 
   constructor(readonly options: InPlaceOptions) {}
 
@@ -98,7 +97,7 @@ export class InPlaceUpgrade {
 
   /** There is no way back behind the exec: a file that was not tried may be wrong. */
   #checkFiles(): void {
-    if (isDeepStrictEqual(this.options.readFiles(), this.#files)) return;
+    if (this.options.readFiles() === this.#files) return;
     throw new Error(
       "the configuration file has changed while the new program was tried: try again",
     );

@@ -47,7 +47,7 @@ export class LiveConfig {
   constructor(
     initial: Config,
     readonly rereads: RereadConfig | null,
-    readonly readFiles: () => unknown = () => null,
+    readonly readFiles: () => string = () => "",
   ) {
     this.current = initial;
   }

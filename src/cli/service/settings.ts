@@ -32,7 +32,7 @@ export function settle(platform: Platform, source: ConfigSource, origin: Origin)
   const liveConfig = new LiveConfig(
     config,
     rereader(config, source, launchContext),
-    () => source.reread?.(placeOf(launchContext)).file?.values,
+    () => JSON.stringify([...source.reread?.(placeOf(launchContext)).file?.values ?? []]),
   );
   return { config, source, env, launchContext, activation, liveConfig };
 }
