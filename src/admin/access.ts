@@ -35,7 +35,8 @@ export interface Refusal {
   readonly challenge?: string;
 }
 
-const READING: readonly string[] = ["GET", "HEAD"];
+/** Methods that change nothing. */
+export const READING: readonly string[] = ["GET", "HEAD"];
 const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
 const CHALLENGE = 'Bearer realm="baton"';
 const ADDRESS = /^(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/;

@@ -4,7 +4,7 @@
  */
 import type { Hono } from "hono";
 import type { AdminParts } from "./admin_parts.ts";
-import { CounterBase } from "./counter_base.ts";
+import { CounterBase } from "./routes/counter_base.ts";
 import { mountEnvoy } from "./routes/envoy.ts";
 import { helpText, mountOpenApi } from "./routes/openapi.ts";
 import { guard } from "./guard.ts";

@@ -8,7 +8,8 @@ import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { UnixListener } from "../platform/network/unix_listener.ts";
-import { type FetchHandler, HttpConnections, waitWhile } from "./http_connections.ts";
+import type { FetchHandler } from "./http_connection.ts";
+import { HttpConnections, waitWhile } from "./http_connections.ts";
 
 const MAX_CONNECTIONS = 32;
 const BACKLOG = 32;

@@ -6,7 +6,7 @@
  * the service shuts down, the response is 503 in each mode, and says that no client must wait for more of them
  * (x-envoy-immediate-health-check-fail).
  */
-import type { FetchHandler } from "./http_connections.ts";
+import type { FetchHandler } from "./http_connection.ts";
 
 /** What the server has answered; null: it did not. */
 export type PassedAnswer = {

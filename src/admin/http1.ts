@@ -8,6 +8,9 @@ const HEAD_END = new TextEncoder().encode("\r\n\r\n");
 export const MAX_HEAD_BYTES = 8 * 1024;
 export const MAX_BODY_BYTES = 64 * 1024;
 const MAX_HEADERS = 100;
+const CONTINUE = "100-continue";
+/** The client may send the body now. */
+export const CONTINUE_RESPONSE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 /** Two of them would let two readers of one request see two different ones. */
 const SINGLE_HEADERS: readonly string[] = ["host", "content-length", "authorization", "origin"];
 
@@ -19,12 +22,20 @@ interface ParsedRequest {
 }
 
 export type ParseResult =
-  | { readonly kind: "incomplete" }
+  /** @param continues the client waits for a 100 before it sends the body: RFC 9110, 10.1.1 */
+  | { readonly kind: "incomplete"; readonly continues?: true }
   | { readonly kind: "request"; readonly request: ParsedRequest }
   | { readonly kind: "invalid"; readonly status: number; readonly message: string };
 
-const REQUEST_LINE = /^([A-Z]{1,16}) (\/[\x21-\x7e]{0,2047}) HTTP\/1\.[01]$/;
-const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/;
+/** Those that fetch has a Request for, which refuses the others with an exception. */
+const METHODS: readonly string[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const MAX_TARGET = 2_048;
+/** The absolute form is for proxies, and each server must take it: RFC 9112, 3.2.2. */
+const REQUEST_LINE =
+  /^([A-Z]{1,16}) (?:http:\/\/([\w.:[\]-]+)(?=[/? ]))?([\x21-\x7e]*) HTTP\/1\.([01])$/;
+/** Without the spaces around the value: a pattern for them would take time by the square of their number. */
+// deno-lint-ignore no-control-regex
+const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)$/;
 
 /** @param bytes everything received so far */
 export function parseRequest(bytes: Uint8Array): ParseResult {
@@ -33,9 +44,11 @@ export function parseRequest(bytes: Uint8Array): ParseResult {
     return invalid(431, `request head is longer than ${MAX_HEAD_BYTES} bytes`);
   }
   if (end < 0) return { kind: "incomplete" };
-  const [first = "", ...lines] = new TextDecoder().decode(bytes.subarray(0, end)).split("\r\n");
-  const line = REQUEST_LINE.exec(first);
-  if (line === null) return invalid(400, "not an HTTP/1.1 request line");
+  // A byte is a character, as fetch wants headers; UTF-8 would give it characters that it refuses.
+  const text = String.fromCharCode(...bytes.subarray(0, end));
+  const [first = "", ...lines] = text.split("\r\n");
+  const line = parseRequestLine(first);
+  if ("kind" in line) return line;
   if (lines.length > MAX_HEADERS) return invalid(431, `more than ${MAX_HEADERS} header lines`);
   const headers = new Map<string, string>();
   for (const text of lines) {
@@ -45,8 +58,9 @@ export function parseRequest(bytes: Uint8Array): ParseResult {
     if (headers.has(name) && SINGLE_HEADERS.includes(name)) {
       return invalid(400, `more than one ${name} header`);
     }
-    headers.set(name, header[2]!);
+    headers.set(name, withoutSpaces(header[2]!));
   }
+  if (line.authority !== null) headers.set("host", line.authority);
   if (headers.has("transfer-encoding")) return invalid(501, "chunked requests are not supported");
   const length = headers.get("content-length") ?? "0";
   if (!/^\d{1,9}$/.test(length)) return invalid(400, "malformed Content-Length");
@@ -54,12 +68,54 @@ export function parseRequest(bytes: Uint8Array): ParseResult {
     return invalid(413, `request body is longer than ${MAX_BODY_BYTES} bytes`);
   }
   const bodyAt = end + 4;
-  if (bytes.length < bodyAt + Number(length)) return { kind: "incomplete" };
+  if (bytes.length < bodyAt + Number(length)) {
+    const continues = line.minor === "1" && headers.get("expect")?.toLowerCase() === CONTINUE;
+    return continues && bytes.length === bodyAt
+      ? { kind: "incomplete", continues }
+      : { kind: "incomplete" };
+  }
   const body = bytes.subarray(bodyAt, bodyAt + Number(length));
-  return { kind: "request", request: { method: line[1]!, target: line[2]!, headers, body } };
+  const { method, target } = line;
+  return { kind: "request", request: { method, target, headers, body } };
 }
 
-function invalid(status: number, message: string): ParseResult {
+interface RequestLine {
+  readonly method: string;
+  /** A path, with its query. */
+  readonly target: string;
+  /** Of the absolute form: it replaces what Host says. */
+  readonly authority: string | null;
+  readonly minor: string;
+}
+
+function parseRequestLine(text: string): RequestLine | (ParseResult & { kind: "invalid" }) {
+  const line = REQUEST_LINE.exec(text);
+  const [, method = "", authority = null, rest = "", minor = ""] = line ?? [];
+  const target = authority !== null && !rest.startsWith("/") ? `/${rest}` : rest;
+  if (line === null || !target.startsWith("/")) return invalid(400, "not an HTTP/1.1 request line");
+  if (target.length > MAX_TARGET) {
+    return invalid(414, `request target is longer than ${MAX_TARGET} characters`);
+  }
+  if (!METHODS.includes(method)) {
+    return invalid(405, `method ${method} is not allowed: use one of ${METHODS.join(", ")}`);
+  }
+  return { method, target, authority, minor };
+}
+
+/** RFC 9110, 5.5: spaces and tabs around a value are no part of it. */
+function withoutSpaces(value: string): string {
+  let start = 0;
+  let end = value.length;
+  while (start < end && isSpace(value[start])) start++;
+  while (end > start && isSpace(value[end - 1])) end--;
+  return value.slice(start, end);
+}
+
+function isSpace(char: string | undefined): boolean {
+  return char === " " || char === "\t";
+}
+
+function invalid(status: number, message: string): ParseResult & { kind: "invalid" } {
   return { kind: "invalid", status, message };
 }
 
@@ -74,6 +130,7 @@ const REASONS: Readonly<Record<number, string>> = {
   408: "Request Timeout",
   409: "Conflict",
   413: "Content Too Large",
+  414: "URI Too Long",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
   501: "Not Implemented",

@@ -1,7 +1,7 @@
 /**
  * A TCP port of baton's own: of the probes, or of the admin API. Bounded: a crowd of silent clients makes room for one
- * that asks. The port is exclusive until another baton joins it (SO_REUSEPORT), as the next one of an upgrade does: from
- * then on new connections go to that one.
+ * that asks. The port is exclusive until it is shared with the next baton of an upgrade (SO_REUSEPORT), which new connections
+ * go to from then on. Not before: a server of the service, or another service's baton, would get half of its clients.
  */
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
@@ -10,7 +10,8 @@ import { formatAddress, type InetAddress } from "../platform/network/address.ts"
 import { TO_SECOND_MEMBER } from "../platform/network/reuseport.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
-import { type FetchHandler, HttpConnections } from "./http_connections.ts";
+import type { FetchHandler } from "./http_connection.ts";
+import { HttpConnections } from "./http_connections.ts";
 
 const MAX_CONNECTIONS = 64;
 const BACKLOG = 256;
@@ -54,15 +55,13 @@ export class HttpPort {
   #bind(joins: boolean): Fd {
     const { platform: { sockets }, address } = this;
     const listener = sockets.stream(address.family, { nonblocking: true });
-    const share = () => sockets.setOption(listener, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
     try {
       sockets.setOption(listener, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
-      if (joins) share();
+      if (joins) sockets.setOption(listener, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
       sockets.bindInet(listener, address);
       // With SO_REUSEADDR two sockets can bind as long as neither listens: only listen(2) claims the port.
       sockets.listen(listener, BACKLOG);
-      if (!joins) share();
-      else this.#steer(listener);
+      if (joins) this.#steer(listener);
       return listener;
     } catch (error) {
       listener.close();
@@ -78,6 +77,11 @@ export class HttpPort {
       // gVisor. Both are asked, until one closes.
       if (!(error instanceof SystemCallError)) throw error;
     }
+  }
+
+  /** Another baton may join from now on. The kernel keeps that until the port has no socket any more (findings/). */
+  share(): void {
+    this.platform.sockets.setOption(this.#listener, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
   }
 
   get text(): string {

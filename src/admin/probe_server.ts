@@ -6,7 +6,7 @@
  * Probes reveal and change nothing else, so there is no authentication. Bounded like the control socket (`HttpPort`).
  */
 import type { ProbeReport } from "../report/snapshot.ts";
-import type { FetchHandler } from "./http_connections.ts";
+import type { FetchHandler } from "./http_connection.ts";
 
 const PROBES = { "/startupz": "started", "/readyz": "ready", "/livez": "live" } as const;
 

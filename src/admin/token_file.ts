@@ -3,7 +3,7 @@
  * read for each request that brings a token, so that a token that is removed is refused at once. Others must not be able
  * to read the file, or to change it: what is wrong with it refuses every token.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { UserError } from "../config/values/errors.ts";
 import { errorText } from "../platform/error.ts";
 
@@ -31,7 +31,8 @@ const MAKE = "Make one: (umask 077; head -c 32 /dev/urandom | base64 >FILE)";
 function readFile(path: string): string {
   let fd: number;
   try {
-    fd = openSync(path, "r");
+    // Without O_NONBLOCK baton would wait for the writer of a FIFO.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw refuse(path, errorText(error), "Create it, or name another file with --admin-token-file");
   }

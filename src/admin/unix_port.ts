@@ -8,7 +8,8 @@ import { UnixListener } from "../platform/network/unix_listener.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { isListening } from "./client.ts";
-import { type FetchHandler, HttpConnections } from "./http_connections.ts";
+import type { FetchHandler } from "./http_connection.ts";
+import { HttpConnections } from "./http_connections.ts";
 
 const MAX_CONNECTIONS = 64;
 const BACKLOG = 256;

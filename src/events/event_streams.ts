@@ -8,6 +8,7 @@ import type { EventRecord } from "./event.ts";
 import type { EventLog } from "./event_log.ts";
 import { isWanted } from "./event_table.ts";
 
+/** Of each door: those who reach an address take no place from the owner. */
 const MOST_READERS = 100;
 /** Waits for one reader, in characters: more than all that is kept. */
 const MOST_WAITING = 1024 * 1024;
@@ -26,7 +27,7 @@ interface EventStreamsOptions {
 }
 
 export class EventStreams {
-  readonly #readers = new Set<Reader>();
+  readonly #readers = new Map<Reader, string>();
   #heartbeat: Timer | null = null;
   #dropped = 0;
 
@@ -38,9 +39,18 @@ export class EventStreams {
     return wanted.map((record) => `${asciiJson(record)}\n`).join("");
   }
 
-  /** @param after id of the last event that is known; null: only what happens from now on @returns null: too many read */
-  open(after: number | null, patterns: readonly string[]): ReadableStream<Uint8Array> | null {
-    if (this.#readers.size >= MOST_READERS) return null;
+  /**
+   * @param after id of the last event that is known; null: only what happens from now on
+   * @param door by which the reader has come
+   * @returns null: too many read
+   */
+  open(
+    after: number | null,
+    patterns: readonly string[],
+    door: string,
+  ): ReadableStream<Uint8Array> | null {
+    const present = [...this.#readers.values()].filter((each) => each === door).length;
+    if (present >= MOST_READERS) return null;
     const { log } = this.options;
     let unsubscribe = () => {};
     const reader: Reader = new Reader(() => {
@@ -53,7 +63,7 @@ export class EventStreams {
       reader.drop();
       this.options.onDropped(++this.#dropped);
     };
-    this.#readers.add(reader);
+    this.#readers.set(reader, door);
     if (this.#heartbeat === null) this.#scheduleHeartbeat();
     reader.offer(GREETING);
     for (const record of after === null ? [] : log.since(after)) send(record);
@@ -63,7 +73,7 @@ export class EventStreams {
 
   #scheduleHeartbeat(): void {
     this.#heartbeat = this.options.clock.after(HEARTBEAT_MS, () => {
-      for (const reader of this.#readers) if (reader.isIdle) reader.offer(HEARTBEAT);
+      for (const reader of this.#readers.keys()) if (reader.isIdle) reader.offer(HEARTBEAT);
       this.#scheduleHeartbeat();
     });
   }
@@ -128,9 +138,11 @@ class Reader {
     this.#answer();
   }
 
+  /** An error, so that the connection is closed at once and not when the client reads on. */
   drop(): void {
     this.#waiting = "";
-    this.end();
+    this.#leave();
+    this.#controller?.error(new Error("the reader was too slow"));
   }
 
   #leave(): void {

@@ -39,7 +39,7 @@ const BAD_REQUESTS: readonly [what: string, bytes: string | Uint8Array, status: 
   ["a negative length", `POST /v1/reload ${HOST}Content-Length: -1\r\n\r\n`, 400],
   ["a huge length", `POST /v1/reload ${HOST}Content-Length: 999999999\r\n\r\n`, 413],
   ["a chunked body", `POST /v1/stop ${HOST}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 501],
-  ["a target that is too long", `GET /${"a".repeat(4096)} ${HOST}\r\n`, 400],
+  ["a target that is too long", `GET /${"a".repeat(4096)} ${HOST}\r\n`, 414],
   ["a head that is too long", `GET /v1/status ${HOST}X: ${"a".repeat(16_384)}\r\n\r\n`, 431],
   ["a head that never ends", "a".repeat(256 * 1024), 431],
 ];

@@ -101,10 +101,13 @@ describe("the admin API", () => {
       writeFileSync(dir.join("open"), TOKEN, { mode: 0o644 });
       chmodSync(dir.join("open"), 0o644);
       const other = `127.0.0.1:${await freePort()}`;
+      const pipe = dir.join("pipe");
+      assert.equal((await runCommand(["mkfifo", "-m", "600", pipe])).code, 0);
       const table: [flags: string[], code: number, text: RegExp][] = [
         [["--admin", at], 75, /Cannot serve the admin API at .*EADDRINUSE[^]*another address/],
         [["--admin", other, "--admin-token-file", dir.join("open")], 64, /its mode is 0644/],
         [["--admin", `unix:${dir.join("open")}`], 75, /open is not a socket/],
+        [["--admin", other, "--admin-token-file", pipe], 64, /pipe: it is not a file/],
       ];
       for (const [flags, code, text] of table) {
         const run = ["run", "--name", "other", "--runtime-dir", dir.path, ...flags];

@@ -39,7 +39,8 @@ export function mountEvents(routes: Routes, { events }: AdminParts): void {
     }
     // A client that connects again says what it has got, beside the address that it began with.
     const known = Number(context.req.header("last-event-id") || NaN);
-    const stream = events.open(Number.isSafeInteger(known) ? known : since ?? null, patterns);
+    const after = Number.isSafeInteger(known) ? known : since ?? null;
+    const stream = events.open(after, patterns, context.env?.door ?? "admin");
     if (stream === null) return context.json({ error: "too many clients read events" }, 503);
     return context.body(stream, 200, { "content-type": STREAM_TYPE, "cache-control": "no-store" });
   });

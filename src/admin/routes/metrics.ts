@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import type { TextForm } from "../../metrics/exposition.ts";
 import type { AdminParts } from "../admin_parts.ts";
-import type { CounterBase } from "../counter_base.ts";
+import type { CounterBase } from "./counter_base.ts";
 import { envoyState } from "./envoy_state.ts";
 import type { Routes } from "./routes.ts";
 

@@ -10,7 +10,7 @@
  * The kubelet has no secret, so anyone who can reach the address may send the request. Therefore a wait does not change
  * readiness, which a deleted pod has lost anyway: it only closes idle connections.
  */
-import type { FetchHandler } from "../../admin/http_connections.ts";
+import type { FetchHandler } from "../../admin/http_connection.ts";
 import { HttpPort } from "../../admin/http_port.ts";
 import { plainText, probeHandler } from "../../admin/probe_server.ts";
 import type { InetListenSpec } from "../../config/values/listen_spec.ts";

@@ -75,6 +75,39 @@ describe("parseRequest() takes", () => {
     },
   );
 
+  test("a target with a host, which counts instead of Host: RFC 9112, 3.2.2", () => {
+    for (const [target, path] of [["http://[::1]:80/a?b", "/a?b"], ["http://[::1]:80", "/"]]) {
+      const { headers, target: taken } = request(head(`GET ${target} HTTP/1.1`, "Host: other"));
+      assert.deepEqual([headers["host"], taken], ["[::1]:80", path]);
+    }
+  });
+
+  test("any bytes in a header as fetch takes them, a character each", () => {
+    const bytes = new Uint8Array([...head("GET / HTTP/1.1", "X: ????")]);
+    bytes.set([0xe6, 0x97, 0xa5, 0xff], bytes.indexOf("?".charCodeAt(0)));
+    const { headers } = request(bytes);
+    assert.equal(new Headers(headers).get("x"), "\u00e6\u0097\u00a5\u00ff");
+  });
+
+  test("spaces in a header in a time that grows with their number, not with its square", () => {
+    const spaced = head("GET / HTTP/1.1", `X: ${" \t".repeat(4_000)}a`);
+    const startMs = performance.now();
+    for (let i = 0; i < 100; i++) assert.equal(request(spaced).headers["x"], "a");
+    assert.ok(performance.now() - startMs < 1_000, `${performance.now() - startMs} ms`);
+  });
+
+  test("the wish for a 100 before the body, once, of HTTP/1.1", () => {
+    const lines = (version: string) => [
+      ...[`POST / HTTP/${version}`, "Expect: 100-Continue"],
+      "Content-Length: 2",
+    ];
+    const wish = head(...lines("1.1"));
+    assert.deepEqual(parseRequest(wish), { kind: "incomplete", continues: true });
+    assert.deepEqual(parseRequest(new Uint8Array([...wish, 65])), { kind: "incomplete" });
+    assert.deepEqual(parseRequest(head(...lines("1.0"))), { kind: "incomplete" });
+    assert.equal(request(new Uint8Array([...wish, 65, 66])).body, "AB");
+  });
+
   test("a body of any bytes", { timeout: TEST_TIMEOUT_MS }, () => {
     const body = Uint8Array.from({ length: 256 }, (_, i) => i);
     const bytes = new Uint8Array([...head("POST / HTTP/1.1", "Content-Length: 256"), ...body]);
@@ -103,17 +136,27 @@ describe("parseRequest() refuses", () => {
     ["HTTP/0.9", head("GET /"), 400, /not an HTTP/],
     ["a method in lower case", head("get / HTTP/1.1"), 400, /not an HTTP/],
     ["a method that is too long", head(`${"A".repeat(17)} / HTTP/1.1`), 400, /not an HTTP/],
-    ["a target that is no path", head("GET http://x/ HTTP/1.1"), 400, /not an HTTP/],
+    ["a target that is no path", head("GET ftp://x/ HTTP/1.1"), 400, /not an HTTP/],
+    ["a target with a user in it", head("GET http://x@y/ HTTP/1.1"), 400, /not an HTTP/],
+    ["a target without a path", head("GET ?a HTTP/1.1"), 400, /not an HTTP/],
+    ["a method that fetch refuses", head("TRACE / HTTP/1.1"), 405, /method TRACE is not allowed/],
+    ["an unknown method", head("PURGE / HTTP/1.1"), 405, /method PURGE is not allowed/],
     ["a target of another kind", head("OPTIONS * HTTP/1.1"), 400, /not an HTTP/],
     ["a target with a space", head("GET /a b HTTP/1.1"), 400, /not an HTTP/],
     ["a target with other bytes", head("GET /\u00e9 HTTP/1.1"), 400, /not an HTTP/],
-    ["a target that is too long", head(`GET /${"a".repeat(2048)} HTTP/1.1`), 400, /not an HTTP/],
+    [
+      "a target that is too long",
+      head(`GET /${"a".repeat(2048)} HTTP/1.1`),
+      414,
+      /target is longer/,
+    ],
     ["two spaces", head("GET  / HTTP/1.1"), 400, /not an HTTP/],
     ["a space in front", head(" GET / HTTP/1.1"), 400, /not an HTTP/],
     ["a header without a colon", head("GET / HTTP/1.1", "Host"), 400, /header line/],
     ["a header without a name", head("GET / HTTP/1.1", ": x"), 400, /header line/],
     ["a space before the colon", head("GET / HTTP/1.1", "Host : x"), 400, /header line/],
     ["a folded header", head("GET / HTTP/1.1", "A: b", " c"), 400, /header line/],
+    ["a control character in a header", head("GET / HTTP/1.1", "A: b\0c"), 400, /header line/],
     ["a bare newline in a header", head("GET / HTTP/1.1", "A: b\nC: d"), 400, /header line/],
     ["a chunked body", head("POST / HTTP/1.1", "Transfer-Encoding: chunked"), 501, /chunked/],
     [

@@ -22,7 +22,11 @@ function source() {
     cancel: () => void (seen.cancelled = true),
   });
   const feed = (text: string) => controller?.enqueue(new TextEncoder().encode(text));
-  return { body, seen, feed, end: () => controller?.close() };
+  const fail = () => {
+    controller?.error(new Error("too slow"));
+    seen.cancelled = true;
+  };
+  return { body, seen, feed, fail, end: () => controller?.close() };
 }
 
 async function withStream(
@@ -98,6 +102,20 @@ describe("a stream over the control socket", () => {
       await readUntil(platform, client, (text) => text.endsWith("\r\n\r\n"));
       client.close();
       await waitUntil(() => sources[0]!.seen.cancelled, { what: "its stream is cancelled" });
+    });
+  });
+
+  test("is closed when it fails, though its client does not read", async () => {
+    await withStream(async ({ platform, sources, connect }) => {
+      using client = connect();
+      await readUntil(platform, client, (text) => text.endsWith("\r\n\r\n"));
+      const { size } = platform.reactor;
+      sources[0]!.feed("x".repeat(4 * 1024 * 1024));
+      await waitUntil(() => platform.descriptors.waitReadable([client], 0).length > 0, {
+        what: "more is sent than the client takes",
+      });
+      sources[0]!.fail();
+      await waitUntil(() => platform.reactor.size < size, { what: "the connection is closed" });
     });
   });
 

@@ -42,7 +42,7 @@ describe("EventStreams", () => {
     const { log, streams, publish } = streamsWith();
     for (const reason of ["a", "b", "c"]) publish(reason);
     const [first] = log.since(0);
-    const { next, leave } = readerOf(streams.open(first!.id, []));
+    const { next, leave } = readerOf(streams.open(first!.id, [], "control"));
     const text = await next();
     assert.deepEqual(reasons(text), ["b", "c"]);
     const second = log.since(0)[1];
@@ -55,7 +55,7 @@ describe("EventStreams", () => {
   it("sends only what happens from now on, and what was asked for", async () => {
     const { streams, publish } = streamsWith();
     publish("before");
-    const { next, leave } = readerOf(streams.open(null, ["generation.*"]));
+    const { next, leave } = readerOf(streams.open(null, ["generation.*"], "control"));
     assert.deepEqual(reasons(await next()), []);
     publish("other");
     publish("wanted", "generation.failed");
@@ -67,7 +67,7 @@ describe("EventStreams", () => {
     const { log, streams, publish } = streamsWith();
     const reason = "\u00e9 \u0085 \u2028 \ud83d\ude00 \n";
     publish(reason);
-    const { next, leave } = readerOf(streams.open(0, []));
+    const { next, leave } = readerOf(streams.open(0, [], "control"));
     const lines = (await next()).split("\n");
     assert.match(lines.join(""), /^[\x20-\x7e]*$/);
     const data = lines.filter((line) => line.startsWith("data: "));
@@ -79,7 +79,7 @@ describe("EventStreams", () => {
   it("shows that it lives, and has no timer without readers", async () => {
     const { clock, streams } = streamsWith();
     assert.equal(clock.pending, 0);
-    const { next, leave } = readerOf(streams.open(null, []));
+    const { next, leave } = readerOf(streams.open(null, [], "control"));
     await next();
     const alive = next();
     await clock.advance(HEARTBEAT_MS);
@@ -90,16 +90,16 @@ describe("EventStreams", () => {
 
   it("drops a reader that does not read, counts it, and keeps nothing for it", async () => {
     const { streams, dropped, publish, clock } = streamsWith();
-    const { next } = readerOf(streams.open(null, []));
+    const { next } = readerOf(streams.open(null, [], "control"));
     for (let i = 0; i < TOO_MANY; i++) publish("x".repeat(2_000));
     assert.deepEqual(dropped, [1]);
-    assert.equal(await next(), "the end");
+    await assert.rejects(next(), /too slow/, "its connection is closed at once");
     assert.equal(clock.pending, 0, "it is forgotten");
   });
 
   it("ends with the service, after the last event", async () => {
     const { log, streams, publish } = streamsWith();
-    const { next } = readerOf(streams.open(null, []));
+    const { next } = readerOf(streams.open(null, [], "control"));
     publish("last");
     log.close();
     assert.deepEqual(reasons(await next()), ["last"]);
@@ -110,17 +110,21 @@ describe("EventStreams", () => {
     const { log, streams, publish, clock } = streamsWith();
     publish("last");
     log.close();
-    const { next } = readerOf(streams.open(0, []));
+    const { next } = readerOf(streams.open(0, [], "control"));
     assert.deepEqual(reasons(await next()), ["last"]);
     assert.equal(await next(), "the end");
     assert.equal(clock.pending, 0);
   });
 
-  it("has a limit of readers, and room for another when one has left", async () => {
+  it("has a limit of readers at each door, and room for another when one has left", async () => {
     const { streams } = streamsWith();
-    const readers = Array.from({ length: MOST_READERS }, () => readerOf(streams.open(null, [])));
-    assert.equal(streams.open(null, []), null);
+    const readers = Array.from(
+      { length: MOST_READERS },
+      () => readerOf(streams.open(null, [], "control")),
+    );
+    assert.equal(streams.open(null, [], "control"), null);
+    assert.ok(streams.open(null, [], "admin") !== null);
     await readers[0]!.leave();
-    assert.ok(streams.open(null, []) !== null);
+    assert.ok(streams.open(null, [], "control") !== null);
   });
 });

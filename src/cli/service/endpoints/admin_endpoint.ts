@@ -1,5 +1,5 @@
 /** The address of --admin: opened, shared with the baton before, and left to the next one. */
-import type { FetchHandler } from "../../../admin/http_connections.ts";
+import type { FetchHandler } from "../../../admin/http_connection.ts";
 import { HttpPort } from "../../../admin/http_port.ts";
 import { readTokens } from "../../../admin/token_file.ts";
 import { type UnixPlace, UnixPort } from "../../../admin/unix_port.ts";

@@ -1,6 +1,6 @@
 /** Answers requests of the admin API. */
 import type { AdminParts, ServiceParts } from "../../../admin/admin_parts.ts";
-import type { FetchHandler } from "../../../admin/http_connections.ts";
+import type { FetchHandler } from "../../../admin/http_connection.ts";
 import type { Config } from "../../../config/config.ts";
 import type { Logger } from "../../../log/logger.ts";
 import type { Platform } from "../../../platform/platform.ts";

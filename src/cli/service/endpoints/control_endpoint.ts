@@ -1,7 +1,7 @@
 /** The control socket of one service: opened, taken from a predecessor, and opened again where it was removed. */
 import { isListening } from "../../../admin/client.ts";
 import { ControlServer } from "../../../admin/control_server.ts";
-import type { FetchHandler } from "../../../admin/http_connections.ts";
+import type { FetchHandler } from "../../../admin/http_connection.ts";
 import type { NameLock } from "../../../admin/name_lock.ts";
 import type { GuardedPath } from "../../../admin/runtime_guard.ts";
 import type { Fd } from "../../../platform/fd.ts";

@@ -151,6 +151,7 @@ export class Endpoints {
 
   /** @param kind what the supervisor has learned */
   onEvent(kind: string): void {
+    if (kind === "upgrade_requested") this.#ports?.share();
     if (kind === "handed_over") this.#ports?.leaveToSuccessor();
   }
 

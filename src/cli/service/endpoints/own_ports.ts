@@ -1,7 +1,7 @@
 /** The addresses of baton's own besides the control socket: of the probes, and of the admin API. */
 import type { ServiceParts } from "../../../admin/admin_parts.ts";
 import { HttpPort } from "../../../admin/http_port.ts";
-import type { FetchHandler } from "../../../admin/http_connections.ts";
+import type { FetchHandler } from "../../../admin/http_connection.ts";
 import type { InetAddress } from "../../../platform/network/address.ts";
 import type { Fd } from "../../../platform/fd.ts";
 import type { Platform } from "../../../platform/platform.ts";
@@ -76,6 +76,11 @@ export class OwnPorts {
 
   resume(): void {
     for (const [, port] of this.#ports) port.resume();
+  }
+
+  /** A successor is about to come. */
+  share(): void {
+    for (const [, port] of this.#ports) if (port instanceof HttpPort) port.share();
   }
 
   /** A successor answers now; probes are answered by both. */

@@ -1,7 +1,7 @@
 /** What is answered at --probe-listen: the probes of a kubelet, and the health check of Envoy's kind (--probe-health). */
 import type { ServiceParts } from "../../../admin/admin_parts.ts";
 import { healthHandler } from "../../../admin/health_endpoint.ts";
-import type { FetchHandler } from "../../../admin/http_connections.ts";
+import type { FetchHandler } from "../../../admin/http_connection.ts";
 import { probeHandler } from "../../../admin/probe_server.ts";
 import type { Config } from "../../../config/config.ts";
 import { type InetAddress, reachable } from "../../../platform/network/address.ts";

@@ -2,7 +2,7 @@
  * What /reset_counters of Envoy does: from then on `/stats` counts from zero. baton's own counters, which outlive it and
  * which others may read at the same time, never go back: this remembers what they were.
  */
-import { type Sample, seriesText } from "../stats/series.ts";
+import { type Sample, seriesText } from "../../stats/series.ts";
 
 export class CounterBase {
   #base = new Map<string, Sample>();
