@@ -2,7 +2,6 @@
 import type { MiddlewareHandler } from "hono";
 import { type AccessRules, READING, refusalOf, refusalOfForwarded } from "./access.ts";
 import { refuseToken } from "./token_check.ts";
-import type { ServiceFacts } from "./admin_parts.ts";
 import type { AdminEnv } from "./routes/routes.ts";
 
 export interface GuardOptions {
@@ -50,7 +49,7 @@ class RefusalLog {
 }
 
 export function guard(
-  { access, log, facts: { nowMs } }: GuardOptions & { facts: Pick<ServiceFacts, "nowMs"> },
+  { access, log, facts: { nowMs } }: GuardOptions & { facts: { readonly nowMs: () => number } },
 ): MiddlewareHandler<AdminEnv> {
   const { hosts = [], isLocal = false, tokenFile = null } = access ?? {};
   const rules: AccessRules = {

@@ -108,7 +108,11 @@ export function mountEnvoy(routes: Routes, parts: AdminParts, counterBase: Count
     summary: "print listener info",
     query: v.object({ format: given("File format to use; One of (text, json)") }),
     replies: {
-      200: { what: "A line each, NAME::ADDRESS; or JSON", schema: LISTENER_STATUSES },
+      200: {
+        what: "A line each, NAME::ADDRESS; or JSON",
+        schema: LISTENER_STATUSES,
+        also: ["text/plain"],
+      },
     },
   }, ({ format }, context) => {
     const addresses = supervisor.snapshot().listeners.map(({ address }) => address);

@@ -7,6 +7,8 @@ import { envoyState } from "./envoy_state.ts";
 import type { Routes } from "./routes.ts";
 
 const maybe = v.exactOptional;
+const JSON_TYPE = "application/json";
+const OPENMETRICS = "application/openmetrics-text";
 
 /** Envoy's; those without a value are there or not. Others of Envoy's are accepted, and change nothing. */
 const STATS_QUERY = v.strictObject({
@@ -38,8 +40,8 @@ export function mountMetrics(routes: Routes, parts: AdminParts, counterBase: Cou
       summary: "metrics for Prometheus, as OpenMetrics if that is asked for",
       query: STATS_QUERY,
       replies: {
-        200: { what: "The metrics", schema: null },
-        400: { what: "A parameter is wrong", schema: null },
+        200: { what: "The metrics", schema: null, also: [OPENMETRICS] },
+        400: { what: "A parameter is wrong", schema: null, also: [JSON_TYPE] },
       },
     }, (query, context) => scrape(context.req.header("accept") ?? null, query));
   }
@@ -50,8 +52,8 @@ export function mountMetrics(routes: Routes, parts: AdminParts, counterBase: Cou
     summary: "metrics as Envoy lists them",
     query: STATS_QUERY,
     replies: {
-      200: { what: "The metrics", schema: null },
-      400: { what: "A parameter is wrong", schema: null },
+      200: { what: "The metrics", schema: null, also: [JSON_TYPE] },
+      400: { what: "A parameter is wrong", schema: null, also: [JSON_TYPE] },
     },
   }, async (query) => {
     const { parseStatsQuery, statsAnswer } = await load();
@@ -62,7 +64,7 @@ export function mountMetrics(routes: Routes, parts: AdminParts, counterBase: Cou
     const all = [...await serverFamilies(parts), ...await families({ ...parts, registry })];
     const text = statsAnswer(all, asked);
     if (asked.format === "text") return plain(text, 200);
-    return new Response(text, { headers: { "content-type": "application/json" } });
+    return new Response(text, { headers: { "content-type": JSON_TYPE } });
   });
 }
 

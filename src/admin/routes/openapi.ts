@@ -63,9 +63,10 @@ async function openApi(specs: readonly RouteSpec[], version: string): Promise<ob
     ...method === "POST" ? { security: [{ token: [] }, {}] } : {},
     responses: {
       ...Object.fromEntries(
-        Object.entries(replies).map(([status, { what, schema, type }]) => [status, {
+        Object.entries(replies).map(([status, { what, schema, type, also = [] }]) => [status, {
           description: what,
           content: {
+            ...Object.fromEntries(also.map((other) => [other, {}])),
             [type ?? (schema === null ? "text/plain" : "application/json")]: {
               schema: schema === null ? { type: "string" } : schemaOf(schema),
             },
@@ -76,6 +77,7 @@ async function openApi(specs: readonly RouteSpec[], version: string): Promise<ob
         ? { 401: problem("The token is missing, or is none of this service") }
         : {},
       403: problem(REFUSED),
+      414: problem("The path and its parameters are too long"),
     },
   });
   const paths: Record<string, Record<string, object>> = {};

@@ -26,6 +26,8 @@ interface Reply {
   readonly schema: v.GenericSchema | null;
   /** Default: JSON with a schema, else plain text. */
   readonly type?: string;
+  /** Other types, by what is asked for or wrong. */
+  readonly also?: readonly string[];
 }
 
 export interface RouteSpec {
