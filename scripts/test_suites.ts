@@ -110,7 +110,7 @@ const NEED_ROOT = [
   "unix_listen",
 ] as const;
 /** What any user must get alike, of which this is a part: `make test-all` has all of it, with baton on Deno. */
-const FOR_ANY_USER = ["crash", "examples", "queue", "unix_reload"] as const;
+const FOR_ANY_USER = ["crash", "examples", "queue", "unix_reload", "server_user"] as const;
 /** One file for each thing that the runtime has a part in: start, reload, crash, output, upgrade, stop. */
 const SMOKE_ON_DENO = [
   "real_servers",
