@@ -98,7 +98,8 @@ describe("parseRequest() takes", () => {
 
   test("the wish for a 100 before the body, once, of HTTP/1.1", () => {
     const lines = (version: string) => [
-      ...[`POST / HTTP/${version}`, "Expect: 100-Continue"],
+      `POST / HTTP/${version}`,
+      "Expect: 100-Continue",
       "Content-Length: 2",
     ];
     const wish = head(...lines("1.1"));
