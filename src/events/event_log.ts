@@ -35,13 +35,17 @@ export class EventLog {
   #owns: "yes" | "later" | "no more" = "later";
   #held: { readonly event: Draft; readonly wallMs: number }[] = [];
   readonly #subscribers = new Set<Subscriber>();
+  /** Of those that came before this baton had the name: the last event that they know. */
+  readonly #early = new Map<Subscriber, number>();
 
   constructor(readonly options: EventLogOptions) {}
 
   /** As an observer of the supervisor. */
   onStep(step: Step): void {
-    if (step.event.kind === "handed_over") return this.handOver();
-    for (const event of eventsOf(step)) this.publish(event);
+    const { event } = step;
+    // Under another name: this one ends with this baton.
+    if (event.kind === "handed_over" && event.successor === undefined) return this.handOver();
+    for (const each of eventsOf(step)) this.publish(each);
   }
 
   publish(event: Draft): void {
@@ -57,12 +61,14 @@ export class EventLog {
     const record = recordOf(event, { name, last: this.#ring.last, wallMs });
     this.#ring.add(record);
     file?.append(record, this.#ring);
-    for (const subscriber of [...this.#subscribers]) {
-      try {
-        subscriber.onEvent(record);
-      } catch (error) {
-        this.options.onError(error);
-      }
+    for (const subscriber of [...this.#subscribers]) this.#tell(subscriber, record);
+  }
+
+  #tell(subscriber: Subscriber, record: EventRecord): void {
+    try {
+      subscriber.onEvent(record);
+    } catch (error) {
+      this.options.onError(error);
     }
   }
 
@@ -72,6 +78,10 @@ export class EventLog {
     this.#ring = this.options.file?.read() ?? this.#ring;
     this.#owns = "yes";
     const { last } = this;
+    for (const [subscriber, known] of this.#early) {
+      for (const record of this.since(known)) this.#tell(subscriber, record);
+    }
+    this.#early.clear();
     for (const { event, wallMs } of this.#held.splice(0)) this.#publish(event, wallMs);
     if (how !== null) this.publish(how);
     return last;
@@ -82,9 +92,10 @@ export class EventLog {
     this.#end("handed over");
   }
 
-  /** The service has ended. */
-  close(): void {
-    if (this.#owns === "yes") this.options.file?.remove();
+  /** This baton ends. @param isLast no other one has the name: the service has ended, or continues under another name */
+  close(isLast: boolean): void {
+    const isLeft = isLast && this.#owns === "no more";
+    if (this.#owns === "yes" || isLeft) this.options.file?.remove();
     this.#end("ended");
   }
 
@@ -92,24 +103,49 @@ export class EventLog {
     this.#owns = "no more";
     const subscribers = [...this.#subscribers];
     this.#subscribers.clear();
+    this.#early.clear();
     for (const subscriber of subscribers) subscriber.onEnd(why);
   }
 
   /** @returns those with a greater id that are still kept, oldest first */
   since(id: number): readonly EventRecord[] {
-    return this.#ring.since(id);
+    return this.#known.since(id);
   }
 
   /** Of the newest one; 0: there is none. */
   get last(): number {
-    return this.#ring.last;
+    return this.#known.last;
   }
 
-  /** For one that comes too late this is the end. @returns unsubscribes */
-  subscribe(subscriber: Subscriber): () => void {
-    if (this.#owns === "no more") subscriber.onEnd("ended");
+  /** Until this baton has the name, the one before it writes. */
+  get #known(): Ring {
+    const { file } = this.options;
+    return this.#owns === "later" && file !== null ? file.look() : this.#ring;
+  }
+
+  /**
+   * For one that comes too late this is the end.
+   * @param after the last event that is known; null: only what happens from now on
+   * @returns unsubscribes
+   */
+  subscribe(subscriber: Subscriber, after: number | null = null): () => void {
+    const known = this.#known;
+    for (const record of after === null ? [] : known.since(after)) this.#tell(subscriber, record);
+    if (this.#owns === "no more") {
+      subscriber.onEnd("ended");
+      return () => {};
+    }
+    if (this.#owns === "later") this.#early.set(subscriber, Math.max(after ?? 0, known.last));
     this.#subscribers.add(subscriber);
-    return () => this.#subscribers.delete(subscriber);
+    return () => {
+      this.#subscribers.delete(subscriber);
+      this.#early.delete(subscriber);
+    };
+  }
+
+  /** This baton has the name, and says what happens. */
+  get isOwner(): boolean {
+    return this.#owns === "yes";
   }
 
   /** How far a receiver has got that the next baton continues; null: it is new. */

@@ -66,8 +66,8 @@ export class EventStreams {
     this.#readers.set(reader, door);
     if (this.#heartbeat === null) this.#scheduleHeartbeat();
     reader.offer(GREETING);
-    for (const record of after === null ? [] : log.since(after)) send(record);
-    unsubscribe = log.subscribe({ onEvent: send, onEnd: () => reader.end() });
+    unsubscribe = log.subscribe({ onEvent: send, onEnd: () => reader.end() }, after);
+    if (!this.#readers.has(reader)) unsubscribe();
     return reader.stream;
   }
 

@@ -32,6 +32,12 @@ function requested({ event, before, after }: Step): Draft[] {
       const requests = after.shutdown?.requests ?? 1;
       return before.finished ? [] : [draft("service.stopping", "the service stops", { requests })];
     }
+    case "handed_over": {
+      const { successor } = event;
+      return successor === undefined ? [] : [
+        draft("upgrade.handed_over", `"${successor}" has the service now`, { successor }),
+      ];
+    }
     case "handed_back":
       return servingOf(after).map(({ epoch }) =>
         draft("upgrade.taken_back", `the new baton has exited: generation ${epoch} serves again`, {

@@ -51,13 +51,11 @@ export function ofEffect(step: Step): (effect: ServiceEffect) => Draft[] {
         return [draft("service.restarting", `starts again in ${delayMs} ms`, { crashes, delayMs })];
       }
       case "finish":
-        return (step.after.shutdown?.handedOver ?? null) === null
-          ? [
-            draft("service.stopped", `the service has ended with status ${effect.status}`, {
-              status: effect.status,
-            }),
-          ]
-          : [];
+        return [
+          draft("service.stopped", `the service has ended with status ${effect.status}`, {
+            status: effect.status,
+          }),
+        ];
       default:
         return [];
     }

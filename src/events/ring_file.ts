@@ -12,26 +12,37 @@ const MOST_LINES = 4 * REMEMBERED;
 
 export class RingFile {
   #lines = 0;
+  /** It lacks something: a full disk takes half a line, or none. */
+  #isIncomplete = false;
 
   /** @param check throws where others may write: they could make the path lead to a file that is not theirs */
   constructor(readonly path: string, readonly check: () => void = () => {}) {}
 
-  /** @returns an empty one where there is none, or it cannot be read */
+  /** From here on this instance writes. @returns an empty one where there is none, or it cannot be read */
   read(): Ring {
-    let text = "";
-    try {
-      text = readFileSync(this.path, "utf8");
-    } catch {
-      return new Ring();
-    }
+    const text = this.#text();
     // What a killed baton did not finish must not become the beginning of a line.
-    if (!text.endsWith("\n")) this.#write("\n");
+    if (text !== "" && !text.endsWith("\n")) this.#write("\n");
     this.#lines = text.split("\n").length;
     return Ring.from(text);
   }
 
+  /** What another instance has written by now. */
+  look(): Ring {
+    return Ring.from(this.#text());
+  }
+
+  #text(): string {
+    try {
+      return readFileSync(this.path, "utf8");
+    } catch {
+      return "";
+    }
+  }
+
+  /** @param ring has the entry, too */
   append(entry: object, ring: Ring): void {
-    if (++this.#lines > MOST_LINES) return this.#rewrite(ring);
+    if (++this.#lines > MOST_LINES || this.#isIncomplete) return this.#rewrite(ring);
     this.#write(`${JSON.stringify(entry)}\n`);
   }
 
@@ -40,7 +51,8 @@ export class RingFile {
       this.check();
       appendFileSync(this.path, text, { mode: MODE });
     } catch {
-      // A full disk, or a directory that was removed and comes again.
+      // The disk is full, or the directory was removed and comes again.
+      this.#isIncomplete = true;
     }
   }
 
@@ -53,13 +65,27 @@ export class RingFile {
       writeFileSync(next, lines.map((line) => `${line}\n`).join(""), { mode: MODE });
       renameSync(next, this.path);
       this.#lines = lines.length;
+      this.#isIncomplete = false;
     } catch {
       // The next line tries it again.
+      this.#isIncomplete = true;
+      removeIfPossible(next);
     }
   }
 
   /** The service has ended. */
   remove(): void {
-    rmSync(this.path, { force: true });
+    removeIfPossible(this.path);
+    // Of a baton that was killed while it wrote.
+    removeIfPossible(`${this.path}.next`);
+  }
+}
+
+/** Where nothing can be written, it stays. */
+function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The next baton of this name continues it.
   }
 }

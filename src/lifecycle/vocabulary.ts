@@ -49,8 +49,8 @@ export type ServiceEvent = Readonly<
   | { kind: "upgrade_requested"; request: number; inPlace: boolean }
   /** The new baton exited or gave up before it had taken over. */
   | { kind: "upgrade_failed"; reason: string }
-  /** The new baton's own generation serves. */
-  | { kind: "handed_over" }
+  /** The new baton's own generation serves. `successor`: its name, if that is another one. */
+  | { kind: "handed_over"; successor?: string }
   /** The new baton exited after that: serve again, unless the generation has got its stop signal. */
   | { kind: "handed_back" }
   /**

@@ -9,6 +9,7 @@ import { longestStartMs } from "../config/config.ts";
 import type { RunningContext } from "../generation/context.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { Logger } from "../log/logger.ts";
+import { jsonBytes } from "../platform/bytes.ts";
 import { errorText } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { HelperProcess } from "../platform/process/helper_process.ts";
@@ -32,6 +33,15 @@ export interface ChildUpgradeOptions extends NewProgram, Context {
   readonly logger: Logger;
   /** The new baton serves: tells the service manager about its new main process. */
   readonly onHandedOver: (pid: number) => void;
+}
+
+/** From here on the new baton says what happens to the service. */
+function sayHandedOver(successor: HelperProcess): void {
+  try {
+    successor.send(jsonBytes({ kind: "handed_over" }));
+  } catch {
+    // It has ended, or waits no longer.
+  }
 }
 
 export class ChildUpgrade {
@@ -88,6 +98,7 @@ export class ChildUpgrade {
           options.onHandedOver(helper.pid);
           options.adopter.refuseNewMembers();
           dispatch({ kind: "handed_over" });
+          sayHandedOver(helper);
         },
         onFailed: (reason) => dispatch({ kind: "upgrade_failed", reason }),
       });

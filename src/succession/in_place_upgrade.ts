@@ -31,6 +31,8 @@ interface InPlaceOptions
   readonly whenIdle: () => Promise<void>;
   /** Of the configuration, as they are now. @throws {UserError} when they cannot be used */
   readonly readFiles: () => string;
+  /** It continues after all. */
+  readonly onStay: () => void;
 }
 
 export class InPlaceUpgrade {
@@ -77,6 +79,7 @@ export class InPlaceUpgrade {
     const resume = () => {
       platform.reactor.resumeCalls();
       control?.resume();
+      this.options.onStay();
     };
     if (aborts !== this.#aborts) return resume();
     let hasMoved = false;

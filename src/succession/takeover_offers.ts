@@ -60,7 +60,9 @@ export class TakeoverOffers {
       },
       handOver: () => {
         this.options.adopter.refuseNewMembers();
-        dispatch({ kind: "handed_over" });
+        const successor = this.#current?.hello.name;
+        const isRenamed = successor !== undefined && successor !== this.options.config.name;
+        dispatch({ kind: "handed_over", ...isRenamed && { successor } });
       },
       withdraw: (reason) => {
         if (this.#current?.server === server) dispatch({ kind: "upgrade_failed", reason });

@@ -41,6 +41,8 @@ export interface SupervisorOptions extends ResumeSources {
   readonly onPredecessorGone: () => void;
   /** The successor is gone: the names belong to this baton again. */
   readonly onTakenBack: () => void;
+  /** Others who get the events of the service: `rest` resolves when nothing is on its way to them. */
+  readonly receivers: { rest(): Promise<void>; resume(): void };
   /** Everything has ended: calls `then` when what others are to learn of it is on its way, or after a moment. */
   readonly beforeFinish: (then: () => void) => void;
   /** The service has ended. */

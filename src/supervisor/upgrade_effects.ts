@@ -49,12 +49,14 @@ export class Upgrades {
       logger,
       controlAccess: options.controlDoor,
       readFiles: options.liveConfig.readFiles,
+      onStay: () => options.receivers.resume(),
       // The next program would not know what these are for.
       whenIdle: async () => {
         await context.migration?.inFlight.whenEmpty();
         await context.migration?.waitingClients.whenEmpty();
         await new Promise<void>((resolve) => hooks.whenIdle(resolve));
         await new Promise<void>((resolve) => leftovers.whenEmpty(resolve));
+        await options.receivers.rest();
       },
     });
     const { handoffSocket: path } = config;

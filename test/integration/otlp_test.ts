@@ -1,9 +1,10 @@
 /** The promise: --otlp sends metrics, and a trace of each reload, and never disturbs a service. */
 import assert from "node:assert/strict";
-import { chmodSync } from "node:fs";
+import { chmodSync, copyFileSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { startBaton } from "../support/baton.ts";
+import { certificate } from "../support/certificate.ts";
 import { inFlight, server } from "../support/controlled.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
@@ -83,6 +84,29 @@ describe("--otlp", () => {
       assert.equal(each["content-type"], "application/x-protobuf");
     }
     assert.deepEqual([...new Set(collector.paths)].toSorted(), ["/v1/metrics", "/v1/traces"]);
+  });
+
+  test("a collector is trusted whose authority the environment names", TEST, async () => {
+    using dir = tempDir();
+    const { TLS_KEY, TLS_CERT } = certificate(dir);
+    const read = (path: string) => readFileSync(path, "utf8");
+    await using collector = new OtlpCollector({ key: read(TLS_KEY), cert: read(TLS_CERT) });
+    const authority = dir.join("authority.pem");
+    const plain = server(await freePort());
+    await using baton = await startBaton({
+      ...plain,
+      flags: ["--otlp", await collector.listen(), "--otlp-interval", INTERVAL],
+      env: { ...plain.env, SSL_CERT_FILE: authority },
+    });
+    await waitUntil(() => /cannot send metrics to .*authority\.pem/.test(baton.stderr), {
+      what: "baton says which file it lacks",
+    });
+    assert.equal(collector.paths.length, 0);
+    // It is looked for again.
+    copyFileSync(TLS_CERT, authority);
+    await waitUntil(() => collector.metrics.length > 0, { what: `metrics\n${baton.stderr}` });
+    assert.equal((await baton.reload()).result, "ok");
+    await waitUntil(() => collector.spans.length > 0, { what: `spans\n${baton.stderr}` });
   });
 
   test("a collector that refuses is reported once, and disturbs nothing", TEST, async () => {

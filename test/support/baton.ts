@@ -39,6 +39,8 @@ export function batonCommand(): string[] {
 }
 
 export interface BatonOptions extends Runnable {
+  /** @default web */
+  readonly name?: string;
   /** Flags of `run`, before `--`. */
   readonly flags?: readonly string[];
   readonly cwd?: string;
@@ -74,6 +76,7 @@ export class Baton implements AsyncDisposable {
     readonly dir: TempDir,
     readonly uid: number | undefined,
     readonly ownsDir = true,
+    readonly name = "web",
   ) {
     this.pid = child.pid as number;
     child.once("exit", () => this.#isGone = true);
@@ -89,7 +92,7 @@ export class Baton implements AsyncDisposable {
   }
 
   get socketPath(): string {
-    return this.dir.join("web.sock");
+    return this.dir.join(`${this.name}.sock`);
   }
 
   signal(name: NodeJS.Signals): void {
@@ -190,9 +193,9 @@ export function runCommand(
   });
 }
 
-/** Starts `baton run --name web` in a runtime directory of its own. */
+/** Starts `baton run --name NAME` in a runtime directory of its own. */
 export async function startBaton(options: BatonOptions): Promise<Baton> {
-  const dir = options.dir ?? tempDir("baton");
+  const { name = "web", dir = tempDir("baton") } = options;
   if (options.uid !== undefined) {
     const { chownSync } = await import("node:fs");
     chownSync(dir.path, options.uid, options.uid);
@@ -207,7 +210,7 @@ export async function startBaton(options: BatonOptions): Promise<Baton> {
     ...batonCommand(),
     "run",
     "--name",
-    "web",
+    name,
     "--runtime-dir",
     dir.path,
     ...options.flags ?? [],
@@ -220,7 +223,7 @@ export async function startBaton(options: BatonOptions): Promise<Baton> {
     cwd: options.cwd,
     ...options.uid === undefined ? {} : { uid: options.uid, gid: options.uid },
   });
-  const baton = new Baton(child, dir, options.uid, options.dir === undefined);
+  const baton = new Baton(child, dir, options.uid, options.dir === undefined, name);
   if (options.expectFailure) return baton;
   try {
     await waitUntil(async () => {

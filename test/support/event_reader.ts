@@ -9,6 +9,7 @@ import { batonCommand } from "./baton.ts";
 export interface SeenEvent {
   readonly id: number;
   readonly event: string;
+  readonly level?: string;
   readonly epoch?: number;
   readonly reason?: string;
 }

@@ -2,7 +2,8 @@
  * A collector of OpenTelemetry, as far as tests need one: it takes what is sent by OTLP over HTTP in its binary form, and
  * reads of it what is asked about. The numbers of the fields are those of opentelemetry-proto 1.8.
  */
-import { createServer, type IncomingHttpHeaders } from "node:http";
+import { createServer, type IncomingHttpHeaders, type RequestListener } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 
 export interface CollectedSpan {
@@ -35,20 +36,27 @@ export class OtlpCollector implements AsyncDisposable {
   readonly paths: string[] = [];
   /** Answers every request with this. */
   status = 200;
-  #server = createServer((request, response) => {
-    const chunks: Uint8Array[] = [];
-    request.on("data", (chunk) => chunks.push(chunk));
-    request.on("end", () => {
-      this.paths.push(request.url ?? "");
-      this.headers.push(request.headers);
-      if (this.status === 200) this.#take(request.url ?? "", Buffer.concat(chunks));
-      response.writeHead(this.status).end();
-    });
-  });
+  readonly #server;
+
+  /** @param tls of a certificate for "localhost"; null: without */
+  constructor(readonly tls: { readonly key: string; readonly cert: string } | null = null) {
+    const listener: RequestListener = (request, response) => {
+      const chunks: Uint8Array[] = [];
+      request.on("data", (chunk) => chunks.push(chunk));
+      request.on("end", () => {
+        this.paths.push(request.url ?? "");
+        this.headers.push(request.headers);
+        if (this.status === 200) this.#take(request.url ?? "", Buffer.concat(chunks));
+        response.writeHead(this.status).end();
+      });
+    };
+    this.#server = tls === null ? createServer(listener) : createSecureServer(tls, listener);
+  }
 
   async listen(): Promise<string> {
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    const [scheme, host] = this.tls === null ? ["http", "127.0.0.1"] : ["https", "localhost"];
+    await new Promise<void>((resolve) => this.#server.listen(0, host, resolve));
+    return `${scheme}://${host}:${(this.#server.address() as AddressInfo).port}`;
   }
 
   #take(path: string, bytes: Uint8Array): void {

@@ -56,6 +56,7 @@ function parseRollout(words: readonly string[]): Rollout {
  * - `scale 8 4` (request, workers), `scale 8 +1`, `scaled 1 4` (epoch, workers)
  * - `promote 8`, `rollback 8`, `share 8 25` (request, percent), `ramped 1 50` (epoch, percent), `unhealthy 1`
  * - `upgrade 7` (request), `upgrade 7 in_place`, `upgrade_failed 3` (reason), `handed_over`, `handed_back`
+ * - `handed_over green` (under another name)
  * - `listening 0`, `ready 0`, `drained 0`, ... (epoch)
  * - `worker_exited 1 2`, `unhealthy 1 of 2` (epoch, worker)
  * - `behind 1`, `behind 1 0` (epoch, stand-in)
@@ -70,7 +71,8 @@ export function parseEvent(text: string): ServiceEvent {
   if (kind === "start") return { kind };
   if (kind === "stop") return { kind: "stop_requested", spentMs: epoch };
   if (kind === "backoff") return { kind: "backoff_elapsed" };
-  if (kind === "handed_over" || kind === "handed_back") return { kind };
+  if (kind === "handed_over") return { kind, ...first !== "" && { successor: first } };
+  if (kind === "handed_back") return { kind };
   if (kind === "upgrade_failed") return { kind, reason: `reason ${first}` };
   if (kind === "upgrade") {
     return { kind: "upgrade_requested", request: epoch, inPlace: second === "in_place" };

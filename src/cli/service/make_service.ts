@@ -20,6 +20,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
   const { platform, config, env, paths, logger, launchContext, optional } = setup;
   const context = generationContext(setup, mode, () => supervisor.writeState());
   const { children, listeners } = context;
+  const predecessor = predecessorOf(mode);
   const stats = serviceStats(setup, mode);
   const otlp = optional.otlp?.(setup, stats.registry, () => supervisor) ?? null;
   const progress = optional.TerminalProgress &&
@@ -74,7 +75,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     notifyPath: (epoch, worker) => paths.notify(epoch, worker),
     upgrade: { program, prefix, env, directory: launchContext.directory, lock: mode.lock.fd },
     TakeoverOffers: optional.TakeoverOffers,
-    predecessor: predecessorOf(mode),
+    predecessor,
     // The fd store process of the predecessor listens under the name of the service.
     predecessorRecovery: mode.ownsName ? null : new PredecessorRecovery(
       platform,
@@ -93,7 +94,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
       try {
         endpoints.takeFromPredecessor();
       } finally {
-        events.begin();
+        predecessor?.whenSilent(() => events.begin());
       }
       otlp?.start();
     },
@@ -107,6 +108,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
       endpoints.takeBackFromSuccessor();
       events.beginAgain();
     },
+    receivers: events,
     beforeFinish: (then) => events.finish(then),
     onFinish,
   });
@@ -121,7 +123,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
   });
   // Before the control socket waits for its clients.
   void finished.then(() => {
-    events.close();
+    events.close(endpoints.control?.isInPlace ?? false);
     otlp?.close();
     progress?.close();
   });

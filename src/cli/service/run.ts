@@ -73,7 +73,7 @@ async function run(setup: ServiceSetup, mode: StartMode): Promise<number> {
   } finally {
     watch?.close();
     removeHandlers();
-    events.close();
+    events.close(endpoints.control?.isInPlace ?? false);
     endpoints.close();
   }
 }

@@ -36,6 +36,11 @@ export class Delivery {
   #cancel: () => void = () => {};
   #timer: Timer | null = null;
   #whenIdle: (() => void)[] = [];
+  /** Nothing is tried. */
+  #isResting = false;
+  /** Called when the try that is under way has ended; null: none is. */
+  #whenTried: (() => void)[] | null = null;
+  #isInterrupted = false;
 
   constructor(readonly options: DeliveryOptions) {}
 
@@ -66,12 +71,17 @@ export class Delivery {
 
   #try(): void {
     const [record] = this.#queue;
-    if (record === undefined || this.#current === null) return;
+    if (record === undefined || this.#current === null || this.#isResting) return;
     this.#current.tries++;
+    const whenTried: (() => void)[] = this.#whenTried = [];
     const { outcome, cancel } = this.options.receiver.attempt(record);
     this.#cancel = cancel;
     outcome.catch((error): Outcome => ({ kind: "retry", why: errorText(error) }))
-      .then((result) => this.#onOutcome(record, result));
+      .then((result) => {
+        if (this.#whenTried === whenTried) this.#whenTried = null;
+        if (!this.#isInterrupted) this.#onOutcome(record, result);
+        for (const then of whenTried) then();
+      });
   }
 
   #onOutcome(record: EventRecord, outcome: Outcome): void {
@@ -104,6 +114,30 @@ export class Delivery {
       limit.cancel();
       then();
     });
+  }
+
+  /** Tries nothing more. Calls `then` when nothing is under way, which is interrupted after `limitMs`. */
+  rest(limitMs: number, then: () => void): void {
+    this.#isResting = true;
+    this.#timer?.cancel();
+    if (this.#whenTried === null) return then();
+    const limit = this.options.clock.after(limitMs, () => {
+      this.#isInterrupted = true;
+      this.#cancel();
+    });
+    this.#whenTried.push(() => {
+      limit.cancel();
+      then();
+    });
+  }
+
+  /** Continues after a rest. */
+  resume(): void {
+    if (!this.#isResting) return;
+    this.#isResting = false;
+    this.#isInterrupted = false;
+    this.#timer?.cancel();
+    if (this.#current !== null && this.#whenTried === null) this.#try();
   }
 
   /** What waits is dropped, or left to the next baton. */

@@ -107,7 +107,7 @@ export class OtlpPush {
     if (this.#busy[kind]) return false;
     this.#busy[kind] = true;
     try {
-      await send(await (this.#sender ??= this.options.load()));
+      await send(await this.#loaded());
       this.#report(kind, null);
       return true;
     } catch (error) {
@@ -116,6 +116,14 @@ export class OtlpPush {
     } finally {
       this.#busy[kind] = false;
     }
+  }
+
+  /** What cannot be loaded now is tried again with the next export. */
+  #loaded(): Promise<OtlpSender> {
+    return this.#sender ??= this.options.load().catch((error) => {
+      this.#sender = null;
+      throw error;
+    });
   }
 
   /** The first failure, and the first success after one. */

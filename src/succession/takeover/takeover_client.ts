@@ -177,6 +177,11 @@ export class TakeoverClient {
     this.#feed({ kind: "gate_passed", members });
   }
 
+  /** The old baton has handed over before it said that it has switched. */
+  whenSilent(go: () => void): void {
+    go();
+  }
+
   reportServing(): void {
     if (this.#state.phase !== "serving") return;
     this.#channel.send({ kind: "serves" });

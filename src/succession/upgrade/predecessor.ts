@@ -1,5 +1,6 @@
 /** The new baton's side of an upgrade by a child: what it inherited, and what it says to the old baton. */
 import { jsonBytes } from "../../platform/bytes.ts";
+import type { Timer } from "../../platform/clock.ts";
 import { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
@@ -15,8 +16,10 @@ import {
   parseState,
 } from "./protocol.ts";
 
-/** The old baton says nothing: its end is what there is to receive. */
+/** The old baton says one thing, which needs no look at it: `handed_over`. */
 const MESSAGE_LIMIT = 64;
+/** One that is stopped, or of an earlier version, says nothing. */
+const SILENCE_LIMIT_MS = 5_000;
 
 export class Predecessor {
   readonly state: HandoverState;
@@ -27,6 +30,9 @@ export class Predecessor {
   /** In the order of the state. */
   readonly #members: Fd[];
   #watch: Watch | null = null;
+  #isSilent = false;
+  #onSilent: () => void = () => {};
+  #limit: Timer | null = null;
 
   /** @param first number of the first inherited descriptor. @throws {Error} when the state is unusable */
   constructor(readonly platform: Platform, first: number, version: string) {
@@ -71,6 +77,7 @@ export class Predecessor {
       } catch {
         // ECONNRESET: gone too.
       }
+      this.#becomeSilent();
       if (!isGone) return this.#watch?.arm();
       this.close();
       onGone();
@@ -80,6 +87,20 @@ export class Predecessor {
   /** The old baton steers nothing any more: the new generation may serve at once. */
   beforeServing(_epoch: number, go: () => void): void {
     go();
+  }
+
+  /** Calls `go` when the old baton publishes no events of the service any more. */
+  whenSilent(go: () => void): void {
+    if (this.#isSilent) return go();
+    this.#onSilent = go;
+    this.#limit = this.platform.clock.after(SILENCE_LIMIT_MS, () => this.#becomeSilent());
+  }
+
+  #becomeSilent(): void {
+    if (this.#isSilent) return;
+    this.#isSilent = true;
+    this.#limit?.cancel();
+    this.#onSilent();
   }
 
   stop(how: "soon" | "now"): void {
@@ -103,6 +124,7 @@ export class Predecessor {
   }
 
   close(): void {
+    this.#limit?.cancel();
     this.#watch?.cancel();
     this.#control.close();
   }

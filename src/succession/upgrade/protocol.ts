@@ -12,7 +12,8 @@
  * The new one has everything from its first instruction on, so that it can serve even if the old one is killed before
  * they have exchanged a word. It says hello, starts its generation beside the old one's and steers the listeners
  * itself. It says `serving` once new connections go there, or `failed`. Until then the old one serves, and steers
- * nothing; after `serving` it drains and exits. A state of another version is refused with both numbers.
+ * nothing; after `serving` it drains and exits, and says `handed_over`: it publishes no events any more. A state of another
+ * version is refused with both numbers.
  */
 import * as v from "valibot";
 import { MAX_WORKERS } from "../../lifecycle/limits.ts";

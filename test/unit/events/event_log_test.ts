@@ -1,6 +1,13 @@
 /** The order of the events, across batons. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { describe, it } from "node:test";
 import { draft, type EventRecord } from "../../../src/events/event.ts";
 import { EventLog } from "../../../src/events/event_log.ts";
@@ -52,10 +59,55 @@ describe("EventLog", () => {
     assert.deepEqual(epochs(next.since(0)), [0, 2, 1, undefined]);
     assert.equal(next.since(0)[2]?.time, heldAt);
     assert.deepEqual(seen, ["handed over"], "the old one says nothing more");
-    old.close();
+    old.close(false);
     assert.ok(existsSync(path), "the file is the new one's");
-    next.close();
+    next.close(true);
     assert.ok(!existsSync(path));
+  });
+
+  it("shows what the baton before it writes, and misses none of that for those who came early", () => {
+    using dir = tempDir();
+    const path = dir.join("web.events");
+    const old = logWith(new RingFile(path));
+    old.begin();
+    old.publish(ready(0));
+    old.publish(ready(1));
+    const next = logWith(new RingFile(path));
+    const [all, some, news]: [unknown[], unknown[], unknown[]] = [[], [], []];
+    const follow = (seen: unknown[], after: number | null) =>
+      next.subscribe({ onEvent: ({ epoch }) => seen.push(epoch), onEnd: () => {} }, after);
+    follow(all, 0);
+    follow(some, next.since(0)[0]!.id);
+    follow(news, null);
+    assert.deepEqual([all, some, news], [[0, 1], [1], []]);
+    assert.equal(next.last, old.last);
+    old.publish(ready(2));
+    next.publish(ready(3));
+    old.handOver();
+    next.begin();
+    assert.deepEqual([all, some, news], [[0, 1, 2, 3], [1, 2, 3], [2, 3]]);
+  });
+
+  it("leaves no file when another baton continues under another name", () => {
+    using dir = tempDir();
+    const path = dir.join("web.events");
+    const old = logWith(new RingFile(path));
+    old.begin();
+    old.publish(ready(0));
+    old.handOver();
+    old.close(true);
+    assert.ok(!existsSync(path));
+  });
+
+  it("ends for its readers where the file cannot be removed", () => {
+    using dir = tempDir();
+    // Of a file instead of a directory no one can say what is in it.
+    const log = logWith(new RingFile(`${dir.write("file", "")}/web.events`));
+    log.begin();
+    let end: unknown = null;
+    log.subscribe({ onEvent: () => {}, onEnd: (why) => end = why });
+    log.close(true);
+    assert.equal(end, "ended");
   });
 
   it("takes the order back from a successor that has failed", () => {
@@ -148,6 +200,31 @@ describe("RingFile", () => {
     log.begin();
     log.publish(ready(1));
     assert.deepEqual(epochs(log.since(0)), [1]);
-    log.close();
+    log.close(true);
+  });
+
+  it("is whole again after a disk that was full", () => {
+    using dir = tempDir();
+    const path = dir.join("web.events");
+    let isFull = false;
+    const log = logWith(
+      new RingFile(path, () => {
+        if (!isFull) return;
+        // As much as there was room for.
+        appendFileSync(path, '{"id":');
+        throw new Error("ENOSPC");
+      }),
+    );
+    log.begin();
+    log.publish(ready(0));
+    isFull = true;
+    log.publish(ready(1));
+    log.publish(ready(2));
+    isFull = false;
+    log.publish(ready(3));
+    log.mark("webhook", 17);
+    const ring = new RingFile(path).read();
+    assert.deepEqual([epochs(ring.since(0)), ring.markOf("webhook")], [[0, 1, 2, 3], 17]);
+    assert.deepEqual(readdirSync(dir.path), ["web.events"]);
   });
 });

@@ -101,7 +101,7 @@ describe("EventStreams", () => {
     const { log, streams, publish } = streamsWith();
     const { next } = readerOf(streams.open(null, [], "control"));
     publish("last");
-    log.close();
+    log.close(true);
     assert.deepEqual(reasons(await next()), ["last"]);
     assert.equal(await next(), "the end");
   });
@@ -109,7 +109,7 @@ describe("EventStreams", () => {
   it("ends at once for a reader that comes too late, after what is kept", async () => {
     const { log, streams, publish, clock } = streamsWith();
     publish("last");
-    log.close();
+    log.close(true);
     const { next } = readerOf(streams.open(0, [], "control"));
     assert.deepEqual(reasons(await next()), ["last"]);
     assert.equal(await next(), "the end");

@@ -108,6 +108,13 @@ describe("eventsOf()", () => {
       ["stop", "service.stopping, generation.stopping 0"],
       ["exited 0 0 stopped", "generation.exited 0 outcome=stopped cut=2, service.stopped"],
     ]],
+    ["a takeover under another name", [
+      ...START,
+      ["upgrade 7", "upgrade.started"],
+      ["handed_over green", "upgrade.handed_over, generation.draining 0"],
+      ["drained 0", "generation.drained 0, generation.stopping 0"],
+      ["exited 0 0 stopped", "generation.exited 0 outcome=superseded cut=2, service.stopped"],
+    ]],
     ["an upgrade that is taken back", [
       ...START,
       ["upgrade 7", "upgrade.started"],

@@ -1,11 +1,11 @@
 /** Who gets the events of this instance besides the clients of its control socket. Loaded only where there are such. */
 import type { EventLog } from "../../../events/event_log.ts";
 import { EVENTS, isWanted } from "../../../events/event_table.ts";
-import { trustedCertificates } from "../../../events/receivers/certificates.ts";
 import { Delivery, type Receiver } from "../../../events/receivers/delivery.ts";
 import { EventCommand } from "../../../events/receivers/event_command.ts";
 import { readSecret } from "../../../events/receivers/secret_file.ts";
 import { Webhook } from "../../../events/receivers/webhook.ts";
+import { trustedCertificates } from "../../../platform/network/certificates.ts";
 import type { Children } from "../../../process/children.ts";
 import type { PlanContext } from "../../../process/launch_plan.ts";
 import { VERSION } from "../../console/version.ts";

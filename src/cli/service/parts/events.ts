@@ -4,7 +4,8 @@ import { checkDirectory } from "../../../admin/paths.ts";
 import { type Draft, draft, type EventRecord } from "../../../events/event.ts";
 import { EventLog } from "../../../events/event_log.ts";
 import { EventStreams } from "../../../events/event_streams.ts";
-import type { Delivery } from "../../../events/receivers/delivery.ts";
+import type { Config } from "../../../config/config.ts";
+import type { Delivery, Receiver } from "../../../events/receivers/delivery.ts";
 import { Journal } from "../../../events/receivers/journal.ts";
 import { readSecret } from "../../../events/receivers/secret_file.ts";
 import { RingFile } from "../../../events/ring_file.ts";
@@ -15,6 +16,8 @@ import type { ReceiverParts } from "./event_receivers.ts";
 
 /** Longest wait at the end for receivers of the last events. */
 const LAST_WORDS_MS = 3_000;
+/** Longest wait for what is being delivered before this process becomes another program. */
+const LAST_TRY_MS = 1_000;
 
 interface ServiceEventsParts extends Omit<ReceiverParts, "log"> {
   readonly mode: StartMode;
@@ -57,12 +60,18 @@ export class ServiceEvents {
 
   /** It has it again: the successor has failed. */
   beginAgain(): void {
+    // After a takeover under another name it was always this one's.
+    if (this.log.isOwner) return;
     this.#pass(this.log.begin());
   }
 
   /** @param before the id of the last event of the instance before */
   #pass(before: number): void {
     const { config: { onEvent, webhook, logLevel }, logger } = this.parts.setup;
+    // What they have not got, the next baton brings them, even if this one brings them nothing.
+    for (const receiver of receiverNames(this.parts.setup.config)) {
+      if (this.log.markOf(receiver) === null) this.log.mark(receiver, before);
+    }
     const pass = (record: EventRecord) => {
       if (record.level !== "debug" || logLevel === "debug") this.#journal?.write(record);
       for (const delivery of this.#deliveries ?? []) delivery.offer(record);
@@ -78,6 +87,8 @@ export class ServiceEvents {
   async #load(before: number): Promise<void> {
     const { log, parts } = this;
     const { makeDeliveries } = await import("./event_receivers.ts");
+    // Another baton may have the service by now.
+    if (!log.isOwner) return;
     const deliveries = makeDeliveries({ ...parts, log });
     for (const delivery of deliveries) {
       const done = log.markOf(delivery.name) ?? before;
@@ -91,6 +102,20 @@ export class ServiceEvents {
     // At the end of the service they were given their time.
     for (const delivery of this.#deliveries ?? []) delivery.stop();
     if (why === "handed over") this.#deliveries = null;
+  }
+
+  /** The next program would not know of a command that runs: none does when this is resolved, and what waits is its. */
+  async rest(): Promise<void> {
+    await this.#loaded;
+    const rests = (this.#deliveries ?? []).map((delivery) =>
+      new Promise<void>((resolve) => delivery.rest(LAST_TRY_MS, resolve))
+    );
+    await Promise.all(rests);
+  }
+
+  /** It stays this program. */
+  resume(): void {
+    for (const delivery of this.#deliveries ?? []) delivery.resume();
   }
 
   #how(): Draft {
@@ -129,8 +154,15 @@ export class ServiceEvents {
     onDone();
   }
 
-  /** The service has ended, or another instance has it. */
-  close(): void {
-    this.log.close();
+  /** This instance ends. @param isLast no other one has its name */
+  close(isLast: boolean): void {
+    this.log.close(isLast);
   }
+}
+
+function receiverNames({ onEvent, webhook }: Config): Receiver["name"][] {
+  return [
+    ...onEvent === null ? [] : ["on-event"] as const,
+    ...webhook === null ? [] : ["webhook"] as const,
+  ];
 }

@@ -1,12 +1,13 @@
 /** What this instance sends about its service (--otlp). Imported when that is given. */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import type { Config } from "../../../config/config.ts";
 import { UserError } from "../../../config/values/errors.ts";
 import { parseHeaders } from "../../../config/values/otlp_url.ts";
 import type { Logger } from "../../../log/logger.ts";
 import { familiesOf } from "../../../metrics/families.ts";
 import { OtlpPush } from "../../../metrics/otlp/push.ts";
+import { trustedCertificates } from "../../../platform/network/certificates.ts";
 import { ownUsage } from "../../../platform/own_usage.ts";
 import type { Platform } from "../../../platform/platform.ts";
 import { sysctl } from "../../../platform/process/proc.ts";
@@ -14,12 +15,6 @@ import type { Summary } from "../../../report/summary.ts";
 import type { Registry } from "../../../stats/registry.ts";
 import { VERSION } from "../../console/version.ts";
 
-/** Of Debian and Alpine, Fedora, SUSE: what an administrator has added is in these, and not in the runtime. */
-const AUTHORITIES = [
-  "/etc/ssl/certs/ca-certificates.crt",
-  "/etc/pki/tls/certs/ca-bundle.crt",
-  "/etc/ssl/ca-bundle.pem",
-];
 /** Any permission of others, and to write for the group. */
 const FORBIDDEN_MODE = 0o027;
 
@@ -28,6 +23,8 @@ const MS_PER_S = 1000;
 interface Parts {
   readonly platform: Platform;
   readonly config: Config;
+  /** The server's. */
+  readonly env: Readonly<Record<string, string>>;
   readonly logger: Logger;
 }
 
@@ -37,7 +34,7 @@ interface Reported {
 
 /** @returns null without --otlp. @throws {UserError} when its headers cannot be used */
 export function otlpPush(
-  { platform, config, logger }: Parts,
+  { platform, config, env, logger }: Parts,
   registry: Pick<Registry, "read">,
   supervisor: () => Reported,
 ): OtlpPush | null {
@@ -57,7 +54,7 @@ export function otlpPush(
     log: logger,
     load: async () => {
       const { Sender } = await import("../../../metrics/otlp/sender.ts");
-      return new Sender({ url, headers, authorities: authorities() }, {
+      return new Sender({ url, headers, authorities: trustedCertificates(env) }, {
         "service.name": name,
         "service.instance.id": instanceId(`${hostName()} ${name} ${countedSince()}`),
         "host.name": hostName(),
@@ -88,11 +85,6 @@ function readHeaders(file: string): Readonly<Record<string, string>> {
     });
   }
   return parseHeaders(readFileSync(file, "utf8"));
-}
-
-function authorities(): string | null {
-  const path = AUTHORITIES.find((each) => existsSync(each));
-  return path === undefined ? null : readFileSync(path, "utf8");
 }
 
 function hostName(): string {

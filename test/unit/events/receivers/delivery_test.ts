@@ -101,6 +101,48 @@ describe("Delivery", () => {
     }
   });
 
+  it("rests when its try has ended, and continues with the next one", async () => {
+    const { clock, tries, done, delivery } = deliveryWith();
+    for (const id of [1, 2]) delivery.offer(record(id));
+    let rests = 0;
+    delivery.rest(1_000, () => rests++);
+    delivery.offer(record(3));
+    assert.deepEqual([rests, tries.length], [0, 1]);
+    await tries[0]!.answer(DONE);
+    delivery.rest(1_000, () => rests++);
+    assert.deepEqual([rests, done, tries.length, clock.pending], [2, [1], 1, 0]);
+    delivery.resume();
+    assert.deepEqual(tries.map(({ id }) => id), [1, 2]);
+    await tries[1]!.answer(DONE);
+    assert.deepEqual(tries.map(({ id }) => id), [1, 2, 3]);
+  });
+
+  it("interrupts for a rest what takes too long, and then delivers that again", async () => {
+    const { clock, tries, done, delivery } = deliveryWith();
+    delivery.offer(record(1));
+    let hasRested = false;
+    delivery.rest(1_000, () => hasRested = true);
+    await clock.advance(1_000);
+    assert.deepEqual([hasRested, tries[0]!.cancelled], [false, true]);
+    await tries[0]!.answer({ kind: "refused", why: "it was killed" });
+    assert.deepEqual([hasRested, done], [true, []]);
+    delivery.resume();
+    assert.deepEqual(tries.map(({ id }) => id), [1, 1]);
+    await tries[1]!.answer(DONE);
+    assert.deepEqual([done, clock.pending], [[1], 0]);
+  });
+
+  it("waits for no next try while it rests", async () => {
+    const { clock, tries, delivery } = deliveryWith();
+    delivery.offer(record(1));
+    await tries[0]!.answer(BUSY);
+    let hasRested = false;
+    delivery.rest(1_000, () => hasRested = true);
+    assert.deepEqual([hasRested, clock.pending], [true, 0]);
+    delivery.resume();
+    assert.equal(tries.length, 2);
+  });
+
   it("is finished at once when nothing waits", () => {
     let finished = false;
     deliveryWith().delivery.finish(3_000, () => finished = true);

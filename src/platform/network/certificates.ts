@@ -1,9 +1,10 @@
 /**
- * The certificates that a webhook's address is checked against: those of the machine, as other programs on it use them.
+ * The certificates that addresses of https are checked against: those of the machine, as other programs on it use them.
  * The compiled binary hides the environment from its runtime (scripts/binary/), so it would know only the list that it
  * brings along, and no authority of a company.
  */
 import { readFileSync } from "node:fs";
+import { errorText } from "../error.ts";
 
 /** Debian and Alpine; Fedora and its kin; SUSE; others. As Go's crypto/x509 looks for them. */
 const BUNDLES = [
@@ -16,7 +17,7 @@ const BUNDLES = [
 /** @returns PEM; null: there are none, and the runtime's own list counts @throws {Error} where SSL_CERT_FILE cannot be read */
 export function trustedCertificates(env: Readonly<Record<string, string>>): string | null {
   const named = env["SSL_CERT_FILE"];
-  if (named) return readFileSync(named, "utf8");
+  if (named) return readFile(named);
   for (const path of BUNDLES) {
     try {
       return readFileSync(path, "utf8");
@@ -25,4 +26,12 @@ export function trustedCertificates(env: Readonly<Record<string, string>>): stri
     }
   }
   return null;
+}
+
+function readFile(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new Error(`Cannot read the certificates in ${path} (SSL_CERT_FILE): ${errorText(error)}`);
+  }
 }
