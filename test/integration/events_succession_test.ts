@@ -1,6 +1,6 @@
 /** The promise: whoever follows a service learns each outcome once and in order, whichever baton has the service. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { server } from "../support/controlled.ts";
@@ -60,10 +60,13 @@ describe("events across batons", () => {
       await waitUntil(() => children(Number(next)).length > 0, { what: "it starts a server" });
       baton.signal("SIGSTOP");
       const before = readFileSync(file, "utf8");
+      const { ino } = statSync(baton.socketPath);
       dir.write("gate", "");
-      await waitUntil(async () => (await baton.status()).pid === Number(next), {
-        what: "the new baton answers",
+      // The one that is stopped would never answer.
+      await waitUntil(() => statSync(baton.socketPath).ino !== ino, {
+        what: "the new baton has the control socket",
       });
+      assert.equal((await baton.status()).pid, Number(next));
       const { stdout } = await baton.cli("events", "web", "--all");
       const shown = stdout.trim().split("\n").map((line) => JSON.parse(line));
       assert.deepEqual(namesOf(shown), namesOf(eventsIn(file)));
@@ -107,7 +110,7 @@ describe("events across batons", () => {
 
   test("a command that hangs is not left behind by an upgrade in place", TEST, async () => {
     using dir = tempDir();
-    const [out, gate] = [dir.join("out"), dir.join("gate")];
+    const [out, gate] = [dir.write("out", ""), dir.join("gate")];
     const port = await freePort();
     await using baton = await startBaton({
       command: server(port).command,
@@ -119,7 +122,6 @@ describe("events across batons", () => {
         "1h",
       ],
     });
-    dir.write("out", "");
     const runs = () => readFileSync(out, "utf8").trim().split("\n").map((line) => line.split(" "));
     await waitUntil(() => runs().length === 1 && runs()[0]?.length === 2, { what: "it hangs" });
     dir.write("gate", "");
