@@ -4,7 +4,6 @@ import { readFileSync, statSync } from "node:fs";
 import type { Config } from "../../../config/config.ts";
 import { UserError } from "../../../config/values/errors.ts";
 import { parseHeaders } from "../../../config/values/otlp_url.ts";
-import type { Logger } from "../../../log/logger.ts";
 import { familiesOf } from "../../../metrics/families.ts";
 import { OtlpPush } from "../../../metrics/otlp/push.ts";
 import { trustedCertificates } from "../../../platform/network/certificates.ts";
@@ -25,7 +24,7 @@ interface Parts {
   readonly config: Config;
   /** The server's. */
   readonly env: Readonly<Record<string, string>>;
-  readonly logger: Logger;
+  readonly logger: { info(message: string): void; warn(message: string): void };
 }
 
 interface Reported {
