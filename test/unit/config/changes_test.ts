@@ -28,6 +28,13 @@ describe("reconcile()", () => {
     ["of nothing in a pattern", 'ready = ["log:a"]', 'ready = ["log:a"]\nnice = 1', ["nice"], []],
     ["of a list", 'ready = ["log:a"]', 'ready = ["log:a", "log:b"]', ["ready"], []],
     ["of a record", 'listen = ["web=:80"]', 'listen = ["web=:81"]', [], ["listen"]],
+    [
+      "of a pattern that is all there is",
+      'ready = ["http:/"]\ncheck_body = "a"',
+      'ready = ["http:/"]\ncheck_body = "b"',
+      ["check_body"],
+      [],
+    ],
     ["of a pattern", 'ready = ["log:a"]', 'ready = ["log:b"]', ["ready"], []],
   ];
   for (const [what, before, after, applied, postponed] of cases) {
