@@ -26,12 +26,13 @@ function isTaken(error: unknown): boolean {
 
 describe("HttpPort", () => {
   test(
-    "has the port alone: another one is refused, and one that goes on is not",
+    "has the port alone: another one is refused, and one that goes on is not once it is shared",
     OPTIONS,
     async () => {
       await using at = await door();
       const first = at.open(false);
-      assert.throws(() => at.open(false), isTaken);
+      for (const joins of [false, true]) assert.throws(() => at.open(joins), isTaken);
+      first.share();
       const next = at.open(true);
       const nextButOne = at.open(true);
       assert.throws(() => at.open(false), isTaken, "while they share it");
