@@ -29,14 +29,24 @@ const RECORD = v.looseObject({
 /** As it is written, one JSON line each. */
 export type EventRecord = v.InferOutput<typeof RECORD>;
 
+type FieldsOf<N extends EventName> = Readonly<
+  Partial<Record<(typeof EVENTS)[N]["fields"][number], unknown>>
+>;
+
 /** Fields without a value are left out. */
-export function draft<N extends EventName>(
-  event: N,
-  message: string,
-  fields: Readonly<Partial<Record<(typeof EVENTS)[N]["fields"][number], unknown>>>,
-): Draft {
+export function draft<N extends EventName>(event: N, message: string, fields: FieldsOf<N>): Draft {
   const given = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
   return { event, message, fields: Object.fromEntries(given) };
+}
+
+/** @param what completes "generation 3 ..." @param more fields besides `epoch` */
+export function ofGeneration<N extends EventName>(
+  event: N,
+  { epoch }: { readonly epoch: number },
+  what: string,
+  more?: FieldsOf<N>,
+): Draft[] {
+  return [draft(event, `generation ${epoch} ${what}`, { epoch, ...more } as FieldsOf<N>)];
 }
 
 /** @param last the id before @param wallMs now, in milliseconds since 1970 */

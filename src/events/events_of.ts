@@ -2,7 +2,7 @@
 import type { Generation } from "../lifecycle/generation.ts";
 import type { ServiceState } from "../lifecycle/state.ts";
 import type { Step } from "../report/step.ts";
-import { type Draft, draft } from "./event.ts";
+import { type Draft, draft, ofGeneration } from "./event.ts";
 import { ofEffect } from "./events_of_effects.ts";
 
 /** @returns in the order in which they happened */
@@ -55,74 +55,50 @@ function seen({ event, before, after, effects, history }: Step): Draft[] {
   const { epoch } = event;
   const was = before.generations.find((each) => each.epoch === epoch);
   if (was === undefined) return [];
-  const name = `generation ${epoch}`;
   switch (event.kind) {
     case "ready": {
       const now = after.generations.find((each) => each.epoch === epoch);
       const isNews = now?.state !== was.state ||
         effects.some(({ kind }) => kind === "request_takeover");
-      return isBeforeServing(was) && isNews
-        ? [draft("generation.ready", `${name} has passed its gate`, { epoch })]
-        : [];
+      if (!isNews || (was.state !== "starting" && was.state !== "probing")) return [];
+      return ofGeneration("generation.ready", event, "has passed its gate");
     }
     case "unhealthy": {
       const { reason, worker } = event;
-      const who = worker === undefined ? name : `worker ${worker} of ${name}`;
-      return [
-        draft("generation.unhealthy", `${who} is unhealthy: ${reason}`, { epoch, worker, reason }),
-      ];
+      const who = worker === undefined ? "" : `worker ${worker} of `;
+      const message = `${who}generation ${epoch} is unhealthy: ${reason}`;
+      return [draft("generation.unhealthy", message, { epoch, worker, reason })];
     }
     case "worker_exited": {
       const { worker, reason, status } = event;
-      return [
-        draft("worker.exited", `worker ${worker} of ${name}: ${reason}`, {
-          epoch,
-          worker,
-          reason,
-          status,
-        }),
-      ];
+      const message = `worker ${worker} of generation ${epoch}: ${reason}`;
+      return [draft("worker.exited", message, { epoch, worker, reason, status })];
     }
     case "drained":
-      return was.state === "draining"
-        ? [draft("generation.drained", `${name} has drained`, { epoch })]
-        : [];
+      if (was.state !== "draining") return [];
+      return ofGeneration("generation.drained", event, "has drained");
     case "drain_timed_out":
-      return was.state === "draining"
-        ? [draft("generation.drain_timed_out", `${name} has not drained in time`, { epoch })]
-        : [];
+      if (was.state !== "draining") return [];
+      return ofGeneration("generation.drain_timed_out", event, "has not drained in time");
     case "behind":
-      return [draft("listeners.late", `${name} does not listen everywhere yet`, { epoch })];
+      return ofGeneration("listeners.late", event, "does not listen everywhere yet");
     case "caught_up":
-      return [draft("listeners.complete", `${name} listens everywhere`, { epoch })];
+      return ofGeneration("listeners.complete", event, "listens everywhere");
     case "exited": {
       const { text: reason, status, asRequested } = event.exit;
+      const what = `has exited: ${reason}`;
+      // How its servers have ended, only its own baton knows.
+      if (before.inherited === epoch) {
+        return ofGeneration("generation.exited", event, what, { reason });
+      }
       const isCrash = was.state === "serving" && !asRequested && before.shutdown === null;
+      const crash = isCrash
+        ? ofGeneration("generation.crashed", event, `has crashed: ${reason}`, { reason, status })
+        : [];
       const { outcome = null, connectionsCut: cut, connectionsUndecided: undecided } =
         history.recentlyEnded.findLast((each) => each.epoch === epoch) ?? {};
-      if (before.inherited === epoch) {
-        // How its servers have ended, only its own baton knows.
-        return [draft("generation.exited", `${name} has exited: ${reason}`, { epoch, reason })];
-      }
-      return [
-        ...isCrash
-          ? [
-            draft("generation.crashed", `${name} has crashed: ${reason}`, {
-              epoch,
-              reason,
-              status,
-            }),
-          ]
-          : [],
-        draft("generation.exited", `${name} has exited: ${reason}`, {
-          epoch,
-          outcome,
-          reason,
-          status,
-          cut,
-          undecided,
-        }),
-      ];
+      const facts = { outcome, reason, status, cut, undecided };
+      return [...crash, ...ofGeneration("generation.exited", event, what, facts)];
     }
     default:
       return [];
@@ -148,63 +124,46 @@ function generations({ before, after, history }: Step): Draft[] {
 /** The first cause wins, so it changes once. */
 function outcome(
   was: Generation | undefined,
-  { epoch, outcome, reason }: Pick<Generation, "epoch" | "outcome" | "reason">,
+  now: Pick<Generation, "epoch" | "outcome" | "reason">,
 ): Draft[] {
+  const { outcome, reason } = now;
   if (was?.outcome === outcome) return [];
   const why = reason === null ? "" : `: ${reason}`;
   if (outcome === "failed") {
-    return [draft("generation.failed", `generation ${epoch} has failed${why}`, { epoch, reason })];
+    return ofGeneration("generation.failed", now, `has failed${why}`, { reason });
   }
-  return outcome === "rolled back"
-    ? [
-      draft("generation.rolled_back", `generation ${epoch} is rolled back${why}`, {
-        epoch,
-        reason,
-      }),
-    ]
-    : [];
+  if (outcome !== "rolled back") return [];
+  return ofGeneration("generation.rolled_back", now, `is rolled back${why}`, { reason });
 }
 
 function entered(was: Generation | undefined, now: Generation, { trial }: ServiceState): Draft[] {
-  const { epoch, workers, replaces } = now;
-  const name = `generation ${epoch}`;
+  const { workers, replaces } = now;
   switch (now.state) {
     case "waiting":
-      return [
-        draft("generation.waiting", `${name} waits for the exit of the one before`, {
-          epoch,
-          workers,
-        }),
-      ];
+      return ofGeneration("generation.waiting", now, "waits for the exit of the one before", {
+        workers,
+      });
     case "starting":
-      return [draft("generation.starting", `${name} starts`, { epoch, workers, replaces })];
+      return ofGeneration("generation.starting", now, "starts", { workers, replaces });
     case "probing":
-      return [draft("generation.listening", `${name} listens`, { epoch })];
+      return ofGeneration("generation.listening", now, "listens");
     case "baking":
-      return trial === null ? [] : [
-        draft("trial.started", `${name} is on trial with ${trial.percent} %`, {
-          epoch,
-          ...trial,
-        }),
-      ];
+      if (trial === null) return [];
+      return ofGeneration("trial.started", now, `is on trial with ${trial.percent} %`, trial);
     case "serving": {
-      const promoted = was?.state === "baking"
-        ? [draft("trial.promoted", `${name} is promoted`, { epoch })]
-        : [];
       const again = was?.state === "draining" || undefined;
-      return [...promoted, draft("generation.serving", `${name} serves`, { epoch, again })];
+      return [
+        ...was?.state === "baking" ? ofGeneration("trial.promoted", now, "is promoted") : [],
+        ...ofGeneration("generation.serving", now, "serves", { again }),
+      ];
     }
     case "draining":
-      return [draft("generation.draining", `${name} drains`, { epoch })];
+      return ofGeneration("generation.draining", now, "drains");
     case "stopping":
-      return [draft("generation.stopping", `${name} stops`, { epoch })];
+      return ofGeneration("generation.stopping", now, "stops");
     case "exited":
       return [];
   }
-}
-
-function isBeforeServing({ state }: Generation): boolean {
-  return state === "starting" || state === "probing";
 }
 
 function servingOf({ generations }: ServiceState): Generation[] {

@@ -1,7 +1,7 @@
 /** One effect of a step -> the events that others learn of. Pure. */
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { Step } from "../report/step.ts";
-import { type Draft, draft } from "./event.ts";
+import { type Draft, draft, ofGeneration } from "./event.ts";
 
 export function ofEffect(step: Step): (effect: ServiceEffect) => Draft[] {
   return (effect) => {
@@ -17,45 +17,32 @@ export function ofEffect(step: Step): (effect: ServiceEffect) => Draft[] {
       case "upgrade_result": {
         const { result, reason } = effect;
         // The new baton tells of a success.
-        return result === "ok"
-          ? []
-          : [draft(`upgrade.${result}`, `baton's upgrade ${result}: ${reason}`, { reason })];
+        if (result === "ok") return [];
+        return [draft(`upgrade.${result}`, `baton's upgrade ${result}: ${reason}`, { reason })];
       }
       case "begin_upgrade":
         return [draft("upgrade.started", "baton is being replaced", { inPlace: effect.inPlace })];
       case "share":
         return share(effect, step);
       case "kill":
-        return effect.overdue
-          ? [
-            draft("generation.killed", `generation ${effect.epoch} is killed`, {
-              epoch: effect.epoch,
-            }),
-          ]
-          : [];
-      case "hold":
-        return [
-          draft("clients.held", `clients wait for generation ${effect.candidate}`, {
-            epoch: effect.candidate,
-          }),
-        ];
+        return effect.overdue ? ofGeneration("generation.killed", effect, "is killed") : [];
+      case "hold": {
+        const epoch = effect.candidate;
+        return [draft("clients.held", `clients wait for generation ${epoch}`, { epoch })];
+      }
       case "give_up_late":
-        return [
-          draft("listeners.given_up", `generation ${effect.epoch} does not open them any more`, {
-            epoch: effect.epoch,
-          }),
-        ];
+        return ofGeneration("listeners.given_up", effect, "does not open them any more");
       case "arm_backoff": {
         const { delayMs } = effect;
         const { crashes } = step.after;
         return [draft("service.restarting", `starts again in ${delayMs} ms`, { crashes, delayMs })];
       }
-      case "finish":
+      case "finish": {
+        const { status } = effect;
         return [
-          draft("service.stopped", `the service has ended with status ${effect.status}`, {
-            status: effect.status,
-          }),
+          draft("service.stopped", `the service has ended with status ${status}`, { status }),
         ];
+      }
       default:
         return [];
     }
@@ -76,22 +63,18 @@ function reloadResult(
     const fields = { epoch, reason, durationMs, failedIn, phases, restored };
     return [draft("reload.failed", `reload failed: ${reason}`, fields)];
   }
-  return [draft("reload.succeeded", `generation ${epoch} serves after ${durationMs} ms`, {
-    epoch,
-    replaced,
-    durationMs,
-    phases,
-    heldMs: held?.durationMs,
-    heldClients: held?.clients,
-  })];
+  const wait = { heldMs: held?.durationMs, heldClients: held?.clients };
+  const facts = { epoch, replaced, durationMs, phases, ...wait };
+  return [draft("reload.succeeded", `generation ${epoch} serves after ${durationMs} ms`, facts)];
 }
 
 /** Of a generation that was on trial already. */
 function share(
-  { epoch, percent }: Extract<ServiceEffect, { kind: "share" }>,
+  effect: Extract<ServiceEffect, { kind: "share" }>,
   { before, after }: Step,
 ): Draft[] {
   if (before.trial === null || after.trial === null) return [];
+  const { percent } = effect;
   const { phase } = after.trial;
-  return [draft("trial.share", `generation ${epoch} gets ${percent} %`, { epoch, phase, percent })];
+  return ofGeneration("trial.share", effect, `gets ${percent} %`, { phase, percent });
 }
