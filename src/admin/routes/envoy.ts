@@ -64,16 +64,15 @@ export function mountEnvoy(routes: Routes, parts: AdminParts, counterBase: Count
   change("/reopen_logs", "reopen logs, as SIGUSR1 does", () => supervisor.reopenLogs());
   change(
     "/reset_counters",
-    "let /stats count from zero; /stats/prometheus goes on",
+    "let /stats count from zero; /stats/prometheus never goes back",
     () => counterBase.reset(parts.registry.read()),
   );
 
+  const read = { method: "GET", anyMethod: true, query: null } as const;
   routes.add({
-    method: "GET",
-    anyMethod: true,
+    ...read,
     path: "/ready",
     summary: "print server state, return 200 if LIVE, otherwise return 503",
-    query: null,
     replies: {
       200: { what: "LIVE", schema: null },
       503: { what: "PRE_INITIALIZING, INITIALIZING or DRAINING", schema: null },
@@ -82,28 +81,20 @@ export function mountEnvoy(routes: Routes, parts: AdminParts, counterBase: Count
     const state = envoyState(parts);
     return context.text(`${state}\n`, state === "LIVE" ? 200 : 503);
   });
-
   routes.add({
-    method: "GET",
-    anyMethod: true,
+    ...read,
     path: "/hot_restart_version",
     summary: "print the hot restart compatibility version",
-    query: null,
     replies: { 200: { what: "The version", schema: null } },
   }, (_, context) => context.text(facts.hotRestartVersion));
-
   routes.add({
-    method: "GET",
-    anyMethod: true,
+    ...read,
     path: "/server_info",
     summary: "print server version/status information",
-    query: null,
     replies: { 200: { what: "The information", schema: SERVER_INFO } },
   }, () => json(serverInfo(parts)));
-
   routes.add({
-    method: "GET",
-    anyMethod: true,
+    ...read,
     path: "/listeners",
     summary: "print listener info",
     query: v.object({ format: given("File format to use; One of (text, json)") }),

@@ -24,7 +24,6 @@ export function mountEvents(routes: Routes, { events }: AdminParts): void {
     query: QUERY,
     replies: {
       200: { what: "The events, oldest first", schema: null, type: STREAM_TYPE },
-      400: { what: "A parameter is wrong", schema: PROBLEM },
       503: { what: "Too many read already", schema: PROBLEM },
     },
   }, ({ since, events: wanted = "", follow = true }, context) => {

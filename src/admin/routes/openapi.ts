@@ -62,6 +62,7 @@ async function openApi(specs: readonly RouteSpec[], version: string): Promise<ob
     ...query === null ? {} : { parameters: parametersOf(query, schemaOf) },
     ...method === "POST" ? { security: [{ token: [] }, {}] } : {},
     responses: {
+      ...query === null ? {} : { 400: problem("A parameter is wrong") },
       ...Object.fromEntries(
         Object.entries(replies).map(([status, { what, schema, type, also = [] }]) => [status, {
           description: what,

@@ -20,7 +20,6 @@ import {
 import type { Routes } from "./routes.ts";
 
 const STATUS_OF = { ok: 200, refused: 409, failed: 502 } as const;
-const PROBLEM = v.object({ error: v.string() });
 
 const percent = v.pipe(v.number(), v.minValue(0), v.maxValue(100));
 const durationMs = v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_DURATION_MS));
@@ -40,36 +39,39 @@ const RELOAD_QUERY = v.strictObject({
 function outcomes(schema: v.GenericSchema) {
   return {
     200: { what: "It is done", schema },
-    400: { what: "A parameter is wrong", schema: PROBLEM },
     409: { what: "It was refused, and nothing has changed", schema },
     502: { what: "It has failed", schema },
   } as const;
 }
 
 export function mountV1(routes: Routes, { supervisor, pod }: AdminParts): void {
-  routes.add({
-    method: "GET",
-    path: "/v1/status",
-    summary: "state of the service, as baton status --json prints it",
-    query: null,
-    replies: { 200: { what: "The state", schema: STATUS_REPLY } },
-  }, (_, context) => context.json(supervisor.snapshot()));
+  const read = (path: string, summary: string, schema: v.GenericSchema, now: () => object) =>
+    routes.add({
+      method: "GET",
+      path,
+      summary,
+      query: null,
+      replies: { 200: { what: "As it is now", schema } },
+    }, (_, context) => context.json(now()));
 
-  routes.add({
-    method: "GET",
-    path: "/v1/summary",
-    summary: "what changes all the time, cheap enough to be asked every second",
-    query: null,
-    replies: { 200: { what: "The summary", schema: SUMMARY_REPLY } },
-  }, (_, context) => context.json(supervisor.summary()));
-
-  routes.add({
-    method: "GET",
-    path: "/v1/probes",
-    summary: "whether the service has started, is ready, and is live",
-    query: null,
-    replies: { 200: { what: "What the probes answer now", schema: PROBE_REPLY } },
-  }, (_, context) => context.json(pod.probes()));
+  read(
+    "/v1/status",
+    "state of the service, as baton status --json prints it",
+    STATUS_REPLY,
+    () => supervisor.snapshot(),
+  );
+  read(
+    "/v1/summary",
+    "what changes all the time, cheap enough to be asked every second",
+    SUMMARY_REPLY,
+    () => supervisor.summary(),
+  );
+  read(
+    "/v1/probes",
+    "whether the service has started, is ready, and is live",
+    PROBE_REPLY,
+    () => pod.probes(),
+  );
 
   routes.add({
     method: "POST",
@@ -78,10 +80,7 @@ export function mountV1(routes: Routes, { supervisor, pod }: AdminParts): void {
     query: RELOAD_QUERY,
     replies: outcomes(RELOAD_REPLY),
   }, async ({ ramp_ms: rampMs, bake_ms: bakeMs, ...how }, context) => {
-    const times = {
-      ...rampMs === undefined ? {} : { rampMs },
-      ...bakeMs === undefined ? {} : { bakeMs },
-    };
+    const times = { ...rampMs !== undefined && { rampMs }, ...bakeMs !== undefined && { bakeMs } };
     const report = await supervisor.reload({ ...how, ...times });
     return context.json(report, STATUS_OF[report.result]);
   });
@@ -149,7 +148,6 @@ export function mountV1(routes: Routes, { supervisor, pod }: AdminParts): void {
     replies: {
       200: { what: "Everything has ended", schema: STOP_REPLY },
       202: { what: "The stop has begun", schema: v.object({ stopping: v.boolean() }) },
-      400: { what: "A parameter is wrong", schema: PROBLEM },
     },
   }, async ({ wait }, context) => {
     pod.stop();
@@ -164,7 +162,6 @@ export function mountV1(routes: Routes, { supervisor, pod }: AdminParts): void {
     query: NO_PARAMETERS,
     replies: {
       200: { what: "It has drained, or the time for that is over", schema: DRAIN_REPLY },
-      400: { what: "A parameter is wrong", schema: PROBLEM },
     },
   }, async (_, context) => context.json(await pod.drain()));
 }
