@@ -136,22 +136,32 @@ export function recreateDirectory(directory: string, uid: number, mode: number):
   checkDirectory(directory, uid);
 }
 
-/**
- * The directory of a service's control socket: `directory`, or that of its systemd unit (RuntimeDirectory=baton/NAME, as
- * `baton init systemd` writes it).
- */
-export function serviceDirectory(directory: string, name: string): string {
-  const ofUnit = join(UNITS_DIRECTORY, name);
-  const isThere = (place: string) => servicesIn(place).includes(name);
-  return !isThere(directory) && isThere(ofUnit) ? ofUnit : directory;
+/** The services that a command can reach. */
+interface Reachable {
+  /** Asked for, or the default one. */
+  readonly directory: string;
+  readonly names: readonly string[];
+  /** The directory of a service's control socket. */
+  placeOf(name: string): string;
+  /** Those of `names` whose baton is running: a killed one leaves its control socket behind. */
+  running(): string[];
 }
 
-/** @returns names of the services in `directory`, and of those in a systemd unit */
-export function visibleServices(directory: string): string[] {
-  const units = entriesOf(UNITS_DIRECTORY).filter((name) =>
-    servicesIn(join(UNITS_DIRECTORY, name)).includes(name)
-  );
-  return [...new Set([...servicesIn(directory), ...units])].sort();
+/**
+ * Without `asked` also those of systemd units, each in a directory of its own (RuntimeDirectory=baton/NAME, as `baton init
+ * systemd` writes it).
+ */
+export function reachableServices(platform: Platform, asked: string | null): Reachable {
+  const directory = runtimeDirectory(asked, platform.runtime.env(), platform.processes.userId());
+  const own = servicesIn(directory);
+  const isUnit = (name: string) => servicesIn(join(UNITS_DIRECTORY, name)).includes(name);
+  const units = asked === null ? entriesOf(UNITS_DIRECTORY).filter(isUnit) : [];
+  const names = [...new Set([...own, ...units])].sort();
+  const placeOf = (name: string) =>
+    !own.includes(name) && units.includes(name) ? join(UNITS_DIRECTORY, name) : directory;
+  const socketOf = (name: string) => servicePaths(placeOf(name), name).socket;
+  const running = () => names.filter((name) => isListening(platform, socketOf(name)));
+  return { directory, names, placeOf, running };
 }
 
 function entriesOf(directory: string): string[] {
@@ -162,19 +172,8 @@ function entriesOf(directory: string): string[] {
   }
 }
 
-/** @returns the `names` whose baton is running: a killed one leaves its control socket behind */
-export function runningServices(
-  platform: Platform,
-  names: readonly string[],
-  directoryOfName: (name: string) => string,
-): string[] {
-  return names.filter((name) =>
-    isListening(platform, servicePaths(directoryOfName(name), name).socket)
-  );
-}
-
 /** @returns names of the services with a control socket in `directory` */
-export function servicesIn(directory: string): string[] {
+function servicesIn(directory: string): string[] {
   return entriesOf(directory)
     .filter((file) => file.endsWith(".sock"))
     .map((file) => file.slice(0, -".sock".length))

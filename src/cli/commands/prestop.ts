@@ -7,7 +7,7 @@
  */
 import { appendFileSync } from "node:fs";
 import { callControl, ControlError, type ControlResponse } from "../../admin/client.ts";
-import { runningServices, runtimeDirectory, servicePaths, servicesIn } from "../../admin/paths.ts";
+import { reachableServices, servicePaths } from "../../admin/paths.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { busyIn } from "../../admin/replies.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK } from "../console/exit_status.ts";
@@ -42,14 +42,11 @@ export async function commandPrestop(
 function requestDrain(platform: Platform, command: PrestopCommand): PrestopOutcome | null {
   const startedAtMs = platform.clock.now();
   const after = () => `after ${secondsSince(platform.clock, startedAtMs)} s`;
-  const env = platform.runtime.env();
-  const directory = runtimeDirectory(command.runtimeDir, env, platform.processes.userId());
-  const [name, another] = command.name === null
-    ? runningServices(platform, servicesIn(directory), () => directory)
-    : [command.name];
+  const { placeOf, running } = reachableServices(platform, command.runtimeDir);
+  const [name, another] = command.name === null ? running() : [command.name];
   if (name === undefined || another !== undefined) return null;
   try {
-    const answer = callControl(platform, servicePaths(directory, name).socket, {
+    const answer = callControl(platform, servicePaths(placeOf(name), name).socket, {
       method: "POST",
       path: "/v1/drain",
       // 0 would mean no limit.

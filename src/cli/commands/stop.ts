@@ -1,7 +1,7 @@
 /** `baton stop`: requests a graceful stop, waits until baton has exited, and reports how the service has ended. */
 import { UserError } from "../../config/values/errors.ts";
 import { existsSync } from "node:fs";
-import { runtimeDirectory, servicePaths } from "../../admin/paths.ts";
+import { reachableServices, servicePaths } from "../../admin/paths.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
@@ -30,9 +30,8 @@ export async function commandStop(
     timeoutMs: REQUEST_TIMEOUT_MS,
   });
   const { name, pid } = readReply(SERVICE_REPLY, "stop", status);
-  const uid = platform.processes.userId();
-  const directory = runtimeDirectory(command.runtimeDir, platform.runtime.env(), uid);
-  const { socket } = servicePaths(directory, name);
+  const { placeOf } = reachableServices(platform, command.runtimeDir);
+  const { socket } = servicePaths(placeOf(name), name);
   const tooLate = () =>
     new UserError(`Cannot wait any longer for "${name}" (pid ${pid}) to stop`, {
       status: EXIT_DRAIN_TIMED_OUT,

@@ -2,15 +2,7 @@
 import { UserError } from "../../config/values/errors.ts";
 import { callControl, ControlError, type ControlRequest } from "../../admin/client.ts";
 import { lockHolder } from "../../admin/name_lock.ts";
-import {
-  runningServices,
-  runtimeDirectory,
-  serviceDirectory,
-  type ServicePaths,
-  servicePaths,
-  servicesIn,
-  visibleServices,
-} from "../../admin/paths.ts";
+import { reachableServices, type ServicePaths, servicePaths } from "../../admin/paths.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Target } from "../words/words.ts";
 import { progressView, showing } from "./progress_view.ts";
@@ -43,13 +35,11 @@ export function withService<T>(
   target: Target,
   use: (paths: ServicePaths, name: string) => T,
 ): T {
-  const uid = platform.processes.userId();
-  const asked = runtimeDirectory(target.runtimeDir, platform.runtime.env(), uid);
-  const around = target.runtimeDir === null ? visibleServices(asked) : servicesIn(asked);
-  const placeOf = (name: string) =>
-    target.runtimeDir === null ? serviceDirectory(asked, name) : asked;
-  const living = () => runningServices(platform, around, placeOf);
-  const name = target.name ?? onlyService(asked, around, living);
+  const { directory: asked, names, placeOf, running } = reachableServices(
+    platform,
+    target.runtimeDir,
+  );
+  const name = target.name ?? onlyService(asked, names, running);
   const directory = placeOf(name);
   const paths = servicePaths(directory, name);
   const { socket, lock } = paths;
@@ -74,7 +64,7 @@ export function withService<T>(
           `Signals work: kill -HUP ${holder} reloads, kill -TERM ${holder} stops`,
       );
     }
-    const others = living().filter((other) => other !== name);
+    const others = running().filter((other) => other !== name);
     throw unreachable(
       error.message,
       others.length > 0
