@@ -1,6 +1,5 @@
 /** Builds the snapshot from one read of the kernel's socket table, and the lifecycle's state. */
-import { joinCensuses, NO_CONNECTIONS, SocketTable, takeCensus } from "../../drain/connections.ts";
-import { UnixConnections, unixListenersOf } from "../../drain/unix/unix_connections.ts";
+import { SocketTable } from "../../drain/connections.ts";
 import { type ServiceState, servingOf } from "../../lifecycle/state.ts";
 import { printable } from "../../platform/bytes.ts";
 import { unreadDatagrams } from "../../platform/network/udp_table.ts";
@@ -11,6 +10,7 @@ import { type GenerationView, type ListenerView, type Snapshot } from "../../rep
 import { NO_PROGRESS } from "../../report/state_progress.ts";
 import type { SupervisorParts } from "../parts.ts";
 import { workersAsked } from "../policy.ts";
+import { countOf, isStaying } from "./count.ts";
 import { progressOf } from "./state_progress.ts";
 import { workerViews } from "./worker_views.ts";
 
@@ -74,25 +74,12 @@ function generationViews(
   state: ServiceState,
   table: SocketTable,
 ): GenerationView[] {
-  const { context: { config, listeners, migration }, running: all, history } = parts;
-  // On their way from one generation to another.
-  const moving = migration?.inFlight.inodes ?? new Set<number>();
+  const { context: { config }, running: all, history } = parts;
+  const isOwn = isStaying(parts);
   return state.generations.map((generation) => {
     const { epoch, state, outcome, reason } = generation;
     const running = all.get(epoch);
-    const connections = running === undefined ? NO_CONNECTIONS : joinCensuses(
-      takeCensus(
-        table.connectionsOf(running).filter(({ inode }) => !moving.has(inode)),
-        config.quietMs,
-        running.tracks,
-      ),
-      new UnixConnections().look(table.unix, unixListenersOf(listeners, epoch), {
-        atMs: 0,
-        patienceMs: 0,
-        processes: () => running.processes(),
-      }),
-    ).counts;
-    const isOwn = ({ inode }: { readonly inode: number }) => !moving.has(inode);
+    const connections = countOf(parts, table, epoch);
     const pid = running?.pid ?? null;
     return {
       epoch,

@@ -1,7 +1,6 @@
 /** Builds the summary: what the lifecycle knows, and one look at the connections that all readers share. */
 import { NO_PROGRESS } from "../../report/state_progress.ts";
-import { joinCensuses, SocketTable, takeCensus } from "../../drain/connections.ts";
-import { UnixConnections, unixListenersOf } from "../../drain/unix/unix_connections.ts";
+import { SocketTable } from "../../drain/connections.ts";
 import { RunningGeneration } from "../../generation/generation.ts";
 import type { GenerationHandle } from "../../generation/handle.ts";
 import { type ServiceState, servingOf } from "../../lifecycle/state.ts";
@@ -10,6 +9,7 @@ import { type GenerationSummary, sharesOf, type Summary } from "../../report/sum
 import type { SupervisorParts } from "../parts.ts";
 import { workersAsked } from "../policy.ts";
 import { type ConnectionLook, NOTHING_SEEN, type Seen } from "./connection_look.ts";
+import { countOf } from "./count.ts";
 import { progressOf } from "./state_progress.ts";
 
 export function takeSummary(
@@ -91,32 +91,17 @@ function workersOf(running: GenerationHandle | undefined): GenerationSummary["wo
 }
 
 /** @returns what is seen of each generation, by epoch */
-export function lookAtConnections(
-  { context: { platform, listeners, config, migration }, running }: SupervisorParts,
-): Map<number, Seen> {
+export function lookAtConnections(parts: SupervisorParts): Map<number, Seen> {
+  const { context: { platform, listeners }, running } = parts;
   const table = new SocketTable(platform, listeners);
-  const moving = migration?.inFlight.inodes ?? new Set<number>();
   const epochs = new Set([
     ...running.keys(),
     ...listeners.groups.flatMap(({ members }) => members.map(({ epoch }) => epoch)),
   ]);
   return new Map([...epochs].map((epoch) => {
-    const generation = running.get(epoch);
-    const connections = generation === undefined ? NOTHING_SEEN.connections : joinCensuses(
-      takeCensus(
-        table.connectionsOf(generation).filter(({ inode }) => !moving.has(inode)),
-        config.quietMs,
-        generation.tracks,
-      ),
-      new UnixConnections().look(table.unix, unixListenersOf(listeners, epoch), {
-        atMs: 0,
-        patienceMs: 0,
-        processes: () => generation.processes(),
-      }),
-    ).counts;
     const queue = listeners.groupsOf(epoch)
       .flatMap((group) => group.membersOf(epoch))
       .reduce((sum, { inode }) => sum + table.backlogOf(inode), 0);
-    return [epoch, { connections, queue }];
+    return [epoch, { connections: countOf(parts, table, epoch), queue }];
   }));
 }
