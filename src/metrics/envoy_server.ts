@@ -4,7 +4,7 @@
  */
 import type { Summary } from "../report/summary.ts";
 import type { OwnUsage } from "../platform/own_usage.ts";
-import type { Family } from "./family.ts";
+import { type Family, single } from "./family.ts";
 
 /** As `server.state` counts them. */
 const STATES = ["LIVE", "DRAINING", "PRE_INITIALIZING", "INITIALIZING"] as const;
@@ -56,10 +56,5 @@ export function serverFamilies(facts: ServerFacts): Family[] {
     "server.total_connections": facts.totalConnections,
     "server.memory_physical_size": facts.residentBytes,
   };
-  return Object.entries(values).map(([name, value]) => ({
-    name,
-    help: "",
-    type: "gauge",
-    points: value === null ? [] : [{ labels: {}, value }],
-  }));
+  return Object.entries(values).map(([name, value]) => single("gauge", name, "", value));
 }

@@ -64,7 +64,7 @@ function bucketsOf(name: string, point: HistogramPoint, form: TextForm): Value[]
   ];
 }
 
-/** OpenMetrics wants a point in the label of a bucket, so that one series keeps its name whoever writes it. */
+/** OpenMetrics wants a point in the label of a bucket, so that one series has the same name from every writer. */
 function boundText(bound: number | undefined, form: TextForm): string {
   if (bound === undefined) return "+Inf";
   return form === "openmetrics" && Number.isInteger(bound) ? `${bound}.0` : String(bound);

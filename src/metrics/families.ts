@@ -4,7 +4,7 @@
  */
 import type { Summary } from "../report/summary.ts";
 import type { OwnUsage } from "../platform/own_usage.ts";
-import { type Sample, SERIES } from "../stats/series.ts";
+import { type Description, type Sample, SERIES } from "../stats/series.ts";
 import type { Family, HistogramPoint, Labels } from "./family.ts";
 import { processFamilies } from "./process_families.ts";
 import { serviceGauges } from "./service_gauges.ts";
@@ -58,13 +58,6 @@ function familyOf(
   if (kind !== "counter") return [{ name, help, type: "gauge", points }];
   const zeros = unseen.map((labels) => ({ labels, value: 0 }));
   return [{ name, help, type: kind, points: [...points, ...zeros] }];
-}
-
-interface Description {
-  readonly kind: Sample["kind"];
-  readonly help: string;
-  readonly labels?: readonly string[];
-  readonly buckets?: readonly number[];
 }
 
 function histogramPoint({ labels, buckets, cumulative, sum }: Sample): HistogramPoint {

@@ -3,7 +3,9 @@
  * output is made from these. Pure.
  */
 
-export type Labels = Readonly<Record<string, string>>;
+import type { Labels } from "../stats/series.ts";
+
+export type { Labels };
 
 /** A counter's name ends in `_total`, and other names in their base unit, if they have one. */
 interface FamilyNames {
@@ -32,6 +34,16 @@ export type Family =
     | { readonly type: "counter" | "gauge"; readonly points: readonly NumberPoint[] }
     | { readonly type: "histogram"; readonly points: readonly HistogramPoint[] }
   );
+
+/** @param value null: it is not known, and there is no point */
+export function single(
+  type: "counter" | "gauge",
+  name: string,
+  help: string,
+  value: number | null,
+): Family {
+  return { type, name, help, points: value === null ? [] : [{ labels: {}, value }] };
+}
 
 /** @returns observations up to each bound, the infinite one last, whose number is that of all */
 export function cumulative({ counts }: Pick<HistogramPoint, "counts">): number[] {

@@ -1,7 +1,7 @@
 /** What is true of a service now, from its summary: gauges, which vanish with the generation that they are about. Pure. */
 import type { GenerationSummary, Summary } from "../report/summary.ts";
 import { SERIES } from "../stats/series.ts";
-import type { Family, Labels, NumberPoint } from "./family.ts";
+import { type Family, type Labels, type NumberPoint, single } from "./family.ts";
 
 /** Between the request of a reload and its switch. */
 const COMING = ["waiting", "starting", "probing"] as const;
@@ -15,14 +15,14 @@ export function serviceGauges(summary: Summary): Family[] {
   const alive = generations.filter(({ state }) => isOneOf(ALIVE, state));
   const ofEach = (name: string, help: string, value: (one: GenerationSummary) => number | null) =>
     gauge(name, help, alive.flatMap((one) => point(value(one), generationLabel(one))));
-  const single = (name: string, help: string, value: number | null) => gauge(name, help, point(value));
+  const now = (name: string, help: string, value: number | null) => single("gauge", name, help, value);
   return [
     gauge("baton_build_info", "Version of baton; always 1", point(1, { version: summary.version })),
-    single("baton_incarnation", "Batons that ran this service before this one, without a stop in between",
+    now("baton_incarnation", "Batons that ran this service before this one, without a stop in between",
       summary.incarnation),
     gauge("baton_generations", SERIES.baton_generations.help,
       ALIVE.flatMap((state) => point(alive.filter((one) => one.state === state).length, { state }))),
-    single("baton_epoch", SERIES.baton_epoch.help, summary.epoch),
+    now("baton_epoch", SERIES.baton_epoch.help, summary.epoch),
     ofEach("baton_generation_start_time_seconds", "When the generation was started",
       ({ startedAt }) => Date.parse(startedAt) / MS_PER_S),
     ofEach("baton_generation_share_ratio", "Share of the new connections that the generation is to get",
@@ -34,17 +34,17 @@ export function serviceGauges(summary: Summary): Family[] {
     ofEach("baton_queued_connections", "Connections that wait to be accepted", ({ queue }) => queue),
     ofEach("baton_workers_serving", "Workers of the generation that get connections",
       ({ workers }) => workers.serving),
-    single("baton_workers_wanted", "Workers that the next generation begins with", summary.workers.wanted),
+    now("baton_workers_wanted", "Workers that the next generation begins with", summary.workers.wanted),
     ofEach("baton_deadline_seconds", "Time until the limit of the generation's state: its gate, its drain, its stop",
       ({ leftMs }) => inSeconds(leftMs)),
-    single("baton_reload_in_progress", "1 from the start of a new generation until it serves, or has failed",
+    now("baton_reload_in_progress", "1 from the start of a new generation until it serves, or has failed",
       Number(alive.length > 1 && alive.some(({ state }) => isOneOf(COMING, state)))),
-    single("baton_reload_queued", "1 while a reload waits for the one before it", Number(summary.isQueued)),
-    single("baton_last_reload_successful", "1 if the last reload succeeded, and was not rolled back since",
+    now("baton_reload_queued", "1 while a reload waits for the one before it", Number(summary.isQueued)),
+    now("baton_last_reload_successful", "1 if the last reload succeeded, and was not rolled back since",
       lastReload && Number(lastReload.result === "ok")),
-    single("baton_last_reload_duration_seconds", "Time from the request of the last reload to its answer",
+    now("baton_last_reload_duration_seconds", "Time from the request of the last reload to its answer",
       lastReload && inSeconds(lastReload.durationMs)),
-    single("baton_look_age_seconds", "Age of the look at the kernel's socket table that these numbers are from",
+    now("baton_look_age_seconds", "Age of the look at the kernel's socket table that these numbers are from",
       inSeconds(summary.lookAgeMs)),
   ];
 }
