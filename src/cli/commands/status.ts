@@ -25,9 +25,9 @@ export function commandStatus(platform: Platform, command: ServiceCommand, print
   });
   const status = readReply(STATUS_REPLY, "show the status", reply);
   if (command.json) print.out(JSON.stringify(reply.body, null, 2));
-  else {statusLines(status, platform.clock.wallMs()).forEach(([style, line]) =>
-      print.out(line, style)
-    );}
+  else {for (const [style, line] of statusLines(status, platform.clock.wallMs())) {
+      print.out(line, style);
+    }}
   return EXIT_OK;
 }
 
@@ -68,8 +68,7 @@ function statusLines(snapshot: StatusReply, now: number): Span[] {
   if (snapshot.trial !== null) lines.push(["blue", trialText(snapshot.trial)]);
   const progress = progressLine(snapshot);
   if (progress !== "") lines.push(["yellow", progress]);
-  const generations = table(generationRows(snapshot, now));
-  const [titles = "", ...rows] = generations;
+  const [titles = "", ...rows] = table(generationRows(snapshot, now));
   const styles = snapshot.generations.map(styleOf);
   lines.push([null, ""], ["bold", titles]);
   lines.push(...rows.map((row, i): Span => [styles[i] ?? null, row]));
@@ -112,71 +111,47 @@ function workersText({ epoch, workers: { configured, wanted }, generations }: St
   return ` with ${present} of ${wanted} ${wanted === 1 ? "worker" : "workers"}${asked}`;
 }
 
-function workerRows(snapshot: StatusReply, now: number): string[][] {
-  if (snapshot.generations.every(({ workers }) => workers.length < 2)) return [];
-  const rows = snapshot.generations.flatMap(({ epoch, workers }) =>
-    workers.map((worker) => [
-      String(worker.number),
-      String(epoch),
-      worker.state,
-      String(worker.pid ?? "-"),
-      age(worker.startedAt, now),
-      String(worker.connections.busy),
-      String(worker.connections.idle),
-      String(worker.connections.undecided),
-      String(worker.restarts),
-    ])
-  );
-  const titles = [
-    "WORKER",
-    "EPOCH",
-    "STATE",
-    "PID",
-    "AGE",
-    "BUSY",
-    "IDLE",
-    "UNDECIDED",
-    "RESTARTS",
-  ];
-  return rows.length === 0 ? [] : [titles, ...rows];
-}
+/** A cell may be a number. */
+type Row = readonly (string | number)[];
 
-function generationRows(snapshot: StatusReply, now: number): string[][] {
-  const rows = snapshot.generations.map((generation) => [
-    String(generation.epoch),
-    generation.state,
-    generation.outcome ?? "-",
-    String(generation.pid ?? "-"),
-    age(generation.startedAt, now),
-    String(generation.connections.busy),
-    String(generation.connections.idle),
-    String(generation.connections.undecided),
-    generation.reason ?? "",
-  ]);
-  const titles = ["EPOCH", "STATE", "OUTCOME", "PID", "AGE", "BUSY", "IDLE", "UNDECIDED", "REASON"];
+function workerRows(snapshot: StatusReply, now: number): Row[] {
+  if (snapshot.generations.every(({ workers }) => workers.length < 2)) return [];
+  const titles = "WORKER EPOCH STATE PID AGE BUSY IDLE UNDECIDED RESTARTS".split(" ");
+  const rows = snapshot.generations.flatMap(({ epoch, workers }) =>
+    workers.map(({ number, state, pid, startedAt, connections, restarts }) => {
+      const { busy, idle, undecided } = connections;
+      const since = age(startedAt, now);
+      return [number, epoch, state, pid ?? "-", since, busy, idle, undecided, restarts];
+    })
+  );
   return [titles, ...rows];
 }
 
-function listenerRows(snapshot: StatusReply): string[][] {
-  const rows = snapshot.listeners.flatMap((listener) =>
-    listener.members.map((member) => [
-      listener.address,
-      listener.origin === "shared" ? "shared" : listener.mode,
-      String(member.epoch),
-      member.receiving ? "yes" : "no",
-      String(member.backlog),
-    ])
+function generationRows({ generations }: StatusReply, now: number): Row[] {
+  const titles = ["EPOCH", "STATE", "OUTCOME", "PID", "AGE", "BUSY", "IDLE", "UNDECIDED", "REASON"];
+  const rows = generations.map((
+    { epoch, state, outcome, pid, startedAt, connections: { busy, idle, undecided }, reason },
+  ) => {
+    const since = age(startedAt, now);
+    return [epoch, state, outcome ?? "-", pid ?? "-", since, busy, idle, undecided, reason ?? ""];
+  });
+  return [titles, ...rows];
+}
+
+function listenerRows({ listeners }: StatusReply): Row[] {
+  const rows = listeners.flatMap(({ address, origin, mode, members }) =>
+    members.map(({ epoch, receiving, backlog }) => {
+      const how = origin === "shared" ? "shared" : mode;
+      return [address, how, epoch, receiving ? "yes" : "no", backlog];
+    })
   );
   return [["LISTENER", "MODE", "EPOCH", "RECEIVING", "BACKLOG"], ...rows];
 }
 
-function helperRows({ helpers }: StatusReply): string[][] {
-  const rows = helpers.map(({ pid, name, epoch, addresses }) => [
-    name,
-    String(pid),
-    String(epoch),
-    addresses.join(" "),
-  ]);
+function helperRows({ helpers }: StatusReply): Row[] {
+  const rows = helpers.map((
+    { pid, name, epoch, addresses },
+  ) => [name, pid, epoch, addresses.join(" ")]);
   return rows.length === 0 ? [] : [["HELPER", "PID", "STARTED BY", "LISTENS AT"], ...rows];
 }
 
@@ -185,24 +160,23 @@ function age(startedAt: string, now: number): string {
   return formatDuration(seconds * MS_PER_SECOND);
 }
 
-function checkRows(snapshot: StatusReply): string[][] {
-  const rows = snapshot.generations.flatMap(({ epoch, checks, state }) =>
-    state === "exited" ? [] : checks.map((check) => [
-      check.check,
-      String(epoch),
-      check.role,
-      check.healthy ? "yes" : "no",
-      `${check.failures} of ${check.successes + check.failures}`,
-      check.lastResult ?? "",
-    ])
+function checkRows({ generations }: StatusReply): Row[] {
+  const rows = generations.flatMap(({ epoch, checks, state }) =>
+    state === "exited" ? [] : checks.map((
+      { check, role, healthy, failures, successes, lastResult },
+    ) => {
+      const failed = `${failures} of ${successes + failures}`;
+      return [check, epoch, role, healthy ? "yes" : "no", failed, lastResult ?? ""];
+    })
   );
   return rows.length === 0 ? [] : [["CHECK", "EPOCH", "FOR", "HEALTHY", "FAILED", "LAST"], ...rows];
 }
 
 /** Columns as wide as their widest cell, two spaces apart. */
-function table(rows: readonly string[][]): string[] {
+function table(rows: readonly Row[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0))
+    Math.max(...rows.map((row) => String(row[column] ?? "").length))
   );
-  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ").trimEnd());
+  const padded = (row: Row) => row.map((cell, i) => String(cell).padEnd(widths[i] ?? 0));
+  return rows.map((row) => padded(row).join("  ").trimEnd());
 }
