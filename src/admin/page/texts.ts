@@ -1,6 +1,6 @@
 /** What the page says about a service, in words: the same for those who see it and those who hear it. Pure. */
 import { formatDuration } from "../../config/values/duration.ts";
-import type { Segment } from "./lanes.ts";
+import { type Segment, STATES } from "./lanes.ts";
 import type { GenerationReply, SummaryReply } from "../replies.ts";
 
 export type Tone = "good" | "warn" | "bad" | "none";
@@ -14,14 +14,7 @@ const S = 1_000;
 const MINUTE = 60 * S;
 const HOUR = 60 * MINUTE;
 /** States in which something is under way. */
-const ON_THE_WAY: readonly string[] = [
-  "waiting",
-  "starting",
-  "probing",
-  "baking",
-  "draining",
-  "stopping",
-];
+const ON_THE_WAY: readonly string[] = STATES.filter((state) => state !== "serving");
 const ON_ITS_WAY_IN: readonly string[] = ["waiting", "starting", "probing"];
 
 export function isBusy({ generations, trial }: SummaryReply): boolean {
