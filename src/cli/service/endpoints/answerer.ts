@@ -26,7 +26,7 @@ export function answerer(
   };
 }
 
-/** What the guard of the API is told. */
+/** What the guard of the API goes by. */
 function accessOf({ admin, adminTokenFile, adminHost }: Config): AdminParts["access"] {
   if (admin === null) return null;
   return { hosts: adminHost, isLocal: admin.family === "unix", tokenFile: adminTokenFile };
