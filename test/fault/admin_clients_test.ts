@@ -107,9 +107,8 @@ describe("the address of --admin", () => {
       await using service = await start(dir);
       const { baton, say, admin } = service;
       for (let i = 0; i < MOST_READERS; i++) {
-        await say(
-          `GET /v1/events?since=0&events=* ${HOST}\r\n`,
-        );
+        const reader = await say(`GET /v1/events?since=0&events=* ${HOST}\r\n`);
+        await new Promise<void>((resolve) => reader.once("readable", resolve));
       }
       for (let i = 0; i < MOST_CONNECTIONS; i++) await say(`GET / ${HOST}\r\n`.repeat(20));
       await using load = new Load({ port: service.port });
