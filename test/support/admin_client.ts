@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { request } from "node:http";
 import type { TempDir } from "./temp_dir.ts";
+import { DEFAULT_DEADLINE_MS } from "./wait_until.ts";
 
 export const TOKEN = "0123456789abcdef0123456789abcdef";
 
@@ -21,20 +22,27 @@ export function askAdmin(
   path: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<AdminAnswer> {
-  return new Promise((resolve, reject) => {
-    const place = "port" in door ? { host: "127.0.0.1", port: door.port } : door;
-    const sent = request({ ...place, method, path, headers, agent: false }, (response) => {
-      const chunks: Uint8Array[] = [];
-      response.on("data", (chunk) => chunks.push(chunk));
-      response.on("end", () => {
-        const text = new TextDecoder().decode(Buffer.concat(chunks));
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
-      });
-      response.on("error", reject);
+  const { promise, resolve, reject } = Promise.withResolvers<AdminAnswer>();
+  let heard = "nothing";
+  // Seen once with Bun's client during upgrades: no answer, no error, and no connection that is left.
+  const limit = setTimeout(
+    () => reject(new Error(`${method} ${path}: no answer in time, heard ${heard}`)),
+    DEFAULT_DEADLINE_MS,
+  );
+  const place = "port" in door ? { host: "127.0.0.1", port: door.port } : door;
+  const sent = request({ ...place, method, path, headers, agent: false }, (response) => {
+    heard = `status ${response.statusCode}`;
+    const chunks: Uint8Array[] = [];
+    response.on("data", (chunk) => chunks.push(chunk));
+    response.on("end", () => {
+      const text = new TextDecoder().decode(Buffer.concat(chunks));
+      resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
     });
-    sent.on("error", reject);
-    sent.end();
+    response.on("error", reject);
   });
+  sent.on("error", reject);
+  sent.end();
+  return promise.finally(() => clearTimeout(limit));
 }
 
 export const BEARER = { authorization: `Bearer ${TOKEN}` };
