@@ -24,7 +24,6 @@ export function askAdmin(
 ): Promise<AdminAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<AdminAnswer>();
   let heard = "nothing";
-  // Seen once with Bun's client during upgrades: no answer, no error, and no connection that is left.
   const limit = setTimeout(
     () => reject(new Error(`${method} ${path}: no answer in time, heard ${heard}`)),
     DEFAULT_DEADLINE_MS,
