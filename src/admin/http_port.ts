@@ -114,7 +114,7 @@ export class HttpPort {
     }
   }
 
-  /** Before the end: whoever is in the queue gets an answer. */
+  /** Before the end: clients in the queue get an answer. */
   finish(): Promise<void> {
     if (this.#listener.isOpen) this.#accept();
     return this.#connections.settle();

@@ -86,7 +86,7 @@ export class UnixPort {
     }
   }
 
-  /** Before the end: whoever is in the queue gets an answer. */
+  /** Before the end: clients in the queue get an answer. */
   finish(): Promise<void> {
     if (this.#listener.fd.isOpen) this.#accept();
     return this.#connections.settle();

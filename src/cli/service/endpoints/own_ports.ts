@@ -92,7 +92,7 @@ export class OwnPorts {
     this.#admin.open(true);
   }
 
-  /** Before the end: whoever has connected gets an answer. */
+  /** Before the end: clients that have connected get an answer. */
   async finish(): Promise<void> {
     await Promise.all([this.#probes?.finish(), this.#admin.finish()]);
   }
