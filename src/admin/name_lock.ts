@@ -17,7 +17,7 @@ import { C } from "../platform/libc/constants.ts";
 import { exists, statOf } from "../platform/files/path.ts";
 import { pathKey } from "../platform/files/path_key.ts";
 import type { Platform } from "../platform/platform.ts";
-import { processStat } from "../platform/process/proc.ts";
+import { isExiting } from "../platform/process/proc.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { isListening } from "./client.ts";
 
@@ -56,7 +56,7 @@ export class NameLock {
     for (;;) {
       const holder = lockHolder(platform, path);
       const lock = NameLock.#tryToTake(platform, path, socket);
-      wasExiting ||= holder !== null && processStat(holder)?.isExiting !== false;
+      wasExiting ||= holder !== null && isExiting(holder);
       if (lock !== null || !wasExiting || platform.clock.now() >= endMs) return lock;
       await sleep(platform.clock, EXIT_PAUSE_MS);
     }

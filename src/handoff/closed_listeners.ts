@@ -5,6 +5,7 @@
  * growing intervals, after the gate was passed and after each listener that is opened later.
  */
 import type { Clock, Timer } from "../platform/clock.ts";
+import { isExiting } from "../platform/process/proc.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { Member } from "../steering/member.ts";
@@ -52,7 +53,8 @@ export class ClosedListeners {
     for (const { group, member } of closedIn(theirs, epoch, worker)) {
       const fate = fateOfClosed({
         ...surroundings(groups, group, epoch),
-        openerLives: processes.includes(member.owner),
+        // One that was killed a moment ago has closed nothing on purpose.
+        openerLives: processes.includes(member.owner) && !isExiting(member.owner),
         isPassing: member.passing === true,
         isDraining: epoch < (listeners.servingEpoch ?? epoch),
       });

@@ -4,7 +4,7 @@ import type { Fd } from "../platform/fd.ts";
 import { exists, statOf } from "../platform/files/path.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import { linkTarget, processStat } from "../platform/process/proc.ts";
+import { isExiting, linkTarget } from "../platform/process/proc.ts";
 import { mapShared } from "../platform/shared_memory.ts";
 import { readSlots, REGION_SIZE } from "./layout.ts";
 import { mergeSeries, sampleOf } from "./merge.ts";
@@ -40,7 +40,7 @@ function openThere({ descriptors }: Platform, place: string, pid: number): Fd | 
     return descriptors.open(place, C.O_RDONLY | C.O_NONBLOCK);
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
-    if (error.errno === C.ENOENT || processStat(pid)?.isExiting !== false) return null;
+    if (error.errno === C.ENOENT || isExiting(pid)) return null;
     throw error;
   }
 }

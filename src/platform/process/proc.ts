@@ -90,6 +90,11 @@ export function isRunning(pid: number, startTime?: number): boolean {
   return isLive(stat) || liveThreadOf(pid) !== pid;
 }
 
+/** It is on its way out, or gone: its descriptors may be closed already. */
+export function isExiting(pid: number): boolean {
+  return processStat(pid)?.isExiting !== false;
+}
+
 /** @returns `pid`, or another of its threads if the first one has ended: that one shows nothing of the process any more */
 export function liveThreadOf(pid: number): number {
   if (isLive(processStat(pid))) return pid;

@@ -24,12 +24,16 @@ interface World {
   isKept(): boolean;
 }
 
-/** Two addresses; no process has the second one open, which `opener` has opened. */
-async function withClosed(opener: number, run: (world: World) => Promise<void>): Promise<void> {
+/** Two addresses; no process has the second one open, which `opener` has opened. @param others that the generation has */
+async function withClosed(
+  opener: number,
+  run: (world: World) => Promise<void>,
+  others: readonly number[] = [],
+): Promise<void> {
   await using platform = await testPlatform();
   const listeners = new Listeners(platform.sockets);
   const clock = new FakeClock();
-  const owner = { epoch: EPOCH, worker: 0, processes: () => [process.pid] };
+  const owner = { epoch: EPOCH, worker: 0, processes: () => [process.pid, ...others] };
   const closed = new ClosedListeners(clock, listeners, owner, {
     isOurs: () => false,
     log: () => {},
@@ -81,6 +85,18 @@ describe("ClosedListeners.look()", () => {
         await clock.advance(1);
         assert.equal(isKept(), false);
       }),
+  );
+
+  test(
+    "the same while it is on its way out, with its descriptors closed",
+    TEST,
+    () =>
+      withClosed(GONE, async ({ clock, closed, isKept }) => {
+        closed.look();
+        assert.equal(isKept(), true);
+        await clock.advance(RESPAWN_MS);
+        assert.equal(isKept(), false);
+      }, [GONE]),
   );
 
   test(
