@@ -23,6 +23,7 @@ const SETPRIV = [
   "--inh-caps=-all",
 ];
 const COPIED = [
+  "README.md",
   "deno.json",
   "deno.lock",
   "tsconfig.json",
