@@ -91,9 +91,7 @@ export function isRunning(pid: number, startTime?: number): boolean {
 }
 
 /** It is on its way out, or gone: its descriptors may be closed already. */
-export function isExiting(pid: number): boolean {
-  return processStat(pid)?.isExiting !== false;
-}
+export const isExiting = (pid: number): boolean => processStat(pid)?.isExiting !== false;
 
 /** @returns `pid`, or another of its threads if the first one has ended: that one shows nothing of the process any more */
 export function liveThreadOf(pid: number): number {
