@@ -70,6 +70,7 @@ const LAYERS = {
   systemd: ["platform"],
   stats: ["platform"],
   health: ["config", "platform"],
+  envoy: ["config", "health", "platform"],
   drain: ["platform", "steering"],
   migration: ["platform", "steering", "drain/classify.ts"],
   handoff: ["config/values", "platform", "steering", "launcher"],
@@ -114,6 +115,7 @@ const LAYERS = {
     "steering",
     "handoff",
     "health",
+    "envoy",
     "hooks",
     "drain",
     "migration",
@@ -466,6 +468,7 @@ const MODULES = {
     "cli/service/socket_activation.ts",
   ],
   "smol-toml": ["config/config_file.ts"],
+  yaml: ["envoy", "init/envoy"],
 } as const;
 
 /** Same input, same output: no clock, no timer, no chance, no global of the runtime. */
@@ -564,6 +567,10 @@ const TESTED = {
   ],
   "generation/settling.ts": ["ALONE_SETTLE_MS"],
   "handoff/inherit.ts": ["specAddress"],
+  "envoy/admin_client.ts": [
+    ...["AdminAddress", "AdminAnswer", "AdminRequest", "LONGEST_ANSWER", "PendingAnswer"],
+    ...["adminAddressText", "askAdmin", "askOnRoute"],
+  ],
   "inspect/changed_processes.ts": ["changeOf"],
   "inspect/pid_files.ts": ["numberIn", "pathsInWords"],
   "health/http_dialogue.ts": ["HttpCheckOptions"],

