@@ -8,6 +8,7 @@ import { checkAdmin } from "./admin_rules.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 import { type Config, isAbandoned } from "./config.ts";
 import { formatDuration } from "./values/duration.ts";
+import { checkFront } from "./front_rules.ts";
 import { checkEvents } from "./event_rules.ts";
 import { checkEnvoyEpoch } from "./envoy_epoch.ts";
 import { UserError } from "./values/errors.ts";
@@ -68,9 +69,7 @@ function checkHandoff(config: Config): void {
   if (config.duplicates === "at-bind" && config.udp === "switch") {
     throw new UserError(
       "Cannot use --udp switch with --duplicates at-bind: that replaces TCP and Unix sockets only",
-      {
-        remedy: "Use --duplicates auto",
-      },
+      { remedy: "Use --duplicates auto" },
     );
   }
   checkListeners(listen);
@@ -262,6 +261,7 @@ export function handoffOption(config: Config): string | null {
     [config.handoff !== "auto", "--handoff"],
     [config.duplicates !== "auto", "--duplicates"],
     [config.udp === "switch", "--udp switch"],
+    [config.front.length > 0, "--front"],
     [gate !== undefined, `--ready ${gate?.text}`],
     [config.live.length > 0, "--live"],
     [config.watch.length > 0, "--watch"],
@@ -294,5 +294,6 @@ export function validateConfig(config: Config): void {
   checkOrphan(config);
   checkAdmin(config);
   checkEvents(config);
+  checkFront(config);
   if (!config.shutdownOnly) checkEnvoyEpoch(config.command);
 }

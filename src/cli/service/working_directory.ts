@@ -75,6 +75,7 @@ export function absolutePaths(
     runtimeDir: absolute(runtimeDir, "--runtime-dir"),
     takeover: absolute(takeover, "--takeover"),
     handoffSocket: absolute(handoffSocket, "--handoff-socket"),
+    front: config.front.map((front) => ({ ...front, file: resolvePath(physical, front.file) })),
   };
 }
 

@@ -1,5 +1,6 @@
 /** The options of listeners, handoff and takeover (docs/handoff.md, docs/unix.md, docs/takeover.md). */
 import { choice, flag, int, list, text, time } from "../option_makers.ts";
+import { parseFrontSpec } from "../values/front_spec.ts";
 import { parseListenSpec } from "../values/listen_spec.ts";
 
 // deno-fmt-ignore: one option per entry, so that it reads as a table
@@ -31,6 +32,12 @@ export const LISTENERS = {
   unixShared: flag("Abstract Unix sockets (@name) have no node that could be switched: let all " +
     "generations have one socket, from which a new one accepts before it is ready. Without it a " +
     "reload of a server that binds such a name fails."),
+  front: list("eds:FILE[,SETTING...]", "An Envoy stands before the service and reads its endpoints " +
+    "from this file: each generation has a private address, and the file names the one that serves. " +
+    "Settings: cluster=NAME, port=PORT or path=/PATH (which address of the service), " +
+    "admin=unix:/PATH or HOST:PORT (may be given several times), acks=all or N, timeout=TIME, " +
+    "address=IP. May be given several times, once for each address (docs/envoy.md).",
+    (texts) => texts.map(parseFrontSpec)),
 };
 
 // deno-fmt-ignore: one option per entry, so that it reads as a table

@@ -64,6 +64,7 @@ describe("buildConfig()", () => {
       udp: "leave",
       unix: "switch",
       unixShared: false,
+      front: [],
       spread: "random",
       ready: [],
       readyTimeoutMs: 60_000,

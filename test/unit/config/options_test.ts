@@ -26,6 +26,7 @@ describe("OPTIONS", () => {
     ["udp", "udp", "leave|switch", "leave"],
     ["unix", "unix", "switch|leave", "switch"],
     ["unix-shared", "unixShared", null, false],
+    ["front", "front", "eds:FILE[,SETTING...]", []],
     ["spread", "spread", "random|least|cpu", "random"],
     ["rolling", "rolling", null, false],
     ["ready", "ready", "CHECK", []],

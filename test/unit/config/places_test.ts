@@ -34,6 +34,7 @@ const BY_FLAG: Readonly<Record<string, string | readonly string[]>> = {
   rlimit: ["nofile=10:20", "core=unlimited"],
   env: ["A=b=c", "B="],
   listen: ["a=127.0.0.1:80", "[::1]:81"],
+  front: ["eds:/d/a.yaml,cluster=a,admin=unix:/d/a.sock", "eds:/d/b.json,port=81"],
   ready: ["http:/ready", "tcp"],
   live: ["http:/live"],
   hook: ["ready=echo a; b", "post-stop=c"],

@@ -1,0 +1,137 @@
+/**
+ * One `--front` value: the file in which an Envoy finds the endpoints of one address of the service, and whose
+ * acknowledgement counts (docs/envoy.md).
+ *
+ * Guarantees: the file is one that Envoy reads as JSON or YAML, and every setting is valid by itself. Envoy takes one
+ * cluster from one file ("Unexpected EDS resource length"), so a service with several addresses has a front for each.
+ */
+import { parseDuration } from "./duration.ts";
+import { UserError } from "./errors.ts";
+import { suggest } from "./suggest.ts";
+
+/** Where the admin API of an Envoy is. */
+export type EnvoyAdmin =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string };
+
+export interface FrontSpec {
+  readonly text: string;
+  readonly file: string;
+  /** `cluster_name` of the assignment; null: the name of the service. */
+  readonly cluster: string | null;
+  /** The public address that it stands before: a port, or the path of a Unix socket; null: the first one. */
+  readonly place: number | string | null;
+  /** Of every Envoy that reads the file; none: `admin.sock` beside it, if that is there. */
+  readonly admins: readonly EnvoyAdmin[];
+  /** How many of them must acknowledge; null: all. */
+  readonly acks: number | null;
+  /** For one acknowledgement. */
+  readonly timeoutMs: number;
+  /** IP address of the endpoints, for Envoys on other hosts; null: private addresses of this host. */
+  readonly address: string | null;
+}
+
+const SETTINGS = ["cluster", "port", "path", "admin", "acks", "timeout", "address"] as const;
+const FORM = "Write eds:FILE[,SETTING=VALUE...], for example " +
+  "eds:/run/front/eds.yaml,cluster=app,admin=unix:/run/front/admin.sock";
+const DEFAULT_TIMEOUT_MS = 5_000;
+const MAX_PORT = 65_535;
+
+function refuse(text: string, reason: string, remedy = FORM): UserError {
+  return new UserError(`Cannot use front ${JSON.stringify(text)}: ${reason}`, { remedy });
+}
+
+/** @throws {UserError} */
+export function parseFrontSpec(text: string): FrontSpec {
+  if (!text.isWellFormed()) throw refuse(text, "it must be UTF-8");
+  const [, file, rest] = /^eds:([^,]*)(?:,(.*))?$/s.exec(text) ?? [];
+  if (file === undefined) {
+    throw refuse(text, 'it does not begin with "eds:", the one kind of front that there is');
+  }
+  if (file === "") throw refuse(text, "the file is missing");
+  if (!/\.(json|ya?ml)$/.test(file)) {
+    throw refuse(text, "Envoy tells the format by the name: it must end in .yaml, .yml or .json");
+  }
+  const settings = new Map<string, string[]>();
+  for (const setting of rest === undefined ? [] : rest.split(",")) {
+    const [name, value] = splitSetting(text, setting);
+    settings.set(name, [...settings.get(name) ?? [], value]);
+  }
+  const one = (name: typeof SETTINGS[number]): string | null => {
+    const values = settings.get(name) ?? [];
+    if (values.length > 1) throw refuse(text, `${name} is given twice`);
+    return values[0] ?? null;
+  };
+  const admins = (settings.get("admin") ?? []).map((value) => parseAdmin(text, value));
+  const [port, path] = [one("port"), one("path")];
+  if (port !== null && path !== null) throw refuse(text, "a front stands before a port or a path");
+  if (path !== null && !path.startsWith("/")) throw refuse(text, "path must begin with /");
+  return {
+    text,
+    file,
+    cluster: one("cluster"),
+    place: port === null ? path : parsePort(text, port),
+    admins,
+    acks: parseAcks(text, one("acks"), admins.length),
+    timeoutMs: parseTimeout(one("timeout")),
+    address: parseAddress(text, one("address")),
+  };
+}
+
+function splitSetting(text: string, setting: string): [name: string, value: string] {
+  const at = setting.indexOf("=");
+  const name = at < 0 ? setting : setting.slice(0, at);
+  if (!SETTINGS.some((each) => each === name)) {
+    const near = suggest(name, SETTINGS);
+    const why = `${JSON.stringify(name)} is not a setting: use ${SETTINGS.join(", ")}`;
+    throw refuse(text, why, near === null ? undefined : `Did you mean ${near}?`);
+  }
+  const value = setting.slice(at + 1);
+  if (at < 0 || value === "") throw refuse(text, `the value of ${name} is missing`);
+  return [name, value];
+}
+
+function parsePort(text: string, digits: string): number {
+  const port = /^\d{1,5}$/.test(digits) ? Number(digits) : 0;
+  if (port < 1 || port > MAX_PORT) throw refuse(text, `ports go from 1 to ${MAX_PORT}`);
+  return port;
+}
+
+function parseAdmin(text: string, value: string): EnvoyAdmin {
+  if (value.startsWith("unix:")) {
+    const path = value.slice("unix:".length);
+    if (path.startsWith("/")) return { kind: "unix", path };
+    throw refuse(text, `the path of ${JSON.stringify(value)} must begin with /`);
+  }
+  const [, bracketed, name, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(value) ?? [];
+  const host = bracketed ?? name;
+  if (host === undefined || digits === undefined) {
+    const why = `${JSON.stringify(value)} is not the address of an admin API`;
+    throw refuse(text, why, "Write admin=unix:/PATH or admin=HOST:PORT");
+  }
+  return { kind: "tcp", host, port: parsePort(text, digits) };
+}
+
+function parseAcks(text: string, value: string | null, admins: number): number | null {
+  if (value === null || value === "all") return null;
+  const number = /^\d{1,3}$/.test(value) ? Number(value) : NaN;
+  if (number <= Math.max(1, admins)) return number;
+  const why = `acks=${value} of ${admins} admin addresses`;
+  throw refuse(text, why, "Write acks=all, or how many of them must acknowledge; 0: none");
+}
+
+function parseTimeout(value: string | null): number {
+  if (value === null) return DEFAULT_TIMEOUT_MS;
+  const ms = parseDuration(value);
+  if (ms > 0) return ms;
+  throw new UserError("Cannot use timeout=0 for an acknowledgement", {
+    remedy: "Use acks=0 to wait for none",
+  });
+}
+
+function parseAddress(text: string, value: string | null): string | null {
+  if (value === null || /^\d{1,3}(\.\d{1,3}){3}$|^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$/.test(value)) {
+    return value;
+  }
+  throw refuse(text, `${JSON.stringify(value)} is not an IP address`);
+}
