@@ -8,10 +8,10 @@ import { checkAdmin } from "./admin_rules.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 import { type Config, isAbandoned } from "./config.ts";
 import { formatDuration } from "./values/duration.ts";
-import { checkFront } from "./front_rules.ts";
 import { checkEvents } from "./event_rules.ts";
 import { checkEnvoyEpoch } from "./envoy_epoch.ts";
 import { UserError } from "./values/errors.ts";
+import { checkFronts } from "./values/front_spec.ts";
 import { checkListeners } from "./values/listen_spec.ts";
 import { presetForCommand } from "./presets.ts";
 import { listenerPlaceholders, placeOf } from "./values/placeholders.ts";
@@ -294,6 +294,6 @@ export function validateConfig(config: Config): void {
   checkOrphan(config);
   checkAdmin(config);
   checkEvents(config);
-  checkFront(config);
+  checkFronts(config.front);
   if (!config.shutdownOnly) checkEnvoyEpoch(config.command);
 }

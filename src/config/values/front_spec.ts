@@ -9,12 +9,17 @@ import { parseDuration } from "./duration.ts";
 import { UserError } from "./errors.ts";
 import { suggest } from "./suggest.ts";
 
-/** Where the admin API of an Envoy is. */
-export type EnvoyAdmin =
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
-  | { readonly kind: "unix"; readonly path: string };
+/** Where the admin API of an Envoy is (`AdminAddress` of src/envoy/). */
+type EnvoyAdmin =
+  | {
+    readonly family: "inet" | "inet6";
+    readonly host: string;
+    readonly port: number;
+    readonly scope: 0;
+  }
+  | { readonly family: "unix"; readonly path: string };
 
-export interface FrontSpec {
+interface FrontSpec {
   readonly text: string;
   readonly file: string;
   /** `cluster_name` of the assignment; null: the name of the service. */
@@ -35,6 +40,7 @@ const SETTINGS = ["cluster", "port", "path", "admin", "acks", "timeout", "addres
 const FORM = "Write eds:FILE[,SETTING=VALUE...], for example " +
   "eds:/run/front/eds.yaml,cluster=app,admin=unix:/run/front/admin.sock";
 const DEFAULT_TIMEOUT_MS = 5_000;
+const IP_ADDRESS = /^\d{1,3}(\.\d{1,3}){3}$|^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$/;
 const MAX_PORT = 65_535;
 
 function refuse(text: string, reason: string, remedy = FORM): UserError {
@@ -100,16 +106,17 @@ function parsePort(text: string, digits: string): number {
 function parseAdmin(text: string, value: string): EnvoyAdmin {
   if (value.startsWith("unix:")) {
     const path = value.slice("unix:".length);
-    if (path.startsWith("/")) return { kind: "unix", path };
+    if (path.startsWith("/")) return { family: "unix", path };
     throw refuse(text, `the path of ${JSON.stringify(value)} must begin with /`);
   }
   const [, bracketed, name, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(value) ?? [];
   const host = bracketed ?? name;
-  if (host === undefined || digits === undefined) {
+  if (host === undefined || digits === undefined || !IP_ADDRESS.test(host)) {
     const why = `${JSON.stringify(value)} is not the address of an admin API`;
-    throw refuse(text, why, "Write admin=unix:/PATH or admin=HOST:PORT");
+    throw refuse(text, why, "Write admin=unix:/PATH or admin=IP:PORT");
   }
-  return { kind: "tcp", host, port: parsePort(text, digits) };
+  const family = host.includes(":") ? "inet6" : "inet";
+  return { family, host, port: parsePort(text, digits), scope: 0 };
 }
 
 function parseAcks(text: string, value: string | null, admins: number): number | null {
@@ -130,8 +137,25 @@ function parseTimeout(value: string | null): number {
 }
 
 function parseAddress(text: string, value: string | null): string | null {
-  if (value === null || /^\d{1,3}(\.\d{1,3}){3}$|^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$/.test(value)) {
-    return value;
-  }
+  if (value === null || IP_ADDRESS.test(value)) return value;
   throw refuse(text, `${JSON.stringify(value)} is not an IP address`);
+}
+
+/** The rules across all values. @throws {UserError} at the first broken one */
+export function checkFronts(fronts: readonly FrontSpec[]): void {
+  for (const [index, { file, place, text }] of fronts.entries()) {
+    const before = fronts.slice(0, index);
+    const sameFile = before.find((other) => other.file === file);
+    if (sameFile !== undefined) {
+      throw new UserError(`Cannot use --front ${text}: --front ${sameFile.text} has this file`, {
+        remedy: "Envoy takes one cluster from one file: give each a file of its own",
+      });
+    }
+    if (before.some((other) => other.place === place)) {
+      const where = place === null ? "no port=" : `the same address, ${place}`;
+      throw new UserError(`Cannot use --front ${text}: another --front has ${where}`, {
+        remedy: "Name the address that each stands before: port=PORT or path=/PATH",
+      });
+    }
+  }
 }

@@ -2,8 +2,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { UserError } from "../../../../src/config/values/errors.ts";
-import { type FrontSpec, parseFrontSpec } from "../../../../src/config/values/front_spec.ts";
-import { checkFront } from "../../../../src/config/front_rules.ts";
+import {
+  checkFronts,
+  type FrontSpec,
+  parseFrontSpec,
+} from "../../../../src/config/values/front_spec.ts";
+
+type FrontSpec = ReturnType<typeof parseFrontSpec>;
 
 const PLAIN: Omit<FrontSpec, "text" | "file"> = {
   cluster: null,
@@ -21,12 +26,13 @@ describe("parseFrontSpec()", () => {
     ["eds:/d/eds.yaml,cluster=app", { cluster: "app" }],
     ["eds:/d/eds.yaml,port=3000", { place: 3000 }],
     ["eds:/d/eds.yaml,path=/run/app.sock", { place: "/run/app.sock" }],
-    ["eds:/d/eds.yaml,admin=unix:/d/a.sock", { admins: [{ kind: "unix", path: "/d/a.sock" }] }],
-    ["eds:/d/eds.yaml,admin=[::1]:9901,admin=front-2:9901,acks=1", {
-      admins: [{ kind: "tcp", host: "::1", port: 9901 }, {
-        kind: "tcp",
-        host: "front-2",
+    ["eds:/d/eds.yaml,admin=unix:/d/a.sock", { admins: [{ family: "unix", path: "/d/a.sock" }] }],
+    ["eds:/d/eds.yaml,admin=[::1]:9901,admin=10.0.0.2:9901,acks=1", {
+      admins: [{ family: "inet6", host: "::1", port: 9901, scope: 0 }, {
+        family: "inet",
+        host: "10.0.0.2",
         port: 9901,
+        scope: 0,
       }],
       acks: 1,
     }],
@@ -66,7 +72,7 @@ describe("parseFrontSpec()", () => {
   }
 
   it("refuses two for one file, and two for one address", () => {
-    const front = (texts: string[]) => () => checkFront({ front: texts.map(parseFrontSpec) });
+    const front = (texts: string[]) => () => checkFronts(texts.map(parseFrontSpec));
     assert.throws(front(["eds:/a.yaml,port=1", "eds:/a.yaml,port=2"]), /has this file/);
     assert.throws(front(["eds:/a.yaml", "eds:/b.yaml"]), /another --front has no port=/);
     assert.doesNotThrow(front(["eds:/a.yaml", "eds:/b.yaml,port=2"]));
