@@ -2,11 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { UserError } from "../../../../src/config/values/errors.ts";
-import {
-  checkFronts,
-  type FrontSpec,
-  parseFrontSpec,
-} from "../../../../src/config/values/front_spec.ts";
+import { checkFronts, parseFrontSpec } from "../../../../src/config/values/front_spec.ts";
 
 type FrontSpec = ReturnType<typeof parseFrontSpec>;
 
