@@ -162,7 +162,8 @@ export class AdoptTarget implements ListenerOwner {
   watchWorkers(): void {
     const { context: { listeners }, server } = this.options;
     const alive = this.processes();
-    for (const pid of listeners.ownersOf(this.epoch)) {
+    const members = listeners.groups.flatMap((group) => group.membersOf(this.epoch));
+    for (const pid of new Set(members.map(({ owner }) => owner))) {
       if (pid !== server.pid && alive.includes(pid)) this.#watchWorker(pid);
     }
   }

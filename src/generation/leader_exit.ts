@@ -15,6 +15,7 @@ import type { WorkerParts } from "./workers/worker_parts.ts";
 import type { Admission } from "./admission.ts";
 import { busyProcesses, LeftoverSignals } from "./leftovers.ts";
 import type { Stopping } from "./stopping.ts";
+import { isHeldBy } from "../steering/worker_steering.ts";
 
 const MOST_NAMES = 3;
 
@@ -99,7 +100,7 @@ export class LeaderExit {
     if (isCandidate && !wasKilled) hints.push(...admission.explainExit(status));
     this.#hadTerminal = context.foreground.onLeaderExit(server.pid);
     const serves = !this.#hadTerminal && gate.listening.length > 0 &&
-      server.processes().some((pid) => context.listeners.isHeldBy(pid, epoch, number));
+      server.processes().some((pid) => isHeldBy(context.listeners, pid, epoch, number));
     const decision = decideLeaderExit({
       status,
       remaining,

@@ -116,7 +116,11 @@ function join(
   let waiting = waitingMember(listeners, group, owner);
   // The server cannot have bound one itself in another network namespace.
   if (waiting === null && group.network !== null) {
-    waiting = group.takeMember(boundSocket(group), { ...ownedBy(owner, 0), backlog, late });
+    waiting = group.takeMember(boundSocket(group, owner.epoch), {
+      ...ownedBy(owner, 0),
+      backlog,
+      late,
+    });
   }
   if (waiting !== null) {
     replaceSocket(context, call, waiting);

@@ -6,6 +6,7 @@ import type { Listeners } from "../steering/listeners.ts";
 import type { ListenAddress } from "../steering/member.ts";
 import type { AdoptContext, ListenerOwner } from "./listener_owner.ts";
 import { type OpenerRole, roleOf } from "./opener_role.ts";
+import { isHeldBy } from "../steering/worker_steering.ts";
 
 type Generation = Pick<ListenerOwner, "epoch" | "leader" | "readyTicks" | "processes">;
 
@@ -51,7 +52,7 @@ function hasMember(listeners: Listeners, epoch: number, pid: number): boolean {
 function isBelow(listeners: Listeners, owner: Generation, parent: number): boolean {
   const processes = owner.processes();
   for (let above = parent; processes.includes(above);) {
-    if (listeners.isHeldBy(above, owner.epoch)) return true;
+    if (isHeldBy(listeners, above, owner.epoch)) return true;
     above = proc.processStat(above)?.parent ?? 0;
   }
   return false;

@@ -38,7 +38,7 @@ export class LateListeners {
     for (const group of listeners.awaited(epoch)) {
       try {
         const options = { epoch, owner: 0, backlog: config.backlog, late: true };
-        const member = group.takeMember(boundSocket(group), options);
+        const member = group.takeMember(boundSocket(group, epoch), options);
         Object.assign(member, { standsIn: true, unheld: true });
       } catch (error) {
         const why = errorText(error);

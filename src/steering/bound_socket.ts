@@ -6,12 +6,13 @@ import { giveToUserOf } from "../platform/network/socket_user.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { udpSocket } from "../platform/network/udp_socket.ts";
 import type { Group } from "./group.ts";
-import { isDatagram } from "./group_address.ts";
-import type { GroupAddress } from "./member.ts";
+import { isDatagram, isFronted } from "./group_address.ts";
+import { type GroupAddress, NO_GENERATION } from "./member.ts";
 
-/** @throws {SystemCallError} when it cannot be made or bound; nothing is left open */
-export function boundSocket(group: Group): Fd {
-  const { address } = group;
+/** @param epoch whose it is to be, which a private address shows @throws {SystemCallError} when it cannot be made or bound; nothing is left open */
+export function boundSocket(group: Group, epoch: number = NO_GENERATION): Fd {
+  const { address, context: { privateAddresses } } = group;
+  if (isFronted(address) && privateAddresses) return privateAddresses.boundSocket(address, epoch);
   return address.family === "unix" ? unixSocket(group) : inetSocket(group, address);
 }
 

@@ -7,7 +7,8 @@ import type { RemoteNetns } from "../platform/network/remote_netns.ts";
 import { hasPeer } from "../platform/network/udp_socket.ts";
 import { ownSocketInode } from "../platform/process/proc.ts";
 import type { CandidateTraffic } from "./candidate_traffic.ts";
-import { addressText, isDatagram } from "./group_address.ts";
+import { FrontMembers } from "./front/front_members.ts";
+import { addressText, isDatagram, isFronted } from "./group_address.ts";
 import { KernelMembers, type MemberSet } from "./kernel_members.ts";
 import {
   type GroupAddress,
@@ -40,6 +41,8 @@ export class Group {
   hold: Hold = "nothing";
   /** Of a Unix socket; null: TCP or UDP. */
   readonly path: PathMembers | null;
+  /** Behind a proxy (--front); null: it is not. */
+  readonly front: FrontMembers | null;
   /** Those of single workers. */
   readonly workers: WorkerMembers;
   readonly #set: MemberSet;
@@ -48,7 +51,8 @@ export class Group {
   constructor(readonly address: ListenAddress, readonly context: GroupContext) {
     const hold = () => this.hold;
     this.path = address.family === "unix" ? new PathMembers(address, context, hold) : null;
-    this.#set = this.path ??
+    this.front = isFronted(address) ? new FrontMembers(context, hold) : null;
+    this.#set = this.path ?? this.front ??
       new KernelMembers(context, membershipOf(context, address), hold);
     this.workers = new WorkerMembers(this, this.#set);
     this.#tagging = this.tcp === null ? NO_TAGGING : context.tagging;
@@ -64,7 +68,6 @@ export class Group {
     return address.family === "unix" || address.protocol === "udp" ? null : address;
   }
 
-  /** Members in the kernel's order, retired ones included. */
   get members(): readonly Member[] {
     return this.#set.all;
   }
@@ -101,7 +104,7 @@ export class Group {
     return this.members.some(({ origin }) => origin === "shared");
   }
 
-  /** Members in the kernel's order, as they travel to another baton. */
+  /** As they travel to another baton. */
   get records(): { record: MemberRecord; fd: Fd }[] {
     return this.members.map((member) => ({
       record: recordOf(member, this.isReceiving(member)),
@@ -130,7 +133,6 @@ export class Group {
     }
   }
 
-  /** The other baton has exited: the members are ours alone. */
   unshare(): void {
     this.#set.unshare();
   }

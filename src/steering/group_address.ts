@@ -5,8 +5,9 @@ import type { GroupAddress, ListenAddress, UnixAddress } from "./member.ts";
 /** Two sockets with the same key are in one group (inet_reuseport_add_sock in the kernel), or at one path. */
 export function addressKey(address: ListenAddress): string {
   if (address.family === "unix") return `unix ${address.directoryKey} ${address.name}`;
-  const { protocol = "tcp", family, host, port, scope, v6only, boundInterface } = address;
-  return `${protocol} ${family} ${host} ${port} ${scope} ${v6only} ${boundInterface}`;
+  const { protocol = "tcp", family, host, port, scope, v6only, boundInterface, front } = address;
+  const kind = front === undefined ? protocol : "front";
+  return `${kind} ${family} ${host} ${port} ${scope} ${v6only} ${boundInterface}`;
 }
 
 /** Whether two sockets without SO_REUSEPORT cannot listen at both: bind(2) answers EADDRINUSE. */
@@ -28,6 +29,11 @@ function portsOverlap(a: GroupAddress, b: GroupAddress): boolean {
 /** It gets datagrams, not connections: nothing is accepted there, and nothing to drain but what is unread. */
 export function isDatagram({ address }: { readonly address: ListenAddress }): boolean {
   return isUdp(address);
+}
+
+/** It has private addresses, and a proxy that dials them. */
+export function isFronted(address: ListenAddress): address is GroupAddress {
+  return address.family !== "unix" && address.front === true;
 }
 
 export function isUdp(address: ListenAddress): address is GroupAddress {

@@ -64,7 +64,13 @@ function canHold(group: Group, epoch: number): boolean {
 
 function makeQueue(group: Group, backlog: number, heldFor: number | null): Member {
   const late = group.members.filter(group.isReceiving).every((member) => member.late);
-  return group.takeMember(boundSocket(group), { epoch: HELD, owner: 0, late, backlog, heldFor });
+  return group.takeMember(boundSocket(group, HELD), {
+    epoch: HELD,
+    owner: 0,
+    late,
+    backlog,
+    heldFor,
+  });
 }
 
 /** @param backlogOf the length of a listener's queue */

@@ -1,9 +1,10 @@
 /** All reuseport groups of the service, by address. */
 import type { Reactor } from "../platform/reactor.ts";
-import { socketInodesOf } from "../platform/process/proc.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { Group } from "./group.ts";
 import { addressKey, overlaps } from "./group_address.ts";
+import { type FrontedAddress, frontEndpoints } from "./front/endpoints.ts";
+import type { PrivateAddresses } from "./front/private_addresses.ts";
 import { type GroupContext, type ListenAddress, type Member, NO_GENERATION } from "./member.ts";
 import type { Spread } from "./spread/spread.ts";
 import { steerAll } from "./steer_all.ts";
@@ -19,6 +20,8 @@ export class Listeners implements GroupContext {
   servingEpoch: number | null = null;
   onWaiting: ((member: Member) => void) | null = null;
   spread: Spread | null = null;
+  privateAddresses: PrivateAddresses | null = null;
+  onFrontChange: (() => void) | null = null;
   /** The first member at a Unix path is about to come. */
   onPath: (() => void) | null = null;
   /** The serving generation, once it has closed its listeners and lives on: `lend` has its queues. */
@@ -35,6 +38,11 @@ export class Listeners implements GroupContext {
 
   get groups(): readonly Group[] {
     return [...this.#groups.values()];
+  }
+
+  /** What a proxy in front of the service has to dial. @param planned as if this generation received */
+  frontEndpoints(planned: number | null = null): FrontedAddress[] {
+    return frontEndpoints(this.groups, planned);
   }
 
   /** Ports that clients connect to. */
@@ -93,18 +101,6 @@ export class Listeners implements GroupContext {
   standBy(): void {
     this.servingEpoch = null;
     for (const group of this.groups) group.standBy();
-  }
-
-  isHeldBy(pid: number, epoch: number, worker?: number): boolean {
-    const members = this.groups.flatMap((group) => group.membersOf(epoch, worker));
-    const inodes = socketInodesOf(pid, members.map(({ inode }) => inode));
-    return members.some((member) => inodes.has(member.inode));
-  }
-
-  /** Processes that listened first on the members of `epoch`. */
-  ownersOf(epoch: number): Set<number> {
-    const members = this.groups.flatMap((group) => group.membersOf(epoch));
-    return new Set(members.map(({ owner }) => owner).filter((owner) => owner !== 0));
   }
 
   groupsOf(epoch: number): Group[] {
@@ -214,7 +210,7 @@ export class Listeners implements GroupContext {
       if (group.isFrozen || !given.some(isLeft)) continue;
       for (const member of given.filter(isLeft)) member.epoch = GIVEN_UP;
       group.retire(GIVEN_UP);
-      if (group.members.length === 0) this.#groups.delete(addressKey(group.address));
+      if (group.members.length === 0) this.#forget(group);
     }
   }
 
@@ -275,19 +271,23 @@ export class Listeners implements GroupContext {
   /** The server has closed this listener: its address refuses from now on, as without baton. */
   discard(group: Group, member: Member): void {
     group.discard(member);
-    if (group.members.length === 0) this.#groups.delete(addressKey(group.address));
+    if (group.members.length === 0) this.#forget(group);
+  }
+
+  #forget({ address }: Group): void {
+    this.#groups.delete(addressKey(address));
   }
 
   /** Lets go of a group with one member, whose process keeps listening. */
   release(group: Group): void {
     group.release();
-    this.#groups.delete(addressKey(group.address));
+    this.#forget(group);
   }
 
   /** For a group in which no process listens any more. */
   closeGroup(group: Group): void {
     group.close();
-    this.#groups.delete(addressKey(group.address));
+    this.#forget(group);
   }
 
   close(): void {

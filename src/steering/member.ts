@@ -22,6 +22,10 @@ export interface GroupContext {
   readonly tagging: Tagging;
   /** Null: at random. */
   readonly spread: Spread | null;
+  /** Null: no proxy in front of the service (--front). */
+  readonly privateAddresses?: { boundSocket(address: GroupAddress, epoch: number): Fd } | null;
+  /** What that proxy has to dial may have changed (front/endpoints.ts). */
+  readonly onFrontChange?: (() => void) | null;
   /** A connection waits at a member whose watch was armed for that, or it was shut down. */
   readonly onWaiting?: ((member: Member) => void) | null;
 }
@@ -31,6 +35,8 @@ export interface GroupAddress extends InetAddress {
   /** Missing: TCP. */
   readonly protocol?: "udp";
   readonly v6only: boolean;
+  /** The public address of members that have private ones (--front). Missing: they listen here. */
+  readonly front?: true;
   /** SO_BINDTODEVICE as an interface index, 0 = none. */
   readonly boundInterface: number;
 }
@@ -115,6 +121,8 @@ export interface Member {
   readonly shutDownWatch: Watch | null;
   /** Of a Unix socket. */
   readonly node?: UnixNode;
+  /** Where it listens, if that is a private address (--front). */
+  readonly place?: InetAddress;
 }
 
 /** A socket that is about to listen as a member. */
@@ -143,7 +151,7 @@ export interface MemberRecord extends Readonly<Omit<Member, InThisProcess | "wor
   readonly receiving: boolean;
 }
 
-type InThisProcess = "id" | "tag" | "heldUntilRetired" | "shutDownWatch" | "lentBy";
+type InThisProcess = "id" | "tag" | "heldUntilRetired" | "shutDownWatch" | "lentBy" | "place";
 
 /** Of the live members of one generation, those that get connections when it serves. */
 export function usableOf(live: readonly Member[]): readonly Member[] {

@@ -1,4 +1,5 @@
 /** A worker comes, waits and goes at all addresses of its generation (worker_members.ts). */
+import { socketInodesOf } from "../platform/process/proc.ts";
 import type { Listeners } from "./listeners.ts";
 
 interface WorkerName {
@@ -32,4 +33,16 @@ export function retireWorker(listeners: Listeners, { epoch, number }: WorkerName
     group.workers.retire(epoch, number);
     if (group.members.every(({ dead }) => dead)) listeners.closeGroup(group);
   }
+}
+
+/** Whether process `pid` has a member of `epoch` open. */
+export function isHeldBy(
+  listeners: Listeners,
+  pid: number,
+  epoch: number,
+  worker?: number,
+): boolean {
+  const members = listeners.groups.flatMap((group) => group.membersOf(epoch, worker));
+  const inodes = socketInodesOf(pid, members.map(({ inode }) => inode));
+  return members.some((member) => inodes.has(member.inode));
 }

@@ -7,7 +7,7 @@ import type { ExitReport } from "../../lifecycle/vocabulary.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { ServerProcess } from "../../process/server_process.ts";
 import type { WorkerStatus } from "../../report/worker_status.ts";
-import { admitWorker } from "../../steering/worker_steering.ts";
+import { admitWorker, isHeldBy } from "../../steering/worker_steering.ts";
 import {
   NO_WORKER_FACTS,
   type WorkerFacts,
@@ -117,7 +117,7 @@ export class Worker {
       onLaunchFailed: (status, message) => host.fail(this, message, status),
       onLeaderExit: (status, remaining) => this.leaderExit.onLeaderExit(status, remaining),
       onAllExited: () => this.leaderExit.onAllExited(),
-      holdsMember: (pid) => listeners.isHeldBy(pid, epoch, worker),
+      holdsMember: (pid) => isHeldBy(listeners, pid, epoch, worker),
     });
   }
 

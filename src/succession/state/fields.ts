@@ -127,6 +127,7 @@ export const ADDRESS: v.GenericSchema<unknown, ListenAddress> = lazyVariant("fam
     scope: int(0, MAX_UINT32),
     v6only: flag,
     boundInterface: int(0, MAX_UINT32),
+    front: v.exactOptional(v.literal(true)),
     protocol: v.exactOptional(v.literal("udp")),
   }),
   object({

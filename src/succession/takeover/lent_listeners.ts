@@ -102,7 +102,7 @@ export class LentListeners {
       throw new RangeError(`Cannot make more than ${MAX_MADE} sockets for one new baton`);
     }
     const options = { ...this.options, owner: 0, late: false };
-    const member = group.takeMember(boundSocket(group), options);
+    const member = group.takeMember(boundSocket(group, this.options.epoch), options);
     this.#made.push(member);
     const reply: Reply = { kind: "member", index, member: recordOf(member, false) };
     return [reply, [member.heldUntilRetired]];
