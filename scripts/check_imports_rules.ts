@@ -553,6 +553,8 @@ const TESTED = {
   "config/config_file.ts": ["parseConfigText"],
   "config/load.ts": ["defaultName"],
   "config/presets.ts": ["PRESETS", "presetFor"],
+  "config/values/drain_call_spec.ts": ["CallPlace", "DrainCall", "drainCallFor"],
+  "config/servers/preset_table.ts": ["ControlFinder"],
   "config/values/hook_spec.ts": ["HOOK_NAMES"],
   "drain/order.ts": ["ACKNOWLEDGED_MS"],
   "drain/classify.ts": ["GREETING_MS"],

@@ -6,7 +6,12 @@
 import { type CommandLine, commandLine } from "./servers/command_line.ts";
 import { interpreterOf, scriptIndex } from "./servers/interpreters.ts";
 import { pidfilePath } from "./servers/pidfile_path.ts";
-import { type Pidfile, PRESET_ROWS, type Usr1Meaning } from "./servers/preset_table.ts";
+import {
+  type Goodbye,
+  type Pidfile,
+  PRESET_ROWS,
+  type Usr1Meaning,
+} from "./servers/preset_table.ts";
 import { baseName, has } from "./servers/wrappers.ts";
 import type { SignalName } from "./values/signals.ts";
 
@@ -33,6 +38,8 @@ interface Preset {
   /** Exit statuses besides 0 that are no failure at the stop signal. */
   readonly cleanExit: readonly number[];
   readonly pidfile: Pidfile | null;
+  /** Null: it has no way, or none is known. */
+  readonly goodbye: Goodbye | null;
 }
 
 /** The preset of the server in a command, and what stands in front of it. */
@@ -56,6 +63,7 @@ export const PRESETS: readonly Preset[] = PRESET_ROWS.map(
       source,
       stopTimeMs: extras.stopTimeMs ?? null,
       cleanExit: extras.cleanExit ?? [],
+      goodbye: extras.goodbye ?? null,
       pidfile: habit === undefined
         ? null
         : { habit, option: option === undefined ? null : { names: option, pattern }, own },
@@ -109,6 +117,7 @@ export function presetFor(program: string): Preset {
     stopTimeMs: null,
     cleanExit: [],
     pidfile: null,
+    goodbye: null,
   };
 }
 

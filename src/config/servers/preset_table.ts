@@ -30,6 +30,21 @@ export interface Pidfile {
   readonly own: string | null;
 }
 
+/** How a program's control address is found in its command line and the files that this names (generation/goodbye/). */
+export type ControlFinder = "envoy";
+
+/** How a server is told to say goodbye to its clients, before its stop signal. */
+export interface Goodbye {
+  /** As in --drain-call, at the control address: "POST:/drain", or "exec:socat - {control}". */
+  readonly call: string;
+  /** As in --drain-undo. */
+  readonly undo?: string;
+  /** Path of a check at the control address, which answers with 200 when the server may serve: part of its gate. */
+  readonly ready?: string;
+  /** Missing: the call is whole. */
+  readonly finder?: ControlFinder;
+}
+
 interface Extras {
   /** From the stop signal to KILL, where that may be long. */
   readonly stopTimeMs?: number;
@@ -38,6 +53,7 @@ interface Extras {
   readonly pidfile?: readonly [PidfileHabit, string?, RegExp?];
   /** Where it checks: how to give each generation a file of its own. */
   readonly ownPidfile?: string;
+  readonly goodbye?: Goodbye;
 }
 
 /** Names of a program, stop signal, whether that is graceful, meaning of SIGUSR1, note, source, rest. */
@@ -77,8 +93,9 @@ export const PRESET_ROWS: readonly Row[] = [
   ["traefik", "SIGTERM", "graceful", "reopen", "graceTimeOut (10 s by default) bounds the wait",
     "doc.traefik.io, entrypoints: lifeCycle; log rotation"],
   ["envoy", "SIGTERM", "abrupt", "reopen",
-    "TERM cuts connections at once, so baton drains it from outside first; use --disable-hot-restart",
-    "envoyproxy.io, operations: draining; access log rotation"],
+    "TERM cuts connections at once, so baton has it say goodbye first; use --disable-hot-restart",
+    "envoyproxy.io, operations: draining; access log rotation",
+    { goodbye: { call: "POST:/healthcheck/fail", undo: "POST:/healthcheck/ok", ready: "/ready", finder: "envoy" } }],
   ["h2o", "SIGTERM", "graceful", "ignore", "as under Server::Starter",
     "h2o.examp1e.net/configure/command_options.html", { pidfile: ["removes"] }],
   ["nghttpx", "SIGQUIT", "graceful", "reopen", "TERM and INT are immediate", "nghttpx(1), SIGNALS",

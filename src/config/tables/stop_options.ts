@@ -6,12 +6,15 @@ import {
   list,
   nextGeneration,
   parsed,
+  positiveTime,
   refuse,
   restart,
   scalar,
   time,
   withBytes,
 } from "../option_makers.ts";
+import { parseStatuses } from "../values/check_values.ts";
+import { parseDrainCalls } from "../values/drain_call_spec.ts";
 import { parseExitStatuses } from "../values/exit_statuses.ts";
 import { parseHealthEndpoint } from "../values/health_endpoint_spec.ts";
 import { parseOwnAddress } from "../values/listen_spec.ts";
@@ -37,6 +40,18 @@ export const STOP = {
     "of --drain-time. By default a quarter of it, at most 30s. 0: all close with the server."),
   quietMs: time(DEFAULT_QUIET_MS, "A connection is idle when no response is due on it and it " +
     "has been silent for this long."),
+  /** Empty: what is known of the program (generation/goodbye/). */
+  drainCall: nextGeneration(withBytes(list("CALL", "How the server is told to say goodbye to its clients when it " +
+    "drains: METHOD:[http://ADDR:]PORT/PATH, METHOD:/PATH at its first listener, " +
+    "unix:/SOCKET:METHOD:/PATH, or exec:COMMAND. It reaches the generation that drains, and no other. " +
+    "May be given several times. By default the one known for the program (Envoy); none: nothing.",
+    parseDrainCalls))),
+  drainUndo: nextGeneration(withBytes(list("CALL", "How it is told to say goodbye no more, when it serves again: " +
+    "its successor has failed. The forms are those of --drain-call.", parseDrainCalls))),
+  drainCallTimeoutMs: positiveTime(2_000,
+    "A drain call without a response after this time has failed, and the drain goes on without it."),
+  drainCallStatus: parsed("STATUSES", "Statuses that mean that a drain call has worked, as in " +
+    "--check-status. By default 200-299.", parseStatuses),
   stopSignal: nextGeneration({
     placeholder: "SIGNAL",
     help: "Signal that stops the server. By default the one known for the program (nginx: " +

@@ -37,6 +37,8 @@ const BY_FLAG: Readonly<Record<string, string | readonly string[]>> = {
   front: ["eds:/d/a.yaml,cluster=a,admin=unix:/d/a.sock", "eds:/d/b.json,port=81"],
   ready: ["http:/ready", "tcp"],
   live: ["http:/live"],
+  "drain-call": ["POST:9901/fail", "exec:a; b"],
+  "drain-undo": ["unix:/run/a:POST:/ok"],
   hook: ["ready=echo a; b", "post-stop=c"],
   "clean-exit": ["3", "4,5"],
   "stop-on": ["INT,QUIT"],
