@@ -187,6 +187,7 @@ const LAYERS = {
     "config/values",
   ],
   init: ["config", "pod/budget.ts"],
+  hot_restarter: ["config/values", "platform"],
   rehearse: ["admin", "config", "inspect", "platform"],
   "cli/words": ["config", "init"],
   "cli/console": [
@@ -234,6 +235,7 @@ const LAYERS = {
     "report",
     "process",
     "rehearse",
+    "hot_restarter",
     "stats",
     "cli/completion",
     "cli/configuration",
@@ -473,6 +475,7 @@ const MODULES = {
 
 /** Same input, same output: no clock, no timer, no chance, no global of the runtime. */
 const PURE = [
+  ...["hot_restarter/exact.ts", "hot_restarter/lines.ts"],
   ...["metrics/accept.ts", "metrics/envoy_stats.ts", "metrics/families.ts", "metrics/family.ts"],
   ...["metrics/name_filter.ts", "metrics/process_families.ts", "metrics/service_gauges.ts"],
   ...["stats/series.ts", "stats/slot.ts", "stats/merge.ts", "stats/registry.ts"],
@@ -577,6 +580,8 @@ const TESTED = {
   "inspect/pid_files.ts": ["numberIn", "pathsInWords"],
   "health/http_dialogue.ts": ["HttpCheckOptions"],
   "hooks/memory_check.ts": ["refusal"],
+  "hot_restarter/exact.ts": ["INITIAL", "MOST_POLLS", "POLL_MS", "State", "step"],
+  "hot_restarter/lines.ts": ["own"],
   "init/systemd.ts": ["commandLine"],
   "lifecycle/crash.ts": ["backoffDelay"],
   "lifecycle/service.ts": ["ACCEPTS"],

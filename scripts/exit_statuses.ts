@@ -25,8 +25,9 @@ export const EXIT_STATUSES = [
     status: String(EXIT_NOT_READY),
     meaning:
       "For ready: the service gets no traffic, it is starting or stopping. For rehearse: the " +
-      "server can be reloaded with the change that is printed, and not without it.",
-    verbs: ["ready", "rehearse"],
+      "server can be reloaded with the change that is printed, and not without it. For hot-restarter: as " +
+      "Envoy's hot-restarter.py: a child ended abnormally, or had to be killed; or the target is missing.",
+    verbs: ["ready", "rehearse", "hot-restarter"],
   },
   {
     status: "1-255",

@@ -6,7 +6,7 @@ export function asksForVersion([first]: readonly string[]): boolean {
 
 /** Looked for in the working directory. */
 export const FOUND_NAME = "baton.toml";
-const TAKES_FILE: readonly string[] = ["run", "rehearse", "check", "init"];
+const TAKES_FILE: readonly string[] = ["run", "rehearse", "check", "init", "hot-restarter"];
 
 /**
  * False: no file is read, whatever the other words are.

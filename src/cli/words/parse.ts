@@ -118,6 +118,7 @@ export function parseCommandLine(
     case "rehearse":
     case "check":
     case "init":
+    case "hot-restarter":
       return parseConfigured(verb, words, { env, readConfig, findConfig });
     case "schema":
       return { verb };

@@ -3,12 +3,19 @@ import type { Config } from "../../config/config.ts";
 import type { ConfigSource, LoadedConfig } from "../../config/load.ts";
 import { suggest } from "../../config/values/suggest.ts";
 import { UserError } from "../../config/values/errors.ts";
+import { OPTION_BY_FIELD } from "../../config/options.ts";
 import { TEMPLATE_NAMES, type TemplateName } from "../../init/names.ts";
 import { optionWords, otherWords } from "./option_words.ts";
 import { loadAgain, loadRun, type Surroundings } from "./surroundings.ts";
-import type { Words } from "./words.ts";
+import { GUARD, GUARD_FLAGS, SAFE, WAIT_DRAIN } from "./verbs_hot_restarter.ts";
+import { durationOf, type Target, targetOf, type Words } from "./words.ts";
 
-export type ConfiguredCommand = RunCommand | CheckCommand | InitCommand | RehearseCommand;
+export type ConfiguredCommand =
+  | RunCommand
+  | CheckCommand
+  | InitCommand
+  | RehearseCommand
+  | HotRestarterCommand;
 
 interface RunCommand extends ConfigSource {
   readonly verb: "run";
@@ -37,6 +44,22 @@ export interface RehearseCommand {
   readonly json: boolean;
 }
 
+export interface HotRestarterCommand {
+  readonly verb: "hot-restarter";
+  /** Called without arguments, and not searched for in PATH. */
+  readonly target: string;
+  /** Null: everything as the original does it. */
+  readonly guard: GuardOptions | null;
+}
+
+/** With `--guard`. */
+interface GuardOptions extends Target {
+  /** In milliseconds; how long a new Envoy may take until it is LIVE. */
+  readonly readyTimeoutMs: number;
+  /** HUP waits until the Envoy before the newest one has ended. */
+  readonly waitsForDrain: boolean;
+}
+
 export function parseConfigured(
   verb: ConfiguredCommand["verb"],
   words: Words,
@@ -51,6 +74,8 @@ export function parseConfigured(
       return { verb, loaded: loadRun(words, surroundings), json: words.flags.has("json") };
     case "init":
       return parseInit(words, surroundings);
+    case "hot-restarter":
+      return parseHotRestarter(words, surroundings);
   }
 }
 
@@ -82,4 +107,54 @@ function parseRehearse(words: Words, surroundings: Surroundings): RehearseComman
   const { config } = loadRun(words, surroundings);
   const options = optionWords(words, ["name", "runtime-dir", "json"]);
   return { verb: "rehearse", config, options, json: words.flags.has("json") };
+}
+
+/** As the original without a target: it ends with a Python error. */
+const STATUS_NO_TARGET = 1;
+
+/** With --safe it is the command of `run`. */
+function parseHotRestarter(
+  words: Words,
+  surroundings: Surroundings,
+): HotRestarterCommand | RunCommand {
+  const { flags, operands } = words;
+  const [target] = operands;
+  if (target === undefined) {
+    throw new UserError("Cannot run hot-restarter: the target is missing", {
+      status: STATUS_NO_TARGET,
+      remedy: "Name the start script: baton hot-restarter /etc/envoy/start.sh",
+    });
+  }
+  const guarded = flags.has(GUARD.flag);
+  if (flags.has(SAFE.flag)) {
+    if (!guarded && !flags.has(WAIT_DRAIN.flag)) {
+      return parseRun({ ...words, operands: [target] }, surroundings);
+    }
+    throw new UserError("Cannot use --guard with --safe: the two hand over in different ways", {
+      remedy: "Use --safe alone, unless Envoy's own hand-over must stay",
+    });
+  }
+  refuseWithout(flags, guarded);
+  return {
+    verb: "hot-restarter",
+    target,
+    guard: !guarded ? null : {
+      ...targetOf({ ...words, operands: [] }),
+      readyTimeoutMs: durationOf(words, "ready-timeout", 1) ??
+        OPTION_BY_FIELD.readyTimeoutMs.default,
+      waitsForDrain: flags.has(WAIT_DRAIN.flag),
+    },
+  };
+}
+
+/** @throws {UserError} for an option that would have no effect */
+function refuseWithout(flags: Words["flags"], guarded: boolean): void {
+  const [odd] = [...flags.keys()].filter((flag) =>
+    flag !== GUARD.flag && !(guarded && [...GUARD_FLAGS, WAIT_DRAIN.flag].includes(flag))
+  );
+  if (odd === undefined) return;
+  const needed = odd === WAIT_DRAIN.flag || GUARD_FLAGS.includes(odd) ? "--guard" : "--safe";
+  throw new UserError(`Cannot use --${odd} with hot-restarter without ${needed}`, {
+    remedy: `Add ${needed}, or remove --${odd}`,
+  });
 }

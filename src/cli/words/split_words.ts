@@ -12,7 +12,7 @@ import type { Words } from "./words.ts";
 
 /** The server's command ends the options: everything from its first word on is the server's. */
 function takesServer(verb: Verb): boolean {
-  return verb === "run" || verb === "rehearse" || verb === "check";
+  return verb === "run" || verb === "rehearse" || verb === "check" || verb === "hot-restarter";
 }
 
 /** @param word the whole word, so that the message names "-name", not "-n" */

@@ -10,6 +10,7 @@ import {
   type VerbFlag,
   type VerbSpec,
 } from "./verb_spec.ts";
+import { GUARD, SAFE, WAIT_DRAIN } from "./verbs_hot_restarter.ts";
 import { WATCH_VERBS } from "./verbs_watch.ts";
 
 /** Of `baton prestop`, in milliseconds: with the reserve, 28 s of a pod's 30. */
@@ -227,6 +228,16 @@ const TABLE = {
     examples: [
       ["baton rehearse -- redis-server /etc/redis/redis.conf", "start, reload under clients, stop"],
       ["baton rehearse --json --config baton.toml", "with the options of run, for scripts"],
+    ],
+  },
+  "hot-restarter": {
+    summary: "Do what Envoy's hot-restarter.py does: call TARGET at the start and at each HUP.",
+    operands: "TARGET [IGNORED...]",
+    flags: [SAFE, GUARD, WAIT_DRAIN, ...RUN_FLAGS],
+    examples: [
+      ["baton hot-restarter /etc/envoy/start.sh", "in place of hot-restarter.py"],
+      ["baton hot-restarter --guard /etc/envoy/start.sh", "a bad configuration harms nothing"],
+      ["baton hot-restarter --safe /etc/envoy/start.sh", "with canary, bake and rollback"],
     ],
   },
   init: {

@@ -104,6 +104,13 @@ export const LIBC = {
   // int clock_gettime(clockid_t clockid, struct timespec *tp);   <time.h>, clock_gettime(2)
   clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
 
+  // struct tm *localtime_r(const time_t *timep, struct tm *result);   <time.h>, ctime(3)
+  localtime_r: { parameters: ["buffer", "buffer"], result: "address" },
+  // void tzset(void);   <time.h>, tzset(3)
+  tzset: { parameters: [], result: "i32" },
+  // int setenv(const char *name, const char *value, int overwrite);   <stdlib.h>, setenv(3)
+  setenv: { parameters: ["buffer", "buffer", "i32"], result: "i32" },
+
   // pid_t getppid(void);   <unistd.h>, getpid(2)
   getppid: { parameters: [], result: "i32" },
   // uid_t geteuid(void);   <unistd.h>, getuid(2)

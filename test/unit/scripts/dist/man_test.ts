@@ -62,7 +62,7 @@ describe("baton(1)", () => {
 
   it("names every command, option, group, status and the signals", () => {
     for (const verb of VERB_NAMES) {
-      assert.match(page, new RegExp(`^\\.SS "baton ${verb}[ "]`, "m"));
+      assert.match(page, new RegExp(`^\\.SS "baton ${verb.replace("-", ".{1,3}")}[ "]`, "m"));
       for (const { flag } of VERBS[verb].flags) {
         const where = verb === "run" ? page.slice(page.indexOf(argument("OPTIONS OF RUN"))) : page;
         assert.ok(where.includes(`"${roff(`--${flag}`)}`), flag);

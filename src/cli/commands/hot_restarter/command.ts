@@ -1,0 +1,34 @@
+/** `baton hot-restarter`: Envoy's `hot-restarter.py`, from the command to the exit status (docs/envoy.md). */
+import { ExactDecider } from "../../../hot_restarter/exact.ts";
+import { Restarter } from "../../../hot_restarter/restarter.ts";
+import { useTimeZone } from "../../../platform/local_time.ts";
+import type { Platform } from "../../../platform/platform.ts";
+import { passOnDescriptors } from "../../../platform/program/plain_child.ts";
+import { originalFileLimit } from "../../../process/launch_plan.ts";
+import type { Printer } from "../../console/printer.ts";
+import type { HotRestarterCommand } from "../../words/parse_run.ts";
+
+export async function commandHotRestarter(
+  platform: Platform,
+  { target }: HotRestarterCommand,
+  print: Printer,
+): Promise<number> {
+  const { libc, runtime } = platform;
+  const env = runtime.env();
+  useTimeZone(libc, env["TZ"]);
+  inherit(platform);
+  const restarter = new Restarter(platform, new ExactDecider(), {
+    target,
+    env,
+    onError: (message) => print.error(`baton: ${message}`, "red"),
+  });
+  return await restarter.run();
+}
+
+/** What the children get is what this process was given, which the runtime has changed. */
+function inherit(platform: Platform): void {
+  const { processes } = platform;
+  passOnDescriptors(platform);
+  const limit = originalFileLimit(processes.parentPid(), processes.fileLimit());
+  if (limit !== null) processes.setFileLimit(limit);
+}
