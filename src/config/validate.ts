@@ -295,5 +295,5 @@ export function validateConfig(config: Config): void {
   checkAdmin(config);
   checkEvents(config);
   checkFronts(config.front);
-  if (!config.shutdownOnly) checkEnvoyEpoch(config.command);
+  if (!config.shutdownOnly && config.restartEpoch !== "0") checkEnvoyEpoch(config.command);
 }

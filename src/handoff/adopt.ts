@@ -22,6 +22,7 @@ import type { AdoptContext, CallReply, ListenerOwner } from "./listener_owner.ts
 import { UnseenBinds } from "./duplicates/unseen_bind.ts";
 import { BoundPaths } from "./unix/bound_paths.ts";
 import { OwnPaths } from "./unix/own_paths.ts";
+import { pretendsPrivateName } from "./unix/private_name.ts";
 
 interface PostponedCall {
   readonly notify: Fd;
@@ -34,6 +35,7 @@ interface AdopterOptions {
   readonly udp: AdoptContext["udp"];
   /** All generations have the one socket of an abstract Unix name (--unix-shared). */
   readonly sharesAbstract: boolean;
+  readonly privateNames: AdoptContext["privateNames"];
   /** Unix sockets with a path are handed over: calls that name paths are trapped. */
   readonly followsPaths: boolean;
 }
@@ -46,6 +48,7 @@ export class Adopter implements AdoptContext {
   readonly #paths: OwnPaths;
   readonly udp: AdoptContext["udp"];
   readonly followsPaths: boolean;
+  readonly privateNames: AdoptContext["privateNames"];
   readonly source: DuplicateSource;
   readonly #ofPaths: readonly CallRule[];
   #postponed: PostponedCall[] = [];
@@ -58,11 +61,12 @@ export class Adopter implements AdoptContext {
   constructor(
     readonly platform: Platform,
     readonly listeners: Listeners,
-    { source, udp, sharesAbstract, followsPaths }: AdopterOptions,
+    { source, udp, sharesAbstract, privateNames, followsPaths }: AdopterOptions,
     readonly onMemberNeeded: (group: Group) => void,
   ) {
     this.source = source;
     this.udp = udp;
+    this.privateNames = privateNames;
     this.bound = new BoundPaths(sharesAbstract);
     this.unseenBinds = new UnseenBinds(platform.sockets);
     this.#paths = new OwnPaths(platform, listeners, this.bound);
@@ -118,7 +122,11 @@ export class Adopter implements AdoptContext {
       return reply ?? this.source.handle(notify, trapped, owner);
     }
     const call = findCallerSocket(this.platform, this.source, { notify, call: trapped }, owner);
-    if (call === null) return "continue";
+    if (call === null) {
+      const isPretended = number === SYS_bind &&
+        pretendsPrivateName(this.platform, trapped, this.privateNames);
+      return isPretended ? "done" : "continue";
+    }
     using socket = call.socket;
     let reply: CallReply = "continue";
     try {

@@ -3,9 +3,11 @@ import { adoptListen } from "./adopt_listen.ts";
 import { adoptDatagrams } from "./datagrams/adopt_datagrams.ts";
 import type { AdoptContext, CallReply, ListenerOwner, SocketCall } from "./listener_owner.ts";
 import { adoptBind } from "./right_to_bind.ts";
-import { bindAbstract, listenAtAbstract } from "./unix/adopt_abstract.ts";
+import { bindAbstract, hintAtTaken, listenAtAbstract } from "./unix/adopt_abstract.ts";
 import { bindPath, listenAtPath } from "./unix/adopt_path.ts";
-import { pathAt } from "./unix/path_text.ts";
+import { addressAt, pathAt } from "./unix/path_text.ts";
+import { bindPrivateName } from "./unix/private_name.ts";
+import { abstractNameIn, pathInAddress } from "./unix/unix_name.ts";
 
 export function adoptSocket(
   context: AdoptContext,
@@ -19,12 +21,13 @@ export function adoptSocket(
     case "unix-stream":
     case "unix-seqpacket":
       return isBind
-        ? bindAbstract(context, call, owner) ??
+        ? bindPrivateName(context, call) ?? bindAbstract(context, call, owner) ??
           (context.followsPaths ? bindPath(context, call, owner) : leavePath(call, owner))
         : listenAtAbstract(context, call, owner) ?? listenAtPath(context, call, owner);
     case "unix-datagram":
-      if (isBind) leaveDatagramSocket(call, owner);
-      return "continue";
+      return isBind
+        ? bindPrivateName(context, call) ?? leaveDatagramSocket(call, owner)
+        : "continue";
     case "udp":
       return isBind ? adoptDatagrams(context, call, owner) : "continue";
   }
@@ -42,10 +45,17 @@ function leavePath({ tid, args }: SocketCall, owner: ListenerOwner): CallReply {
 }
 
 /** Clients are connected to one socket, and stay there: a switch of the path would not be one for them. */
-function leaveDatagramSocket({ tid, args }: SocketCall, owner: ListenerOwner): void {
-  const path = pathAt(tid, Number(args[1] ?? 0n), Number(args[2] ?? 0n));
-  if (path === null) return;
-  owner.onHint(
-    `it binds the datagram socket unix:${path}, which is not handed over: say --order stop-first`,
-  );
+function leaveDatagramSocket(
+  { tid, args }: SocketCall,
+  owner: ListenerOwner,
+): CallReply {
+  const bytes = addressAt(tid, Number(args[1] ?? 0n), Number(args[2] ?? 0n));
+  const path = bytes && pathInAddress(bytes);
+  const name = bytes && abstractNameIn(bytes);
+  if (path !== null) {
+    owner.onHint(
+      `it binds the datagram socket unix:${path}, which is not handed over: say --order stop-first`,
+    );
+  } else if (name !== null) hintAtTaken(name, { tid }, owner, "datagrams");
+  return "continue";
 }

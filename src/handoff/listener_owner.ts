@@ -19,6 +19,8 @@ export interface AdoptContext {
   readonly listeners: Listeners;
   /** Unix sockets with a path are handed over. */
   readonly followsPaths: boolean;
+  /** Patterns of abstract names of which each generation has its own (--private-socket). */
+  readonly privateNames: readonly string[];
   /** Unix sockets that are bound, and do not listen yet. */
   readonly bound: BoundPaths;
   /** Inodes of sockets bound to port 0 that could be taken for ours when they listen. */

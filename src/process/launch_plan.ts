@@ -55,6 +55,7 @@ export function launchPlan(
 ): LaunchPlan {
   const { config } = context;
   const env = serverEnvironment(basis.env, config.listen, epoch, worker);
+  if (config.restartEpoch === "0") env["RESTART_EPOCH"] = "0";
   env["NOTIFY_SOCKET"] = notifyPath;
   env["GODEBUG"] = withoutMultipath(env["GODEBUG"]);
   return {

@@ -92,7 +92,43 @@ describe("a reload of a server at a Unix socket", () => {
     const { code, stderr } = await baton.cli("reload");
     assert.equal(code, 70, stderr);
     assert.ok(stderr.includes(name), stderr);
-    assert.match(stderr, /abstract Unix socket .* --order stop-first, or --unix-shared/);
+    assert.match(
+      stderr,
+      /abstract Unix socket .* --order stop-first, --unix-shared .*, or --private-socket/,
+    );
+    assert.equal((await baton.stop()).code, 0, baton.stderr);
+  });
+
+  for (const TYPE of ["dgram", "stream"]) {
+    for (const duplicates of ["getfd", "socket-trap"]) {
+      test(
+        `of an abstract lock (${TYPE}), with --private-socket: ${duplicates}`,
+        TEST,
+        async () => {
+          const name = abstractName();
+          const options = server(name, { TYPE, LOCK: "1", PORT: String(await freePort()) });
+          const flags = ["--private-socket", `${name}*`, "--duplicates", duplicates];
+          await using baton = await startBaton({ ...options, flags });
+          for (let i = 0; i < RELOADS; i++) {
+            const { result, reason } = await baton.reload();
+            assert.equal(result, "ok", `${reason}\n${baton.stderr}`);
+          }
+          assert.equal((await baton.stop()).code, 0, baton.stderr);
+        },
+      );
+    }
+  }
+
+  test("of an abstract lock of datagrams: fails, with the name and what to do", TEST, async () => {
+    const name = abstractName();
+    const env = { TYPE: "dgram", PORT: String(await freePort()) };
+    await using baton = await startBaton(server(name, env));
+    const { code, stderr } = await baton.cli("reload");
+    assert.equal(code, 70, stderr);
+    assert.ok(
+      stderr.includes(`--order stop-first, or --private-socket '${name}' if no client`),
+      stderr,
+    );
     assert.equal((await baton.stop()).code, 0, baton.stderr);
   });
 

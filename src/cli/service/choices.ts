@@ -74,7 +74,10 @@ export function chooseDuplicates(
  * Checks a start script of Envoy: hot-restarter.py, which baton replaces, starts one.
  * @throws {UserError} when the script uses Envoy's own hot restart; not when it cannot be read
  */
-export function refuseEnvoyScript({ command, cwd }: Pick<Config, "command" | "cwd">): void {
+export function refuseEnvoyScript(
+  { command, cwd, restartEpoch }: Pick<Config, "command" | "cwd" | "restartEpoch">,
+): void {
+  if (restartEpoch === "0") return;
   const path = scriptIn(command);
   if (path !== null) checkEnvoyScript(path, firstText(resolve(cwd ?? "/", path)) ?? "");
 }

@@ -42,9 +42,9 @@ export function generationContext(
   const source = setup.duplicates === "getfd" || setup.duplicates === null
     ? new GetfdSource(platform)
     : new SocketTrapSource(platform, listeners, traps, learns ? new LearnedListeners() : null);
-  const { udp, unixShared: sharesAbstract } = config;
+  const { udp, unixShared: sharesAbstract, privateSocket: privateNames } = config;
   const followsPaths = config.unix === "switch" && !isAbandoned(config);
-  const options = { source, udp, sharesAbstract, followsPaths };
+  const options = { source, udp, sharesAbstract, privateNames, followsPaths };
   const adopter = new Adopter(platform, listeners, options, (group) => {
     if (mode.kind === "takeover") mode.taker.needMember(group);
   });

@@ -2,6 +2,7 @@
 import { choice, flag, int, list, text, time } from "../option_makers.ts";
 import { parseFrontSpec } from "../values/front_spec.ts";
 import { parseListenSpec } from "../values/listen_spec.ts";
+import { parsePrivateNames } from "../values/private_names.ts";
 
 // deno-fmt-ignore: one option per entry, so that it reads as a table
 export const LISTENERS = {
@@ -38,6 +39,9 @@ export const LISTENERS = {
     "admin=unix:/PATH or IP:PORT (may be given several times), acks=all or N, timeout=TIME, " +
     "address=IP. May be given several times, once for each address (docs/envoy.md).",
     (texts) => texts.map(parseFrontSpec)),
+  privateSocket: list("@NAME", "An abstract Unix socket that the server binds to find out whether " +
+    "it is alone: each generation gets one of its own. '*' stands for any characters. May be given " +
+    "several times. Envoy's @envoy_domain_socket_* need not be given.", parsePrivateNames),
 };
 
 // deno-fmt-ignore: one option per entry, so that it reads as a table

@@ -13,6 +13,14 @@ import {
 } from "../option_makers.ts";
 import { MAX_WORKERS } from "../../lifecycle/limits.ts";
 
+const RESTART_EPOCH = choice(
+  ["count", "0"],
+  "count",
+  "RESTART_EPOCH in the environment of the server: count is " +
+    "the number of the generation; 0 is for Envoy's start scripts, which so leave the handoff to " +
+    "baton (baton hot-restarter --safe).",
+);
+
 // deno-fmt-ignore: one option per entry, so that it reads as a table
 export const SERVICE = {
   name: restart("the control socket and the lock have it in their names", parsed("NAME", "Name of the service, which the other commands use to address it. By " +
@@ -23,6 +31,11 @@ export const SERVICE = {
     "generation, so that a symbolic link may move to the next release."))),
   envFile: nextGeneration(withBytes(text("FILE", "File with KEY=VALUE lines for the environment of the " +
     "server, read again for each generation."))),
+  restartEpoch: nextGeneration({
+    ...RESTART_EPOCH,
+    json: { enum: ["count", "0", 0] },
+    read: (raw: unknown) => RESTART_EPOCH.read(raw === 0 ? "0" : raw),
+  }),
   /** 0: one for each processor that this process may use. */
   workers: nextGeneration(intOrAuto(1, [1, MAX_WORKERS], "Run this many processes of the server in each " +
     "generation, each with listeners of its own; auto: one for each processor that baton may " +

@@ -15,7 +15,7 @@ import {
   type SocketCall,
 } from "../listener_owner.ts";
 import { addressAt } from "./path_text.ts";
-import { abstractNameIn } from "./unix_name.ts";
+import { abstractNameIn, trimmedName } from "./unix_name.ts";
 
 /** In place of a directory's device and inode. */
 const KEY = "abstract";
@@ -32,7 +32,7 @@ export function bindAbstract(
   if (name === null || !platform.seccomp.isValid(call.notify, call.id)) return null;
   const { epoch } = owner;
   if (!bound.sharesAbstract) {
-    if (isTaken(context, name)) owner.onHint(takenText(name));
+    hintAtTaken(name, call, owner, "connections");
     return "continue";
   }
   const type = call.protocol === "unix-seqpacket" ? "packets" : "stream";
@@ -73,11 +73,26 @@ export function listenAtAbstract(
   return "continue";
 }
 
-function isTaken({ platform }: AdoptContext, name: string): boolean {
-  return platform.unixDiag.sockets().some((socket) => socket.isListener && socket.name === name);
-}
-
-function takenText(name: string): string {
-  return `the abstract Unix socket ${name} is in use, and there is no place beside it for another ` +
-    "generation: say --order stop-first, or --unix-shared (a new generation accepts at once then)";
+/**
+ * Says so, where the bind will fail.
+ * @param kind what may be in the way: one of datagrams is for no client that a generation could share
+ */
+export function hintAtTaken(
+  name: string,
+  { tid }: Pick<SocketCall, "tid">,
+  owner: ListenerOwner,
+  kind: "datagrams" | "connections",
+): void {
+  // sock_diag(7) shows none that is only bound: a program that does no more with it wants to be alone.
+  const isTaken = proc.readText(`/proc/${tid}/net/unix`)?.split("\n")
+    .some((line) => line.endsWith(` ${name.replaceAll("\0", "@")}`));
+  if (!isTaken) return;
+  const ways = kind === "datagrams"
+    ? ""
+    : ", --unix-shared (a new generation accepts at once then)";
+  const shown = trimmedName(name);
+  owner.onHint(
+    `the abstract Unix socket ${shown} is in use, and there is no place beside it for another ` +
+      `generation: say --order stop-first${ways}, or --private-socket '${shown}' if no client uses it`,
+  );
 }

@@ -19,6 +19,11 @@ export function abstractNameIn(address: Uint8Array): string | null {
   return isUnix(address) && isAbstract ? decodeUnixPath(address) : null;
 }
 
+/** As people write it: many programs, as Envoy, bind all of `sun_path`, with NULs behind the name. */
+export function trimmedName(name: string): string {
+  return name.replace(/\0+$/, "");
+}
+
 function isUnix(address: Uint8Array): boolean {
   const view = new DataView(address.buffer, address.byteOffset, address.byteLength);
   return address.length > PATH_OFFSET && view.getUint16(0, true) === C.AF_UNIX;

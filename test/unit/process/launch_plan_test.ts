@@ -55,6 +55,13 @@ function context(
 }
 
 describe("launchPlan()", () => {
+  test("counts RESTART_EPOCH, or leaves it at 0", () => {
+    const epochOf = (restartEpoch: Config["restartEpoch"]) =>
+      launchPlan(context({ restartEpoch }), { epoch: 3, worker: 0 }, NOTIFY).env["RESTART_EPOCH"];
+    assert.equal(epochOf("count"), "3");
+    assert.equal(epochOf("0"), "0");
+  });
+
   test("is complete without listeners", { timeout: TEST_TIMEOUT_MS }, () => {
     const plan = launchPlan(
       context({ command: ["node", "app.js"] }, { env: { A: "1" } }),

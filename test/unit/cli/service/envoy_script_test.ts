@@ -10,9 +10,15 @@ test("refuseEnvoyScript() reads the script that is started", () => {
   writeFileSync(dir.join("start"), "#!/bin/sh\nexec envoy --restart-epoch $RESTART_EPOCH\n");
   const cwd = dir.path;
   for (const command of [["./start"], [dir.join("start")], ["sh", "-e", "start"]]) {
-    assert.throws(() => refuseEnvoyScript({ command, cwd }), /--restart-epoch \(in /, `${command}`);
+    assert.throws(
+      () => refuseEnvoyScript({ command, cwd, restartEpoch: "count" }),
+      /--restart-epoch \(in /,
+      `${command}`,
+    );
+    // Then it is always the first one of its kind.
+    refuseEnvoyScript({ command, cwd, restartEpoch: "0" });
   }
   for (const command of [["./none"], ["./"], ["sh", "-c", "./start"], ["/bin/sh"]]) {
-    refuseEnvoyScript({ command, cwd });
+    refuseEnvoyScript({ command, cwd, restartEpoch: "count" });
   }
 });

@@ -1,0 +1,43 @@
+/** Which abstract names are private to a generation. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { UserError } from "../../../../src/config/values/errors.ts";
+import { isPrivateName, parsePrivateNames } from "../../../../src/config/values/private_names.ts";
+
+describe("isPrivateName()", () => {
+  const rows: readonly (readonly [name: string, patterns: string[], expected: boolean])[] = [
+    ["@envoy_domain_socket_parent_0", [], true],
+    ["@envoy_domain_socket_udp_child_24102", [], true],
+    ["@envoy_domain_socket", [], false],
+    ["@lock", [], false],
+    ["@lock", ["@lock"], true],
+    ["@lock2", ["@lock"], false],
+    ["@a", ["@lock", "@a"], true],
+    ["@my_parent_10", ["@*_parent_*"], true],
+    ["@my_udp_parent_10", ["@*_parent_*"], true],
+    ["@my_parents_10", ["@*_parent_*"], false],
+    ["@_parent_", ["@*_parent_*"], true],
+    ["@aXbXc", ["@a*b*c"], true],
+    ["@aXc", ["@a*b*c"], false],
+    ["@abc", ["@abc*"], true],
+    // What stands before "*" and behind it may not be the same bytes.
+    ["@aba", ["@ab*ba"], false],
+    ["@abba", ["@ab*ba"], true],
+    ["@a+b", ["@a.b"], false],
+  ];
+  for (const [name, patterns, expected] of rows) {
+    test(`${name} by ${patterns.join(" ") || "what is known"}: ${expected}`, () => {
+      assert.equal(isPrivateName(name, patterns), expected);
+    });
+  }
+});
+
+describe("parsePrivateNames()", () => {
+  test("keeps patterns", () => {
+    assert.deepEqual(parsePrivateNames(["@a", "@b*"]), ["@a", "@b*"]);
+  });
+
+  for (const text of ["lock", "/run/lock", "@", "@*", `@${"x".repeat(108)}`]) {
+    test(`refuses ${text}`, () => assert.throws(() => parsePrivateNames([text]), UserError));
+  }
+});
