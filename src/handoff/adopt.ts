@@ -14,7 +14,7 @@ import type { CallRule } from "../platform/process/call_filter.ts";
 import type { CallOutcome, TrappedCall } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { adoptSocket } from "./adopt_socket.ts";
+import { adoptSocket, adoptUnseen } from "./adopt_socket.ts";
 import { connectCaller, findCallerSocket } from "./caller_socket.ts";
 import type { DuplicateSource } from "./duplicates/source.ts";
 import { LeftDatagrams } from "./datagrams/left_datagrams.ts";
@@ -22,7 +22,6 @@ import type { AdoptContext, CallReply, ListenerOwner } from "./listener_owner.ts
 import { UnseenBinds } from "./duplicates/unseen_bind.ts";
 import { BoundPaths } from "./unix/bound_paths.ts";
 import { OwnPaths } from "./unix/own_paths.ts";
-import { pretendsPrivateName } from "./unix/private_name.ts";
 
 interface PostponedCall {
   readonly notify: Fd;
@@ -122,11 +121,7 @@ export class Adopter implements AdoptContext {
       return reply ?? this.source.handle(notify, trapped, owner);
     }
     const call = findCallerSocket(this.platform, this.source, { notify, call: trapped }, owner);
-    if (call === null) {
-      const isPretended = number === SYS_bind &&
-        pretendsPrivateName(this.platform, trapped, this.privateNames);
-      return isPretended ? "done" : "continue";
-    }
+    if (call === null) return number === SYS_bind ? adoptUnseen(this, trapped) : "continue";
     using socket = call.socket;
     let reply: CallReply = "continue";
     try {

@@ -1,4 +1,5 @@
 /** A trapped bind(2) or listen(2), by the protocol of its socket. */
+import type { TrappedCall } from "../platform/process/seccomp.ts";
 import { adoptListen } from "./adopt_listen.ts";
 import { adoptDatagrams } from "./datagrams/adopt_datagrams.ts";
 import type { AdoptContext, CallReply, ListenerOwner, SocketCall } from "./listener_owner.ts";
@@ -6,7 +7,7 @@ import { adoptBind } from "./right_to_bind.ts";
 import { bindAbstract, hintAtTaken, listenAtAbstract } from "./unix/adopt_abstract.ts";
 import { bindPath, listenAtPath } from "./unix/adopt_path.ts";
 import { addressAt, pathAt } from "./unix/path_text.ts";
-import { bindPrivateName } from "./unix/private_name.ts";
+import { bindPrivateName, pretendsPrivateName } from "./unix/private_name.ts";
 import { abstractNameIn, pathInAddress } from "./unix/unix_name.ts";
 
 export function adoptSocket(
@@ -31,6 +32,14 @@ export function adoptSocket(
     case "udp":
       return isBind ? adoptDatagrams(context, call, owner) : "continue";
   }
+}
+
+/** A bind(2) of a socket that baton has no duplicate of. */
+export function adoptUnseen(
+  { platform, privateNames }: Pick<AdoptContext, "platform" | "privateNames">,
+  call: TrappedCall,
+): CallReply {
+  return pretendsPrivateName(platform, call, privateNames) ? "done" : "continue";
 }
 
 /** Its calls that name files are not trapped: --unix leave, or they would have no answer once baton is gone. */
