@@ -37,7 +37,7 @@ export interface ServicePorts {
   readonly groups: readonly {
     /** A Unix socket has no port. */
     readonly address: TcpPort | UnixAddress;
-    readonly members?: readonly Pick<Member, "inode" | "epoch" | "tag">[];
+    readonly members?: readonly Pick<Member, "inode" | "epoch" | "tag" | "place">[];
   }[];
   readonly tagging?: { readonly generations: GenerationTags };
 }
@@ -74,7 +74,11 @@ export class SocketTable {
   readonly unix: readonly UnixSocket[];
 
   constructor(platform: Platform, { groups, tagging }: ServicePorts) {
-    const ports = groups.flatMap(({ address }) => tcpPortIn(address));
+    const ports = groups.flatMap(({ address, members = [] }) => {
+      // Behind a front nothing listens at the public address.
+      const places = members.flatMap(({ place }) => place ?? []);
+      return (places.length > 0 ? places : [address]).flatMap(tcpPortIn);
+    });
     this.#isHere = isAtOneOf(ports.map(([, address]) => address));
     this.sockets = [...new Map(ports).values()].flatMap(({ port, family }) =>
       platform.sockDiag.tcpByLocalPort(port, undefined, family)

@@ -34,7 +34,8 @@ export function adoptListen(
   try {
     const unseen = context.unseenBinds.take(call.socket);
     const isEphemeral = context.ephemeral.delete(inode) || unseen?.isEphemeral;
-    const address = isEphemeral ? null : sharedAddress(context, call);
+    const own = listeners.privateAddresses?.take(inode) ?? null;
+    const address = own ?? (isEphemeral ? null : sharedAddress(context, call));
     if (address === null) return "continue";
     if (unseen !== null) {
       const right = rightToBind(context.platform, listeners, address, owner);
@@ -46,7 +47,7 @@ export function adoptListen(
       return context.replyWhenFrozen(group);
     }
     discardClosedElsewhere(listeners, group, owner);
-    const reply = join(context, group, call, owner);
+    const reply = join(context, group, call, owner, own !== null);
     if (reply === "done") owner.onListening(group, call);
     return reply;
   } catch (error) {
@@ -95,13 +96,18 @@ function discardClosed(listeners: Listeners, group: Group, owner: ListenerOwner)
 }
 
 /** Where the socket is about to listen, if it was bound to share that address; else null. */
-function sharedAddress({ platform }: AdoptContext, { socket }: SocketCall): GroupAddress | null {
+function sharedAddress(
+  { platform, listeners }: AdoptContext,
+  { socket }: SocketCall,
+): GroupAddress | null {
   const { sockets } = platform;
   const local = sockets.localAddress(socket);
   if (local === null || local.port === 0) return null;
   if (sockets.option(socket, C.SOL_SOCKET, C.SO_REUSEPORT) === 0) return null;
   if (sockets.option(socket, C.SOL_SOCKET, C.SO_ACCEPTCONN) !== 0) return null;
-  return groupAddress(sockets, socket, local);
+  const address = groupAddress(sockets, socket, local);
+  // Bound where baton could not read the address: it gets a socket at a private one.
+  return listeners.privateAddresses?.behindFront(address) ?? address;
 }
 
 function join(
@@ -109,13 +115,15 @@ function join(
   group: Group,
   call: SocketCall,
   owner: ListenerOwner,
+  isPrivate: boolean,
 ): CallReply {
   const { platform, listeners } = context;
   const backlog = intArgument(call, 1);
   const late = isLate(group, owner);
   let waiting = waitingMember(listeners, group, owner);
   // The server cannot have bound one itself in another network namespace.
-  if (waiting === null && group.network !== null) {
+  const isElsewhere = group.network !== null || group.front !== null && !isPrivate;
+  if (waiting === null && isElsewhere) {
     waiting = group.takeMember(boundSocket(group, owner.epoch), {
       ...ownedBy(owner, 0),
       backlog,
@@ -128,7 +136,8 @@ function join(
     group.reassign(waiting, ownedBy(owner, call.pid));
     return "done";
   }
-  const unmanaged = group.tcp && unmanagedListenerAt(platform, listeners, group.tcp);
+  const steered = group.front === null ? group.tcp : null;
+  const unmanaged = steered && unmanagedListenerAt(platform, listeners, steered);
   if (unmanaged) {
     owner.onConflict(
       `another program has joined ${group.text} with SO_REUSEPORT, ${holderOf(unmanaged)}: ` +

@@ -3,9 +3,10 @@ import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
+import { overlaps } from "../steering/group_address.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import type { Member } from "../steering/member.ts";
+import type { GroupAddress, Member } from "../steering/member.ts";
 import type { UnseenBinds } from "./duplicates/unseen_bind.ts";
 import type { BoundPaths } from "./unix/bound_paths.ts";
 import type { LeftDatagrams } from "./datagrams/left_datagrams.ts";
@@ -104,6 +105,16 @@ export function holdsSocketOf(
   if (group.membersOf(epoch, worker).length === 0) return false;
   refreshSocketHolders(group, owner);
   return group.membersOf(epoch, worker).some((member) => member.owner !== 0 && !member.unheld);
+}
+
+/** A process of the same generation listens there, or at an address that overlaps. */
+export function isTaken(
+  listeners: Listeners,
+  wanted: GroupAddress,
+  owner: Pick<ListenerOwner, "epoch" | "worker" | "processes">,
+): boolean {
+  return listeners.groupsOf(owner.epoch)
+    .some((group) => overlaps(group.address, wanted) && holdsSocketOf(group, owner));
 }
 
 /** Marks members that no process has open. The kernel does not report a close(2), so /proc is searched. */

@@ -10,15 +10,15 @@ import { decodeAddress, formatAddress, type InetAddress } from "../platform/netw
 import { giveToUserOf } from "../platform/network/socket_user.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
-import { overlaps } from "../steering/group_address.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { GroupAddress } from "../steering/member.ts";
 import { groupAddress } from "./caller_socket.ts";
+import { bindPrivately } from "./front/bind_privately.ts";
 import {
   type AdoptContext,
   type CallReply,
-  holdsSocketOf,
+  isTaken,
   type ListenerOwner,
   type SocketCall,
 } from "./listener_owner.ts";
@@ -48,6 +48,11 @@ export function adoptBind(
     return "continue";
   }
   const wanted = groupAddress(sockets, socket, address);
+  const places = listeners.privateAddresses;
+  const behindFront = places?.behindFront(wanted) ?? null;
+  if (places !== null && behindFront !== null) {
+    return bindPrivately(context, call, owner, { address: behindFront, places });
+  }
   const right = rightToBind(platform, listeners, wanted, owner);
   if (right === "none") return { errno: C.EADDRINUSE };
   if (right === "own" || isLeftAlone(context, wanted, pid, owner)) return "continue";
@@ -110,10 +115,4 @@ export function rightToBind(
   if (unmanaged === undefined) return "shared";
   owner.onHint(`${formatAddress(wanted)} is held by ${holderOf(unmanaged)}`);
   return "own";
-}
-
-/** A process of the same generation listens there, or at an address that overlaps. */
-function isTaken(listeners: Listeners, wanted: GroupAddress, owner: ListenerOwner): boolean {
-  return listeners.groupsOf(owner.epoch)
-    .some((group) => overlaps(group.address, wanted) && holdsSocketOf(group, owner));
 }

@@ -12,6 +12,7 @@ import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
+import type { Member } from "../steering/member.ts";
 import type { ConnectionState } from "./connection_state.ts";
 import type { OldDescriptor } from "./in_flight.ts";
 import { letAnswer, resume, type Sample } from "./sample.ts";
@@ -113,7 +114,11 @@ export class ConnectionTable {
 
   /** The listener that the connection came in by. */
   groupOf({ socket: { local } }: TrackedConnection): Group | null {
-    const candidates = this.listeners.groups.filter(({ tcp }) => tcp?.port === local.port);
+    const { groups } = this.listeners;
+    const isPlace = ({ place }: Member) => place?.port === local.port && place.host === local.host;
+    const fronted = groups.find(({ members }) => members.some(isPlace));
+    if (fronted !== undefined) return fronted;
+    const candidates = groups.filter(({ tcp }) => tcp?.port === local.port);
     return candidates.find(({ tcp }) => tcp?.host === local.host) ??
       candidates.find(({ tcp }) => tcp?.family === local.family) ?? candidates[0] ?? null;
   }

@@ -10,10 +10,12 @@ export const WAKE_AGAIN_MS = 50;
 
 /** Connects to each group once, and hangs up. */
 export function wakeAcceptors({ sockets }: Platform, groups: Iterable<Group>): void {
-  for (const { tcp, path } of new Set(groups)) {
+  for (const { tcp, path, members, isReceiving } of new Set(groups)) {
+    const place = members.find((each) => isReceiving(each) && each.place)?.place;
     try {
-      using socket = sockets.stream(tcp?.family ?? "unix", { nonblocking: true });
-      if (tcp !== null) sockets.connectInet(socket, reachable(tcp));
+      using socket = sockets.stream((place ?? tcp)?.family ?? "unix", { nonblocking: true });
+      if (place !== undefined) sockets.connectInet(socket, place);
+      else if (tcp !== null) sockets.connectInet(socket, reachable(tcp));
       else if (path !== null) sockets.connectUnix(socket, path.publicPath);
     } catch {
       // EINPROGRESS is as good, and any other new connection wakes the server too.

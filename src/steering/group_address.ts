@@ -1,6 +1,6 @@
 /** Addresses of groups: which sockets share one, and how they are written. Pure. */
 import { formatAddress, isAnyHost } from "../platform/network/address.ts";
-import type { GroupAddress, ListenAddress, UnixAddress } from "./member.ts";
+import type { GroupAddress, ListenAddress, Member, UnixAddress } from "./member.ts";
 
 /** Two sockets with the same key are in one group (inet_reuseport_add_sock in the kernel), or at one path. */
 export function addressKey(address: ListenAddress): string {
@@ -29,6 +29,14 @@ function portsOverlap(a: GroupAddress, b: GroupAddress): boolean {
 /** It gets datagrams, not connections: nothing is accepted there, and nothing to drain but what is unread. */
 export function isDatagram({ address }: { readonly address: ListenAddress }): boolean {
   return isUdp(address);
+}
+
+/** Of TCP: where clients connect to, or the proxy in front of the service. */
+export function portsOf(
+  { address, members }: { readonly address: ListenAddress; readonly members: readonly Member[] },
+): number[] {
+  if (address.family === "unix" || address.protocol === "udp") return [];
+  return [address.port, ...members.flatMap(({ place }) => place?.port ?? [])];
 }
 
 /** It has private addresses, and a proxy that dials them. */

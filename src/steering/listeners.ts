@@ -2,7 +2,7 @@
 import type { Reactor } from "../platform/reactor.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { Group } from "./group.ts";
-import { addressKey, overlaps } from "./group_address.ts";
+import { addressKey, overlaps, portsOf } from "./group_address.ts";
 import { type FrontedAddress, frontEndpoints } from "./front/endpoints.ts";
 import type { PrivateAddresses } from "./front/private_addresses.ts";
 import { type GroupContext, type ListenAddress, type Member, NO_GENERATION } from "./member.ts";
@@ -47,7 +47,7 @@ export class Listeners implements GroupContext {
 
   /** Ports that clients connect to. */
   get ports(): number[] {
-    return [...new Set(this.groups.flatMap(({ tcp }) => tcp === null ? [] : [tcp.port]))];
+    return [...new Set(this.groups.flatMap(portsOf))];
   }
 
   find(address: ListenAddress): Group | null {

@@ -6,6 +6,7 @@ import { SystemCallError } from "../../platform/error.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { mustIdentify, type ProbeRoute } from "./check_route.ts";
+import { privateRoute } from "./private_route.ts";
 import type { Group } from "../../steering/group.ts";
 import type { Listeners } from "../../steering/listeners.ts";
 import type { GroupAddress } from "../../steering/member.ts";
@@ -41,6 +42,9 @@ function routeByPort(
     named.find((group) => group.membersOf(epoch, worker).length > 0);
   if (meant === undefined || meant.tcp === null) return null;
   const host = reachableHost(platform, meant, meant.tcp);
+  if (meant.front !== null) {
+    return privateRoute(platform, meant, { epoch, worker, text: formatAddress(host) });
+  }
   // A listener at exactly this address gets its connections before one at all addresses does.
   const group =
     listeners.groups.find(({ tcp }) =>

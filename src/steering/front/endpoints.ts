@@ -46,7 +46,8 @@ export function frontEndpoints(
       const percent = shared.includes(member) ? share!.percent : null;
       const wasReached = front.hasReceived(member) || epoch === HELD;
       const state = isReceiving ? "receiving" : wasReached ? "left" : "candidate";
-      return [{ epoch, worker, address: asDialed(place), state, percent }];
+      const { host, port } = asDialed(place);
+      return [{ epoch, worker, address: { host, port }, state, percent }];
     });
     if (endpoints.length === 0) return [];
     endpoints.sort((a, b) => a.epoch - b.epoch || a.worker - b.worker);

@@ -11,16 +11,12 @@ export type PrivateAddress =
   | { readonly host: string; readonly port: number }
   | { readonly path: string };
 
-/** What the service's `--front` says about them. */
-export interface PrivateAddressOptions {
-  /** The service's name: two services have other addresses, as far as possible. */
-  readonly name: string;
-  /** One that other hosts reach; null: each listener gets one of the loopback interface. */
-  readonly host: string | null;
-  /** Where `host` is one: the ports that may be used; null: the kernel chooses. */
-  readonly range: readonly [low: number, high: number] | null;
-  /** Public ports that are behind the front; null: all. */
-  readonly ports: readonly number[] | null;
+/** One front of the service: what it says about private addresses. */
+export interface FrontPlace {
+  /** Its public port; null: the one that the service's server binds first. A path has nodes of its own. */
+  readonly place: number | string | null;
+  /** An address that other hosts reach; null: each listener gets one of the loopback interface. */
+  readonly address: string | null;
 }
 
 const MAPPED = "::ffff:";
@@ -30,29 +26,35 @@ const SECOND_OCTETS = 64;
 const EPOCHS = 256;
 /** Of a generation: .1 to .254. */
 const HOSTS = 254;
-/** Of a range, before the kernel is asked. */
-const MOST_PORTS = 4096;
+
+/** Of the fronts of a service, the one that a listener at `port` is behind. @param first the port that was bound first */
+export function frontOf<F extends FrontPlace>(
+  fronts: readonly F[],
+  port: number,
+  first: number | null,
+): F | null {
+  const named = fronts.find(({ place }) => place === port);
+  if (named !== undefined) return named;
+  return fronts.find(({ place }) => place === null && port === (first ?? port)) ?? null;
+}
 
 /**
  * The addresses to try for one more listener, in order: its own port first. "127.64.7.1" is the first of generation 7; a
- * listener that comes later is found the next one free by bind(2).
+ * listener that comes later finds the next free one by bind(2).
+ * @param service its name: two services have other addresses, as far as possible
  */
 export function* candidatesFor(
-  { name, host, range }: PrivateAddressOptions,
-  { epoch, port }: { readonly epoch: number; readonly port: number },
+  { service, epoch, port, address }: {
+    readonly service: string;
+    readonly epoch: number;
+    readonly port: number;
+    readonly address: string | null;
+  },
 ): Generator<{ readonly host: string; readonly port: number }> {
-  if (host !== null) {
-    if (range === null) return yield { host, port: 0 };
-    const [low, high] = range;
-    const size = Math.min(high - low + 1, MOST_PORTS);
-    // The next generation is not to get what clients of the one before may still dial.
-    const first = epoch * 8 % size;
-    for (let i = 0; i < size; i++) yield { host, port: low + (first + i) % size };
-    return;
-  }
-  const network = `127.${FIRST_SECOND_OCTET + hashOf(name) % SECOND_OCTETS}.${
-    Math.max(epoch, 0) % EPOCHS
-  }`;
+  // There all generations have one address, and the kernel chooses ports that are free.
+  if (address !== null) return yield { host: address, port: 0 };
+  const second = FIRST_SECOND_OCTET + hashOf(service) % SECOND_OCTETS;
+  const network = `127.${second}.${Math.max(epoch, 0) % EPOCHS}`;
   for (let i = 1; i <= HOSTS; i++) yield { host: `${network}.${i}`, port };
   // Another program listens at this port at all addresses, or it needs a capability that baton has not.
   yield { host: `${network}.1`, port: 0 };
@@ -69,10 +71,12 @@ export function asBound(
   { host, port }: { readonly host: string; readonly port: number },
   family: InetAddress["family"],
 ): InetAddress {
-  return { family, host: family === "inet6" ? MAPPED + host : host, port, scope: 0 };
+  const isMapped = family === "inet6" && !host.includes(":");
+  return { family, host: isMapped ? MAPPED + host : host, port, scope: 0 };
 }
 
 /** As a client dials it. */
-export function asDialed({ host, port }: InetAddress): { host: string; port: number } {
-  return { host: host.startsWith(MAPPED) ? host.slice(MAPPED.length) : host, port };
+export function asDialed(place: InetAddress): InetAddress {
+  if (!place.host.startsWith(MAPPED)) return place;
+  return { ...place, family: "inet", host: place.host.slice(MAPPED.length) };
 }

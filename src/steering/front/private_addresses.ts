@@ -2,27 +2,47 @@
 import { SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
-import type { InetAddress } from "../../platform/network/address.ts";
+import { ownSocketInode } from "../../platform/process/proc.ts";
 import type { Sockets } from "../../platform/network/sockets.ts";
 import type { GroupAddress } from "../member.ts";
-import { asBound, candidatesFor, type PrivateAddressOptions } from "./private_address.ts";
+import { asBound, candidatesFor, frontOf, type FrontPlace } from "./private_address.ts";
+
+/** Sockets that do not listen yet. A client that binds so before it connects never does. */
+const MOST_BOUND = 1024;
 
 export class PrivateAddresses {
-  constructor(readonly sockets: Sockets, readonly options: PrivateAddressOptions) {}
+  /** Public addresses, by inode. */
+  readonly #bound = new Map<number, GroupAddress>();
 
-  /** The group of a listener at `address`, if that is behind the front. */
+  /** Of a front that names none, the port that the service has bound first. */
+  #first: number | null = null;
+
+  /** @param portsBehind public ports of listeners that are behind a front already, an earlier baton's too */
+  constructor(
+    readonly sockets: Sockets,
+    readonly service: string,
+    readonly fronts: readonly FrontPlace[],
+    readonly portsBehind: () => readonly number[],
+  ) {}
+
+  /** The group of a listener at `address`, if that is behind a front. */
   behindFront(address: GroupAddress): GroupAddress | null {
-    const { ports } = this.options;
-    const isBehind = address.protocol === undefined && (ports?.includes(address.port) ?? true);
-    return isBehind ? { ...address, front: true } : null;
+    const { port, protocol } = address;
+    if (protocol !== undefined) return null;
+    const isNamed = (each: number) => this.fronts.some(({ place }) => place === each);
+    this.#first ??= this.portsBehind().find((each) => !isNamed(each)) ?? null;
+    const front = frontOf(this.fronts, port, this.#first);
+    if (front?.place === null) this.#first = port;
+    return front === null ? null : { ...address, front: true };
   }
 
   /**
    * Binds `socket` to an address that no other socket is bound to, whatever options it has.
    * @throws {SystemCallError} of bind(2), when there is none
    */
-  bind(socket: Fd, { family, port }: GroupAddress, epoch: number): InetAddress {
-    const { sockets, options } = this;
+  bind(socket: Fd, { family, port }: GroupAddress, epoch: number): void {
+    const { sockets, service, fronts } = this;
+    const address = frontOf(fronts, port, this.#first)?.address ?? null;
     const shared = [C.SO_REUSEADDR, C.SO_REUSEPORT].map((name) =>
       [name, sockets.option(socket, C.SOL_SOCKET, name)] as const
     );
@@ -31,9 +51,12 @@ export class PrivateAddresses {
     for (const [name] of shared) sockets.setOption(socket, C.SOL_SOCKET, name, 0);
     try {
       let failure: SystemCallError | null = null;
-      for (const candidate of candidatesFor(options, { epoch, port })) {
+      if (family === "inet" && address?.includes(":")) {
+        throw new SystemCallError("bind", C.EADDRNOTAVAIL, `an IPv4 socket to ${address}`);
+      }
+      for (const candidate of candidatesFor({ service, epoch, port, address })) {
         const error = failureOf(() => sockets.bindInet(socket, asBound(candidate, family)));
-        if (error === null) return sockets.localAddress(socket)!;
+        if (error === null) return;
         // The server has bound it already.
         if (error.errno === C.EINVAL) throw error;
         failure = error;
@@ -42,6 +65,21 @@ export class PrivateAddresses {
     } finally {
       for (const [name, value] of shared) sockets.setOption(socket, C.SOL_SOCKET, name, value);
     }
+  }
+
+  /** The server's bind(2) at `address` is answered with success: `take` knows of it. @throws {SystemCallError} as `bind` */
+  bindFor(socket: Fd, address: GroupAddress, epoch: number): void {
+    this.bind(socket, address, epoch);
+    this.#bound.set(ownSocketInode(socket.number), address);
+    const [oldest] = this.#bound.keys();
+    if (this.#bound.size > MOST_BOUND && oldest !== undefined) this.#bound.delete(oldest);
+  }
+
+  /** It listens from now on. @returns the public address; null: it was not bound here */
+  take(inode: number): GroupAddress | null {
+    const address = this.#bound.get(inode) ?? null;
+    this.#bound.delete(inode);
+    return address;
   }
 
   /** A socket of baton's own for the group at `address`. @throws {SystemCallError} nothing is left open then */

@@ -1,0 +1,60 @@
+/**
+ * A trapped bind(2) behind a proxy (--front): the socket gets a private address, and the server the answer that it has the
+ * public one. Where an unwrapped server gets an error, it gets the same one here.
+ */
+import { SystemCallError } from "../../platform/error.ts";
+import { C } from "../../platform/libc/constants.ts";
+import { formatAddress } from "../../platform/network/address.ts";
+import * as proc from "../../platform/process/proc.ts";
+import type { PrivateAddresses } from "../../steering/front/private_addresses.ts";
+import type { GroupAddress } from "../../steering/member.ts";
+import {
+  type AdoptContext,
+  type CallReply,
+  isTaken,
+  type ListenerOwner,
+  type SocketCall,
+} from "../listener_owner.ts";
+import { isLeftAlone } from "../opener.ts";
+import { overlapText } from "../unmanaged_listeners.ts";
+
+/** capability.h */
+const CAP_NET_BIND_SERVICE = 10;
+const FIRST_UNPRIVILEGED_PORT = 1024;
+
+export function bindPrivately(
+  context: AdoptContext,
+  call: SocketCall,
+  owner: ListenerOwner,
+  { address, places }: { readonly address: GroupAddress; readonly places: PrivateAddresses },
+): CallReply {
+  const { platform: { sockets }, listeners } = context;
+  const { socket, pid, tid } = call;
+  const other = listeners.overlapping(address, [owner.epoch, owner.replacementOf]);
+  if (other !== null) {
+    owner.onHint(overlapText(formatAddress(address), other));
+    return { errno: C.EADDRINUSE };
+  }
+  const isPrefork = sockets.option(socket, C.SOL_SOCKET, C.SO_REUSEPORT) !== 0;
+  if (!isPrefork && isTaken(listeners, address, owner)) return { errno: C.EADDRINUSE };
+  if (isLeftAlone(context, address, pid, owner)) return "continue";
+  if (!mayBind(tid, address.port)) return { errno: C.EACCES };
+  try {
+    places.bindFor(socket, address, owner.epoch);
+    return "done";
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    // It is bound already, the server's own mistake.
+    if (error.errno !== C.EINVAL) {
+      owner.onHint(`no private address is free for ${formatAddress(address)}: ${error.message}`);
+    }
+    return { errno: error.errno };
+  }
+}
+
+/** baton may have the capability where the server has not. */
+function mayBind(tid: number, port: number): boolean {
+  const first = Number(proc.sysctl("net/ipv4/ip_unprivileged_port_start") ?? NaN);
+  return port >= (Number.isNaN(first) ? FIRST_UNPRIVILEGED_PORT : first) ||
+    proc.hasCapability(CAP_NET_BIND_SERVICE, tid);
+}
