@@ -35,7 +35,7 @@ export const LISTENERS = {
     "reload of a server that binds such a name fails."),
   front: list("eds:FILE[,SETTING...]", "An Envoy stands before the service and reads its endpoints " +
     "from this file: each generation has a private address, and the file names the one that serves. " +
-    "Settings: cluster=NAME, port=PORT or path=/PATH (which address of the service), " +
+    "Settings: cluster=NAME, port=PORT (which one of the service), " +
     "admin=unix:/PATH or IP:PORT (may be given several times), acks=all or N, timeout=TIME, " +
     "address=IP. May be given several times, once for each address (docs/envoy.md).",
     (texts) => texts.map(parseFrontSpec)),

@@ -24,8 +24,8 @@ interface FrontSpec {
   readonly file: string;
   /** `cluster_name` of the assignment; null: the name of the service. */
   readonly cluster: string | null;
-  /** The public address that it stands before: a port, or the path of a Unix socket; null: the first one. */
-  readonly place: number | string | null;
+  /** Of the public address that it stands before; null: the first one. */
+  readonly port: number | null;
   /** Of every Envoy that reads the file; none: `admin.sock` beside it, if that is there. */
   readonly admins: readonly EnvoyAdmin[];
   /** How many of them must acknowledge; null: all. */
@@ -36,7 +36,7 @@ interface FrontSpec {
   readonly address: string | null;
 }
 
-const SETTINGS = ["cluster", "port", "path", "admin", "acks", "timeout", "address"] as const;
+const SETTINGS = ["cluster", "port", "admin", "acks", "timeout", "address"] as const;
 const FORM = "Write eds:FILE[,SETTING=VALUE...], for example " +
   "eds:/run/front/eds.yaml,cluster=app,admin=unix:/run/front/admin.sock";
 const DEFAULT_TIMEOUT_MS = 5_000;
@@ -69,14 +69,12 @@ export function parseFrontSpec(text: string): FrontSpec {
     return values[0] ?? null;
   };
   const admins = (settings.get("admin") ?? []).map((value) => parseAdmin(text, value));
-  const [port, path] = [one("port"), one("path")];
-  if (port !== null && path !== null) throw refuse(text, "a front stands before a port or a path");
-  if (path !== null && !path.startsWith("/")) throw refuse(text, "path must begin with /");
+  const port = one("port");
   return {
     text,
     file,
     cluster: one("cluster"),
-    place: port === null ? path : parsePort(text, port),
+    port: port === null ? null : parsePort(text, port),
     admins,
     acks: parseAcks(text, one("acks"), admins.length),
     timeoutMs: parseTimeout(one("timeout")),
@@ -143,7 +141,7 @@ function parseAddress(text: string, value: string | null): string | null {
 
 /** The rules across all values. @throws {UserError} at the first broken one */
 export function checkFronts(fronts: readonly FrontSpec[]): void {
-  for (const [index, { file, place, text }] of fronts.entries()) {
+  for (const [index, { file, port, text }] of fronts.entries()) {
     const before = fronts.slice(0, index);
     const sameFile = before.find((other) => other.file === file);
     if (sameFile !== undefined) {
@@ -151,10 +149,10 @@ export function checkFronts(fronts: readonly FrontSpec[]): void {
         remedy: "Envoy takes one cluster from one file: give each a file of its own",
       });
     }
-    if (before.some((other) => other.place === place)) {
-      const where = place === null ? "no port=" : `the same address, ${place}`;
+    if (before.some((other) => other.port === port)) {
+      const where = port === null ? "no port=" : `port=${port}, too`;
       throw new UserError(`Cannot use --front ${text}: another --front has ${where}`, {
-        remedy: "Name the address that each stands before: port=PORT or path=/PATH",
+        remedy: "Name the address that each stands before: port=PORT",
       });
     }
   }

@@ -8,7 +8,7 @@ type FrontSpec = ReturnType<typeof parseFrontSpec>;
 
 const PLAIN: Omit<FrontSpec, "text" | "file"> = {
   cluster: null,
-  place: null,
+  port: null,
   admins: [],
   acks: null,
   timeoutMs: 5_000,
@@ -20,8 +20,7 @@ describe("parseFrontSpec()", () => {
     ["eds:/d/eds.yaml", {}],
     ["eds:eds.json", { file: "eds.json" }],
     ["eds:/d/eds.yaml,cluster=app", { cluster: "app" }],
-    ["eds:/d/eds.yaml,port=3000", { place: 3000 }],
-    ["eds:/d/eds.yaml,path=/run/app.sock", { place: "/run/app.sock" }],
+    ["eds:/d/eds.yaml,port=3000", { port: 3000 }],
     ["eds:/d/eds.yaml,admin=unix:/d/a.sock", { admins: [{ family: "unix", path: "/d/a.sock" }] }],
     ["eds:/d/eds.yaml,admin=[::1]:9901,admin=10.0.0.2:9901,acks=1", {
       admins: [{ family: "inet6", host: "::1", port: 9901, scope: 0 }, {
@@ -49,7 +48,6 @@ describe("parseFrontSpec()", () => {
     ["eds:/d/eds.yaml,cluster", /the value of cluster is missing/, /eds:FILE/],
     ["eds:/d/eds.yaml,cluster=a,cluster=b", /cluster is given twice/, /eds:FILE/],
     ["eds:/d/eds.yaml,port=0", /ports go from 1/, /eds:FILE/],
-    ["eds:/d/eds.yaml,port=1,path=/x", /a port or a path/, /eds:FILE/],
     ["eds:/d/eds.yaml,admin=9901", /"9901" is not the address/, /admin=unix:\/PATH/],
     ["eds:/d/eds.yaml,admin=unix:a.sock", /must begin with/, /eds:FILE/],
     ["eds:/d/eds.yaml,acks=2", /acks=2 of 0 admin addresses/, /acks=all/],
