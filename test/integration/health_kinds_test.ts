@@ -227,7 +227,8 @@ const KINDS: readonly Kind[] = [
       {
         what: "is no command",
         version: shelled("no-such-command"),
-        says: /^exit status 127: .*not found/,
+        // A forbidden directory in the PATH of the user makes it the latter.
+        says: /^exit status 127: .*(not found|Permission denied)/,
       },
       {
         what: "is about this generation",
