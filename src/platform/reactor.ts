@@ -90,12 +90,17 @@ export class Reactor {
     // An event for each write; it is never read.
     const onWrite = C.EPOLLIN | C.EPOLLET;
     this.#control(C.EPOLL_CTL_ADD, { fd: this.#pause, token: PAUSE_TOKEN }, onWrite);
-    this.#thread = libc.runtime.startPollThread({
-      epollFd: this.#epoll.number,
-      stopToken: STOP_TOKEN,
-      passing: this.#passing.buffer,
-      onEvents: (message) => this.#dispatch(message),
-    });
+    const started = Promise.withResolvers<void>();
+    // A start of a server is one task, and need not wait for the thread: the kernel remembers what it registers.
+    setImmediate(() => started.resolve());
+    this.#thread = started.promise.then(() =>
+      libc.runtime.startPollThread({
+        epollFd: this.#epoll.number,
+        stopToken: STOP_TOKEN,
+        passing: this.#passing.buffer,
+        onEvents: (message) => this.#dispatch(message),
+      })
+    );
   }
 
   /** Number of registrations: grows with a leak. */
