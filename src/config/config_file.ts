@@ -7,7 +7,7 @@
 import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 import { parse as parseToml, TomlError } from "smol-toml";
-import { COMMAND_KEY, type FileValues, SCHEMA_KEY, textsIn } from "./file_values.ts";
+import { COMMAND_KEY, type FileValues, FRONT_KEY, SCHEMA_KEY, textsIn } from "./file_values.ts";
 import { UserError } from "./values/errors.ts";
 import { fileKey, OPTIONS } from "./options.ts";
 import { suggest } from "./values/suggest.ts";
@@ -98,6 +98,7 @@ export function parseConfigText(text: string, path: string): FileValues {
   }
   const values = new Map<string, unknown>(Object.entries(parsed));
   values.delete(SCHEMA_KEY);
+  const front = takeFront(values);
   const known = [COMMAND_KEY, ...OPTIONS.map((option) => fileKey(option.flag))];
   for (const key of values.keys()) {
     if (known.includes(key)) continue;
@@ -107,7 +108,18 @@ export function parseConfigText(text: string, path: string): FileValues {
       remedy: "The keys are the options of 'baton run --help' with '_' for '-'",
     });
   }
-  return { path, values };
+  return { path, values, ...front !== null && { front } };
+}
+
+/** `[front]` with `eds = "FILE"` is the same as `front = "eds:FILE"`, and has more in it for `baton init envoy`. */
+function takeFront(values: Map<string, unknown>): ReadonlyMap<string, unknown> | null {
+  const table = values.get(FRONT_KEY);
+  if (typeof table !== "object" || table === null || Array.isArray(table)) return null;
+  const front = new Map<string, unknown>(Object.entries(table));
+  const eds = front.get("eds");
+  if (eds === undefined) values.delete(FRONT_KEY);
+  else values.set(FRONT_KEY, typeof eds === "string" ? `eds:${eds}` : eds);
+  return front;
 }
 
 function parseByExtension(text: string, path: string): unknown {

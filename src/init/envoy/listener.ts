@@ -1,0 +1,172 @@
+/** Where clients come in: one listener for TCP, and one for QUIC. */
+import type { FrontSettings } from "../../config/front.ts";
+import { parseOwnAddress } from "../../config/values/listen_spec.ts";
+import type { Front } from "./front.ts";
+import { httpFilters } from "./http_filters.ts";
+import { note, seconds, typed, type YamlMap } from "./yaml_tree.ts";
+
+const DEFAULT_TLS = "*:8443";
+const DEFAULT_PLAIN = "*:8080";
+const ALT_SVC_S = 86_400;
+const TLS = "envoy.extensions.transport_sockets.tls.v3";
+const MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+
+export function listenersOf(front: Front): YamlMap[] {
+  const { settings } = front;
+  const tcp: YamlMap = {
+    name: "clients",
+    address: { socket_address: addressOf(settings, "TCP") },
+    filter_chains: [{
+      filters: [connectionManager(front, "AUTO")],
+      transport_socket: settings.certificate === null ? undefined : {
+        name: "envoy.transport_sockets.tls",
+        typed_config: typed(`${TLS}.DownstreamTlsContext`, {
+          common_tls_context: tlsOf(settings, ["h2", "http/1.1"]),
+        }),
+      },
+    }],
+  };
+  return settings.http3 ? [tcp, quic(front)] : [tcp];
+}
+
+function quic(front: Front): YamlMap {
+  return {
+    name: "clients-http3",
+    address: { socket_address: addressOf(front.settings, "UDP") },
+    udp_listener_config: { quic_options: {}, downstream_socket_config: { prefer_gro: true } },
+    filter_chains: [{
+      filters: [connectionManager(front, "HTTP3")],
+      transport_socket: {
+        name: "envoy.transport_sockets.quic",
+        typed_config: typed("envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport", {
+          downstream_tls_context: { common_tls_context: tlsOf(front.settings, ["h3"]) },
+        }),
+      },
+    }],
+  };
+}
+
+function tlsOf({ certificate, privateKey }: FrontSettings, protocols: string[]): YamlMap {
+  return {
+    alpn_protocols: protocols,
+    tls_certificates: [{
+      certificate_chain: { filename: certificate ?? "" },
+      private_key: { filename: privateKey ?? "" },
+    }],
+  };
+}
+
+/** The address for clients, with its default. */
+export function clientAddress({ listen, certificate }: FrontSettings) {
+  return listen ?? parseOwnAddress(certificate === null ? DEFAULT_PLAIN : DEFAULT_TLS, "listen =");
+}
+
+function addressOf(settings: FrontSettings, protocol: "TCP" | "UDP"): YamlMap {
+  const { host, port, v6only } = clientAddress(settings);
+  const isDual = host === "::" && !v6only;
+  return {
+    protocol,
+    address: host,
+    port_value: port,
+    ipv4_compat: isDual ? note("IPv4 clients as well.", true) : undefined,
+  };
+}
+
+function connectionManager(front: Front, codec: "AUTO" | "HTTP3"): YamlMap {
+  const { settings } = front;
+  const isHttp3 = codec === "HTTP3";
+  return {
+    name: "envoy.filters.network.http_connection_manager",
+    typed_config: typed(MANAGER, {
+      stat_prefix: isHttp3 ? "clients_http3" : "clients",
+      codec_type: codec,
+      ...isHttp3 ? { http3_protocol_options: {} } : {
+        http_protocol_options: note("Envoy's own refuses HTTP/1.0 (ab, old checks) with 426.", {
+          accept_http_10: true,
+        }),
+        http2_protocol_options: settings.websockets
+          ? note("WebSockets over HTTP/2.", { allow_connect: true })
+          : undefined,
+      },
+      upgrade_configs: settings.websockets ? [{ upgrade_type: "websocket" }] : undefined,
+      common_http_protocol_options: { idle_timeout: seconds(settings.idleConnectionTimeMs) },
+      stream_idle_timeout: seconds(settings.idleStreamTimeMs),
+      server_header_transformation: note("Clients see the server's own.", "PASS_THROUGH"),
+      use_remote_address: note(
+        "The client is who connects, whatever it says in X-Forwarded-For.",
+        true,
+      ),
+      xff_num_trusted_hops: settings.trustedProxies,
+      access_log: settings.accessLog === null ? undefined : [accessLog(settings.accessLog)],
+      route_config: routes(front),
+      http_filters: httpFilters(front),
+    }),
+  };
+}
+
+function accessLog(path: string): YamlMap {
+  const type = "envoy.extensions.access_loggers.file.v3.FileAccessLog";
+  return { name: "envoy.access_loggers.file", typed_config: typed(type, { path }) };
+}
+
+function routes(front: Front): YamlMap {
+  const { settings, cluster } = front;
+  const { port } = clientAddress(settings);
+  return {
+    name: cluster,
+    validate_clusters: note("The cluster is in cds.yaml, which is read later.", false),
+    virtual_hosts: [{
+      name: cluster,
+      domains: ["*"],
+      response_headers_to_add: settings.http3
+        ? [{ header: { key: "alt-svc", value: `h3=":${port}"; ma=${ALT_SVC_S}` } }]
+        : undefined,
+      routes: [{
+        match: { prefix: "/" },
+        route: {
+          cluster,
+          timeout: note(
+            "For the whole answer. Envoy's own 15 s cuts streams.",
+            seconds(settings.requestTimeMs),
+          ),
+          hash_policy: hashPolicy(settings),
+          ...retryPolicy(settings),
+        },
+      }],
+    }],
+  };
+}
+
+function hashPolicy({ sticky }: FrontSettings): YamlMap[] | undefined {
+  switch (sticky?.kind) {
+    case "header":
+      return [{ header: { header_name: sticky.name } }];
+    case "cookie":
+      return [{
+        cookie: {
+          name: sticky.name,
+          ttl: note("A session's: Envoy makes the cookie.", "0s"),
+          path: "/",
+        },
+      }];
+    case "address":
+      return [{ connection_properties: { source_ip: true } }];
+    default:
+      return undefined;
+  }
+}
+
+function retryPolicy({ retryOn, retries }: FrontSettings): YamlMap {
+  if (retryOn === null) return {};
+  return {
+    retry_policy: note("A request that the server has begun may run twice, a POST as well.", {
+      retry_on: retryOn,
+      num_retries: retries,
+      retry_host_predicate: note("Not at the same endpoint again.", [{
+        name: "envoy.retry_host_predicates.previous_hosts",
+        typed_config: typed("envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"),
+      }]),
+      host_selection_retry_max_attempts: 5,
+    }),
+  };
+}
