@@ -386,9 +386,14 @@ const GRANTS: readonly Grant[] = [
     why: "watches the ports of a pod in which no supervisor runs",
   },
   {
-    file: "cli/commands/init.ts",
+    file: "cli/commands/init/init.ts",
     imports: ["launcher/resolve.ts"],
     why: "a unit names this very program by its full path",
+  },
+  {
+    file: "cli/commands/init/front.ts",
+    imports: ["launcher/resolve.ts"],
+    why: "finds the Envoy that validates a front",
   },
   {
     file: "cli/start.ts",

@@ -117,8 +117,9 @@ function takeFront(values: Map<string, unknown>): ReadonlyMap<string, unknown> |
   if (typeof table !== "object" || table === null || Array.isArray(table)) return null;
   const front = new Map<string, unknown>(Object.entries(table));
   const eds = front.get("eds");
+  const named = (each: unknown) => typeof each === "string" ? `eds:${each}` : each;
   if (eds === undefined) values.delete(FRONT_KEY);
-  else values.set(FRONT_KEY, typeof eds === "string" ? `eds:${eds}` : eds);
+  else values.set(FRONT_KEY, Array.isArray(eds) ? eds.map(named) : named(eds));
   return front;
 }
 

@@ -87,14 +87,17 @@ export const OPTIONS: readonly Option[] = Object.values(OPTION_BY_FIELD);
 export const OPTION_GROUPS: readonly string[] = [...new Set(OPTIONS.map(({ group }) => group))];
 
 /** @returns the default as a user would write it; null: help shows none */
-export function defaultText({ default: value, placeholder }: Option): string | null {
+export function defaultText(
+  { default: value, placeholder }: Pick<Option, "default" | "placeholder">,
+): string | null {
   if (typeof value === "string") return value;
   if (typeof value !== "number") return null;
+  if (placeholder === "PERCENT") return `${value}%`;
   return placeholder === "TIME" ? formatDuration(value) : String(value);
 }
 
 /** @returns the same as a value of a file; null: none */
-export function defaultRaw(option: Option): unknown {
+export function defaultRaw(option: Pick<Option, "default" | "placeholder">): unknown {
   const { default: value, placeholder } = option;
   if (typeof value === "number" && placeholder?.startsWith("N")) return value;
   return defaultText(option) ?? value;

@@ -1,5 +1,6 @@
 /** The JSON Schema of the configuration file, made from the option table. Pure. */
-import { COMMAND_KEY, SCHEMA_KEY } from "./file_values.ts";
+import { COMMAND_KEY, FRONT_KEY, SCHEMA_KEY } from "./file_values.ts";
+import { FRONT_KEYS } from "./front/settings.ts";
 import { defaultRaw, fileKey, type Option, OPTIONS, variableOf } from "./options.ts";
 import type { ReloadTime } from "./option_makers.ts";
 
@@ -14,7 +15,10 @@ const WHEN: Readonly<Record<ReloadTime, string>> = {
 
 /** @returns what an editor checks and completes baton.toml and baton.json with */
 export function configSchema(): Record<string, unknown> {
-  const options = OPTIONS.map((option) => [fileKey(option.flag), optionSchema(option)]);
+  const options = OPTIONS.map((option) => {
+    const key = fileKey(option.flag);
+    return [key, key === FRONT_KEY ? frontSchema(option) : optionSchema(option)];
+  });
   return {
     $schema: DRAFT,
     title: "baton.toml",
@@ -43,4 +47,24 @@ function optionSchema(option: Option): Record<string, unknown> {
     ...byDefault !== null && { default: byDefault },
     ...json ?? { type: "string", minLength: 1 },
   };
+}
+
+/** The option, or a table with it as "eds" and with all that `baton init envoy` makes a front of. */
+function frontSchema(option: Option): Record<string, unknown> {
+  const { description, default: _, ...shape } = optionSchema(option);
+  const keys = FRONT_KEYS.map(({ key, value }) => {
+    const byDefault = defaultRaw(value);
+    const text = [value.help, value.limits].filter((each) => each !== undefined).join(" ");
+    return [key, {
+      description: text,
+      ...byDefault !== null && { default: byDefault },
+      ...value.json,
+    }];
+  });
+  const table = {
+    type: "object",
+    additionalProperties: false,
+    properties: { eds: shape, ...Object.fromEntries(keys) },
+  };
+  return { description, anyOf: [shape, table] };
 }

@@ -2,6 +2,7 @@
 export const TEMPLATE_NAMES = [
   "compose",
   "docker",
+  "envoy",
   "kubernetes",
   "kubernetes-prestop",
   "kubernetes-sidecar",

@@ -1,4 +1,4 @@
-/** The templates of `baton init`, by name: each makes a file, with a final newline. */
+/** The templates of `baton init`, by name: each makes a file, with a final newline. `envoy/` makes several. */
 import { composeFile } from "./compose.ts";
 import { containerfile } from "./docker.ts";
 import type { TemplateName } from "./names.ts";
@@ -6,7 +6,9 @@ import { kubernetesEntrypoint, kubernetesPrestop, kubernetesSidecar } from "./ku
 import { systemdUnit } from "./systemd.ts";
 import type { InitRequest } from "./template.ts";
 
-export const TEMPLATES: Readonly<Record<TemplateName, (request: InitRequest) => string>> = {
+export const TEMPLATES: Readonly<
+  Record<Exclude<TemplateName, "envoy">, (request: InitRequest) => string>
+> = {
   compose: composeFile,
   docker: containerfile,
   kubernetes: kubernetesEntrypoint,

@@ -27,7 +27,7 @@ const COMMANDS: {
   install: async () => (await import("./install.ts")).commandInstall,
   ...LOCAL_COMMANDS,
   doctor: async () => (await import("./doctor.ts")).commandDoctor,
-  init: async () => (await import("./init.ts")).commandInit,
+  init: async () => (await import("./init/init.ts")).commandInit,
   "hot-restarter": async () => (await import("./hot_restarter/command.ts")).commandHotRestarter,
   rehearse: async () => (await import("./rehearse.ts")).commandRehearse,
   help: async () => (await import("./help.ts")).commandHelp,

@@ -2,6 +2,7 @@
 import { effectiveLines, effectiveValues } from "../../config/effective.ts";
 import { misspelled } from "../../config/env_options.ts";
 import { exclusiveUse } from "../../config/exclusive.ts";
+import { readFront } from "../../config/front/settings.ts";
 import { checkOrder, serviceOrder } from "../../config/order.ts";
 import { checkPlaceholders } from "../../config/validate.ts";
 import { firstText } from "../../platform/files/first_bytes.ts";
@@ -21,6 +22,7 @@ export function commandCheck(
   print: Printer,
 ): number {
   const { config, file } = loaded;
+  readFront(file);
   const env = platform.runtime.env();
   const warnings = misspelled(env).map(({ name, near }) =>
     `${name} is no option: did you mean ${near}?`

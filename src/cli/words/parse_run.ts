@@ -1,5 +1,6 @@
 /** The commands that have the options of `run`. Pure but for what reads the configuration file. */
 import type { Config } from "../../config/config.ts";
+import type { FileValues } from "../../config/file_values.ts";
 import type { ConfigSource, LoadedConfig } from "../../config/load.ts";
 import { suggest } from "../../config/values/suggest.ts";
 import { UserError } from "../../config/values/errors.ts";
@@ -34,6 +35,8 @@ export interface InitCommand {
   readonly config: Config;
   /** The options as they were given, without --name. */
   readonly options: readonly string[];
+  /** Null: no file was read. */
+  readonly file: FileValues | null;
 }
 
 export interface RehearseCommand {
@@ -100,7 +103,7 @@ function parseInit(words: Words, surroundings: Surroundings): InitCommand {
   }
   const loaded = loadRun({ ...words, operands }, surroundings);
   const options = [...optionWords(words, ["name"]), ...otherWords(words, loaded)];
-  return { verb: "init", template, config: loaded.config, options };
+  return { verb: "init", template, config: loaded.config, options, file: loaded.file };
 }
 
 function parseRehearse(words: Words, surroundings: Surroundings): RehearseCommand {

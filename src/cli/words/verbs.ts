@@ -246,6 +246,7 @@ const TABLE = {
     flags: RUN_FLAGS,
     examples: [
       ["baton init systemd -- node server.js", "a unit for systemd"],
+      ["baton init envoy --config baton.toml", "writes the files of an Envoy in front"],
       ["baton init systemd --name web --drain-time 2m -- server", "with options"],
     ],
   },

@@ -6,6 +6,7 @@ import {
   choice,
   flag,
   int,
+  list,
   matching,
   parsed,
   percent,
@@ -13,7 +14,13 @@ import {
   text,
   time,
 } from "../option_makers.ts";
-import { parseFrontCheck, parseRate, parseSize, parseSticky } from "../values/front_values.ts";
+import {
+  parseFrontCheck,
+  parseRate,
+  parseRoute,
+  parseSize,
+  parseSticky,
+} from "../values/front_values.ts";
 import { parseOwnAddress } from "../values/listen_spec.ts";
 
 const MOST = 1_000_000;
@@ -77,6 +84,10 @@ export const FRONT_SERVERS = {
   retryOn: parsed("WHEN", "Send a request again at: connect-failure, refused-stream, reset-before-request, reset, 5xx (a list of Envoy's). " +
     "Without it none is: a POST could run twice.", matching(/^[a-z0-9-]+(,[a-z0-9-]+)*$/, "words with commas between them")),
   retries: int(1, [1, 10], "How often, with retry_on."),
+  /** The one of the service itself has all other requests. */
+  routes: list("[HOST]/PREFIX=CLUSTER", "Requests for other services behind the same front: /api/=api leads to cluster api, whose " +
+    "endpoints are in api.yaml beside the other files, written by its own baton (--front eds:DIR/api.yaml).",
+    (texts) => texts.map(parseRoute)),
 };
 
 // deno-fmt-ignore: one key per entry, so that it reads as a table
@@ -109,5 +120,4 @@ export const FRONT_BREAKERS = {
 // deno-fmt-ignore: one key per entry, so that it reads as a table
 export const FRONT_PLACE = {
   envoy: { ...text("PROGRAM", "Envoy itself: a path, or a name in PATH."), default: "envoy" },
-  threads: int(2, [1, 1024], "Worker threads of Envoy (--concurrency)."),
 };

@@ -3,20 +3,28 @@ import { parseDuration } from "./duration.ts";
 import { UserError } from "./errors.ts";
 import { parseMinFree } from "./memory_size.ts";
 
-export type FrontCheck =
+type FrontCheck =
   | { readonly kind: "http"; readonly path: string }
   | { readonly kind: "tcp" }
   /** An empty service is the whole server. */
   | { readonly kind: "grpc"; readonly service: string };
 
-export type Sticky =
+type Sticky =
   | { readonly kind: "header" | "cookie"; readonly name: string }
   | { readonly kind: "address" };
 
 /** So many in a time. */
-export interface Rate {
+interface Rate {
   readonly requests: number;
   readonly perMs: number;
+}
+
+/** Where requests for another cluster are told from. */
+interface FrontRoute {
+  /** Null: any. */
+  readonly host: string | null;
+  readonly prefix: string;
+  readonly cluster: string;
 }
 
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
@@ -56,6 +64,15 @@ export function parseRate(text: string): Rate {
 function refuseRate(text: string): UserError {
   return new UserError(`Cannot limit requests to ${JSON.stringify(text)}: it is not a rate`, {
     remedy: `Write 100/s or 5000/1m; the time is at least ${SHORTEST_RATE_MS}ms`,
+  });
+}
+
+export function parseRoute(text: string): FrontRoute {
+  const [, host = "", prefix = "", cluster = ""] =
+    /^([A-Za-z0-9.*-]*)(\/[\x21-\x3c\x3e-\x7e]*)=([A-Za-z0-9_.-]{1,63})$/.exec(text) ?? [];
+  if (cluster !== "") return { host: host === "" ? null : host.toLowerCase(), prefix, cluster };
+  throw new UserError(`Cannot route by ${JSON.stringify(text)}`, {
+    remedy: "Write [HOST]/PREFIX=CLUSTER, for example /api/=api or api.example.org/=api",
   });
 }
 

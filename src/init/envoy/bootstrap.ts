@@ -1,7 +1,7 @@
 /** bootstrap.yaml: what counts from a start of Envoy on. */
-import type { FrontSettings } from "../../config/front.ts";
+import type { FrontSettings } from "../../config/front/settings.ts";
 import { clusterOf } from "./cluster.ts";
-import { type Front, frontName, watchedFile } from "./front.ts";
+import { type Front, frontFiles, frontName, watchedFile } from "./front.ts";
 import { listenersOf } from "./listener.ts";
 import { note, typed, type YamlMap } from "./yaml_tree.ts";
 
@@ -10,7 +10,8 @@ const MONITORS = "envoy.extensions.resource_monitors";
 const ADMIN_MODE = 0o600;
 
 export function bootstrapFile(front: Front): YamlMap {
-  const { files, settings } = front;
+  const { settings } = front;
+  const files = frontFiles(front);
   const name = frontName(front);
   return {
     node: { id: name, cluster: name },
@@ -20,7 +21,7 @@ export function bootstrapFile(front: Front): YamlMap {
         address: { pipe: { path: files.admin, mode: ADMIN_MODE } },
       },
     ),
-    dynamic_resources: { cds_config: watchedFile(files.clusters, files.directory) },
+    dynamic_resources: { cds_config: watchedFile(files.clusters) },
     overload_manager: overloadManager(settings),
     static_resources: { listeners: listenersOf(front) },
   };
@@ -28,9 +29,12 @@ export function bootstrapFile(front: Front): YamlMap {
 
 /** The same with the clusters in it: 'envoy --mode validate' does not read the files of CDS. */
 export function validatedFile(front: Front): YamlMap {
-  const { dynamic_resources: _, static_resources: __, ...rest } = bootstrapFile(front);
-  const { "@type": ___, ...cluster } = clusterOf(front);
-  return { ...rest, static_resources: { listeners: listenersOf(front), clusters: [cluster] } };
+  const { dynamic_resources: _, ...rest } = bootstrapFile(front);
+  const clusters = front.clusters.map((cluster) => {
+    const { "@type": _, ...fields } = clusterOf(front.settings, cluster);
+    return fields;
+  });
+  return { ...rest, static_resources: { listeners: listenersOf(front), clusters } };
 }
 
 function overloadManager({ maxConnections, maxHeap }: FrontSettings): YamlMap {

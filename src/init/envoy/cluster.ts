@@ -1,6 +1,6 @@
 /** cds.yaml: the servers behind a front, as Envoy's cluster. A change of it counts at once, without a reload of Envoy. */
-import type { FrontSettings } from "../../config/front.ts";
-import { type Front, watchedFile } from "./front.ts";
+import type { FrontSettings } from "../../config/front/settings.ts";
+import { type Front, type FrontCluster, watchedFile } from "./front.ts";
 import { note, percent, seconds, typed, type YamlMap } from "./yaml_tree.ts";
 
 const HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
@@ -14,11 +14,15 @@ const POLICIES: Readonly<Record<FrontSettings["loadBalancing"], string>> = {
 /** As many as requests: with Envoy's own 3, a dead endpoint overflows it at once. */
 const MOST_RETRIES = 1_000;
 
-export function clusterOf({ cluster, settings, files }: Front): YamlMap {
+export function clusterOf(settings: FrontSettings, cluster: FrontCluster): YamlMap {
+  const { name, inFile, endpoints } = cluster;
   return typed("envoy.config.cluster.v3.Cluster", {
-    name: cluster,
+    name,
     type: note("baton writes the endpoints: HEALTHY what serves, DRAINING what drains.", "EDS"),
-    eds_cluster_config: { eds_config: watchedFile(files.endpoints, files.directory) },
+    eds_cluster_config: {
+      service_name: inFile === name ? undefined : inFile,
+      eds_config: watchedFile(endpoints),
+    },
     connect_timeout: seconds(settings.connectTimeMs),
     lb_policy: POLICIES[settings.loadBalancing],
     common_lb_config: note(
@@ -109,12 +113,12 @@ function checker({ check, checkIdentity }: FrontSettings): YamlMap {
 }
 
 /** cds.yaml */
-export function clustersFile(front: Front): YamlMap {
-  return { resources: [clusterOf(front)] };
+export function clustersFile({ settings, clusters }: Front): YamlMap {
+  return { resources: clusters.map((cluster) => clusterOf(settings, cluster)) };
 }
 
 /** An endpoint file with none: Envoy does not start without the file. It must have exactly one resource. */
-export function noEndpoints({ cluster }: Front): YamlMap {
+export function noEndpoints({ inFile }: FrontCluster): YamlMap {
   const type = "envoy.config.endpoint.v3.ClusterLoadAssignment";
-  return { resources: [typed(type, { cluster_name: cluster, endpoints: [] })] };
+  return { resources: [typed(type, { cluster_name: inFile })] };
 }

@@ -1,5 +1,5 @@
 /** What each request passes on its way through Envoy, in this order. */
-import type { FrontSettings } from "../../config/front.ts";
+import type { FrontSettings } from "../../config/front/settings.ts";
 import type { Front } from "./front.ts";
 import { note, percent, seconds, typed, type YamlMap } from "./yaml_tree.ts";
 
@@ -21,14 +21,14 @@ function filter(name: string, type: string, fields: YamlMap = {}): YamlMap {
 }
 
 /** The three modes of the filter, and the share of a cluster. */
-function healthCheck({ settings, cluster }: Front): YamlMap[] {
+function healthCheck({ settings, clusters: [own] }: Front): YamlMap[] {
   const { healthPath, healthMode, healthMinimum, healthCacheMs } = settings;
   if (healthPath === null) return [];
   return [filter("health_check", "HealthCheck", {
     pass_through_mode: healthMode === "pass" || healthMode === "cached",
     cache_time: healthMode === "cached" ? seconds(healthCacheMs) : undefined,
-    cluster_min_healthy_percentages: healthMode === "cluster"
-      ? { [cluster]: percent(healthMinimum) }
+    cluster_min_healthy_percentages: healthMode === "cluster" && own !== undefined
+      ? { [own.name]: percent(healthMinimum) }
       : undefined,
     headers: [{ name: ":path", string_match: { exact: healthPath } }],
   })];

@@ -1,5 +1,5 @@
 /** Where clients come in: one listener for TCP, and one for QUIC. */
-import type { FrontSettings } from "../../config/front.ts";
+import type { FrontSettings } from "../../config/front/settings.ts";
 import { parseOwnAddress } from "../../config/values/listen_spec.ts";
 import type { Front } from "./front.ts";
 import { httpFilters } from "./http_filters.ts";
@@ -110,30 +110,49 @@ function accessLog(path: string): YamlMap {
 }
 
 function routes(front: Front): YamlMap {
-  const { settings, cluster } = front;
+  const { settings, clusters } = front;
   const { port } = clientAddress(settings);
+  const hosts = [...new Set(settings.routes.map(({ host }) => host))].filter((host) =>
+    host !== null
+  );
   return {
-    name: cluster,
-    validate_clusters: note("The cluster is in cds.yaml, which is read later.", false),
-    virtual_hosts: [{
-      name: cluster,
-      domains: ["*"],
-      response_headers_to_add: settings.http3
-        ? [{ header: { key: "alt-svc", value: `h3=":${port}"; ma=${ALT_SVC_S}` } }]
-        : undefined,
-      routes: [{
-        match: { prefix: "/" },
-        route: {
-          cluster,
-          timeout: note(
-            "For the whole answer. Envoy's own 15 s cuts streams.",
-            seconds(settings.requestTimeMs),
-          ),
-          hash_policy: hashPolicy(settings),
-          ...retryPolicy(settings),
-        },
-      }],
-    }],
+    name: front.service,
+    validate_clusters: note("The clusters are in cds.yaml, which is read later.", false),
+    response_headers_to_add: settings.http3
+      ? [{ header: { key: "alt-svc", value: `h3=":${port}"; ma=${ALT_SVC_S}` } }]
+      : undefined,
+    virtual_hosts: [...hosts, null].map((host) => ({
+      name: host ?? front.service,
+      domains: host === null ? ["*"] : [host, `${host}:*`],
+      routes: [
+        ...settings.routes.filter((route) => route.host === host).sort(byLength)
+          .map(({ prefix, cluster }) => routeOf(settings, prefix, cluster)),
+        // A host without a route of its own at "/" has the service's.
+        ...settings.routes.some((route) => route.host === host && route.prefix === "/")
+          ? []
+          : clusters.slice(0, 1).map(({ name }) => routeOf(settings, "/", name)),
+      ],
+    })),
+  };
+}
+
+/** The longest prefix first: Envoy takes the first one that fits. */
+function byLength(one: { readonly prefix: string }, other: { readonly prefix: string }): number {
+  return other.prefix.length - one.prefix.length;
+}
+
+function routeOf(settings: FrontSettings, prefix: string, cluster: string): YamlMap {
+  return {
+    match: { prefix },
+    route: {
+      cluster,
+      timeout: note(
+        "For the whole answer. Envoy's own 15 s cuts streams.",
+        seconds(settings.requestTimeMs),
+      ),
+      hash_policy: hashPolicy(settings),
+      ...retryPolicy(settings),
+    },
   };
 }
 

@@ -3,8 +3,8 @@
  *
  * Guarantees: every setting is there, as it was given or its default, and those that belong together agree.
  */
-import type { FileValues } from "./file_values.ts";
-import { type OptionValue, refuse } from "./option_makers.ts";
+import type { FileValues } from "../file_values.ts";
+import type { OptionValue } from "../option_makers.ts";
 import {
   FRONT_BREAKERS,
   FRONT_CHECKS,
@@ -14,12 +14,12 @@ import {
   FRONT_LIMITS,
   FRONT_PLACE,
   FRONT_SERVERS,
-} from "./tables/front_options.ts";
-import { UserError, withPlace } from "./values/errors.ts";
-import { suggest } from "./values/suggest.ts";
+} from "../tables/front_options.ts";
+import { UserError, withPlace } from "../values/errors.ts";
+import { suggest } from "../values/suggest.ts";
 
 /** Of the service's own option: `--front eds:...`. */
-export const EDS_KEY = "eds";
+const EDS_KEY = "eds";
 
 const FIELDS = {
   ...FRONT_CLIENTS,
@@ -38,7 +38,7 @@ export type FrontSettings = {
     | (typeof FIELDS)[F]["default"];
 };
 
-export interface FrontKey {
+interface FrontKey {
   readonly field: keyof FrontSettings;
   /** In the file. */
   readonly key: string;
@@ -96,7 +96,8 @@ const NEEDS: readonly (readonly [key: string, needed: string])[] = [
 
 function checkTogether(front: FrontSettings, table: ReadonlyMap<string, unknown>): void {
   for (const [key, needed] of NEEDS) {
-    if (!table.has(key) || table.get(key) === false || table.has(needed)) continue;
+    const { field, value } = FRONT_KEYS.find((each) => each.key === key) ?? {};
+    if (field === undefined || front[field] === value?.default || table.has(needed)) continue;
     throw new UserError(`Cannot use ${key} of [front] without ${needed}`, {
       remedy: `Add ${needed}, or remove ${key}`,
     });
@@ -106,7 +107,21 @@ function checkTogether(front: FrontSettings, table: ReadonlyMap<string, unknown>
       remedy: 'Use load_balancing = "ring-hash" or "maglev" with sticky, or remove sticky',
     });
   }
+  const twice = front.routes.find(({ host, prefix }, index) =>
+    front.routes.findIndex((other) => other.host === host && other.prefix === prefix) < index ||
+    (host === null && prefix === "/")
+  );
+  if (twice !== undefined) {
+    throw new UserError(
+      `Cannot route ${twice.host ?? ""}${twice.prefix} to ${twice.cluster}: it has a route`,
+      {
+        remedy: "Give each host and prefix one route; what has none goes to the service itself",
+      },
+    );
+  }
   if (front.checkIdentity !== null && front.check?.kind !== "http") {
-    throw refuse(front.checkIdentity, "with an http check, whose answer names the service");
+    throw new UserError(`Cannot use check_identity with a ${front.check?.kind} check`, {
+      remedy: "Use an http check, whose answer names the service",
+    });
   }
 }

@@ -1,0 +1,36 @@
+/** `baton init`: prints a file for the tool that will run baton, or writes the files of a front (front.ts). */
+import type { Platform } from "../../../platform/platform.ts";
+import { commandLineOf } from "../../../platform/process/proc.ts";
+import { TEMPLATES } from "../../../init/templates.ts";
+import { resolveProgram } from "../../../launcher/resolve.ts";
+import { logicalDirectory } from "../../../process/launch_plan.ts";
+import { EXIT_OK } from "../../console/exit_status.ts";
+import type { InitCommand } from "../../words/parse_run.ts";
+import type { Printer } from "../../console/printer.ts";
+
+export async function commandInit(
+  platform: Platform,
+  command: InitCommand,
+  print: Printer,
+): Promise<number> {
+  const { template, config, options } = command;
+  const directory = logicalDirectory(platform.runtime.env(), platform.files.directory());
+  const baton = ownWords(platform, directory);
+  if (template === "envoy") {
+    const { commandInitFront } = await import("./front.ts");
+    return await commandInitFront(platform, command, { baton, directory }, print);
+  }
+  const text = TEMPLATES[template]({ baton, config, options, directory });
+  print.out(text.trimEnd());
+  return EXIT_OK;
+}
+
+/** The words that start this baton from any directory. */
+function ownWords(platform: Platform, directory: string): readonly string[] {
+  const { selfCommand } = platform.runtime;
+  if (selfCommand.length > 1) return selfCommand;
+  const called = commandLineOf("self")[0] ?? "";
+  const { PATH } = platform.runtime.env();
+  const found = resolveProgram(called, PATH, directory, platform.files);
+  return [found.kind === "found" ? found.path : called];
+}
