@@ -14,13 +14,7 @@ import {
   text,
   time,
 } from "../option_makers.ts";
-import {
-  parseFrontCheck,
-  parseRate,
-  parseRoute,
-  parseSize,
-  parseSticky,
-} from "../values/front_values.ts";
+import { parseFrontCheck, parseRate, parseRoute, parseSize, parseSticky } from "../front/values.ts";
 import { parseOwnAddress } from "../values/listen_spec.ts";
 
 const MOST = 1_000_000;

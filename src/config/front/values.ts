@@ -1,7 +1,7 @@
 /** Values of the table `[front]`. Pure. */
-import { parseDuration } from "./duration.ts";
-import { UserError } from "./errors.ts";
-import { parseMinFree } from "./memory_size.ts";
+import { parseDuration } from "../values/duration.ts";
+import { UserError } from "../values/errors.ts";
+import { parseMinFree } from "../values/memory_size.ts";
 
 type FrontCheck =
   | { readonly kind: "http"; readonly path: string }
