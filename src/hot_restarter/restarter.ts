@@ -127,6 +127,8 @@ export class Restarter {
         return;
       case "poll":
         this.#looking?.cancel();
+        // The original's first look is no wait: with one, short-lived children would be gone.
+        if (effect.afterMs === 0) return this.#poll();
         this.#looking = clock.after(effect.afterMs, () => this.#poll());
         return;
       case "exit":

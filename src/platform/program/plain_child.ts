@@ -2,15 +2,21 @@
  * A child as fork(2) and execve(2) make it, which inherits everything: process group, signal mask and what is ignored, and
  * the descriptors that were passed to this process. `Processes.spawn` starts one that inherits nothing.
  */
-import { readlinkSync } from "node:fs";
-import { errorText, SystemCallError } from "../error.ts";
+import { SystemCallError } from "../error.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../fd.ts";
+import { C } from "../libc/constants.ts";
 import { cString, cStringArray, struct } from "../libc/libc.ts";
 import type { Platform } from "../platform.ts";
 import { layOut } from "./call_list.ts";
 import { programFile } from "./machine_code.ts";
 import { environmentStrings } from "../process/environment.ts";
-import { namesIn } from "../process/proc.ts";
+import { descriptorTarget, namesIn } from "../process/proc.ts";
+
+/** posix_spawnattr_t is 336 bytes in glibc and musl; room to spare. */
+const ATTRIBUTES_SIZE = 1024;
+const SIGSET_SIZE = 128;
+/** Used by the C libraries themselves. */
+const RESERVED_SIGNALS = [32, 33, 34];
 
 interface PlainChild {
   /** No PATH search. */
@@ -27,17 +33,29 @@ export function startPlainChild(
   const pid = struct(4);
   const words = cStringArray(libc, argv);
   const variables = cStringArray(libc, environmentStrings(env));
-  const { posix_spawn } = libc.c;
-  const errno = posix_spawn(
+  const { c } = libc;
+  const attributes = new Uint8Array(ATTRIBUTES_SIZE);
+  c.posix_spawnattr_init(attributes);
+  // Else glibc lets the child ignore them.
+  c.posix_spawnattr_setsigdefault(attributes, signalSet(RESERVED_SIGNALS));
+  c.posix_spawnattr_setflags(attributes, C.POSIX_SPAWN_SETSIGDEF);
+  const errno = c.posix_spawn(
     pid.bytes,
     cString(path),
     null,
-    null,
+    attributes,
     words.array,
     variables.array,
   );
+  c.posix_spawnattr_destroy(attributes);
   if (errno !== 0) throw new SystemCallError("execute", errno, path);
   return pid.view.getInt32(0, true);
+}
+
+function signalSet(signals: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(SIGSET_SIZE);
+  for (const signal of signals) bytes[(signal - 1) >> 3]! |= 1 << ((signal - 1) & 7);
+  return bytes;
 }
 
 /** A child that does nothing but end with 1. @throws {SystemCallError} when there cannot be one */
@@ -59,27 +77,21 @@ export function startFailedChild(platform: Platform): number {
   }
 }
 
+/** From here on up Bun puts its copy of standard input. */
+const BUN_COPIES_FROM = 1023;
+
 /**
  * Bun sets close-on-exec for what it was passed from 4 on, before any code of ours runs: takes that back. Bun's own ones are
- * anonymous inodes, and a copy of descriptor 0 with a high number.
+ * anonymous inodes, and a copy of standard input with a high number.
  */
 export function passOnDescriptors({ processes, runtime }: Platform): void {
   if (runtime.name !== "bun") return;
+  const input = descriptorTarget("self", 0);
   for (const number of namesIn("/proc/self/fd").map(Number)) {
-    if (number > FIRST_PASSED_DESCRIPTOR && number < BUN_COPIES_FROM && isPassed(number)) {
-      processes.keepOnExec(number, 1);
-    }
-  }
-}
-
-/** Where Bun puts its copy of standard input. */
-const BUN_COPIES_FROM = 1023;
-
-function isPassed(number: number): boolean {
-  try {
-    return !/^anon_inode:|^\/proc\/\d+\/fd$/.test(readlinkSync(`/proc/self/fd/${number}`));
-  } catch (error) {
-    // That of the list itself.
-    return errorText(error) === "";
+    const target = descriptorTarget("self", number);
+    // The descriptor of the list itself is closed by now.
+    if (number <= FIRST_PASSED_DESCRIPTOR || target === null) continue;
+    const isOwn = target.startsWith("anon_inode:") || number >= BUN_COPIES_FROM && target === input;
+    if (!isOwn) processes.keepOnExec(number, 1);
   }
 }

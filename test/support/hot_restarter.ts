@@ -1,0 +1,173 @@
+/**
+ * One life of Envoy's hot-restarter.py, or of `baton hot-restarter`, with children that write down what they get
+ * (fixtures/hot_restarter/child.pl): what was printed, what the children had and were sent, and what is left of them.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import process from "node:process";
+import { alive } from "./proc.ts";
+import { findPython, fixture, required } from "./programs.ts";
+import { type TempDir, tempDir } from "./temp_dir.ts";
+import { waitUntil } from "./wait_until.ts";
+
+/** The original, played, or the real one: see the fixture. */
+export function originalCommand(): string[] {
+  const real = process.env["HOT_RESTARTER_ORIGINAL"];
+  return [required("python3", findPython()), real ?? fixture("hot_restarter/original.py")];
+}
+
+export interface PlayOptions {
+  /** Of child.pl, by epoch. */
+  readonly plans?: readonly string[];
+  /** In place of child.pl; empty: none. */
+  readonly words?: readonly string[];
+  /** Words of a shell in front, to change what is inherited. */
+  readonly shell?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** @default pipe */
+  readonly stdin?: "ignore" | "pipe";
+}
+
+/** What scripts and supervisors see of a life. */
+export interface Outcome {
+  readonly lines: readonly string[];
+  readonly status: number | null;
+  readonly signal: string | null;
+  /** What each child had and was sent, in the order of the epochs. */
+  readonly children: readonly string[];
+  readonly left: number;
+  readonly hasErrors: boolean;
+}
+
+const LINE = /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\]\[(\d+)\](\[[A-Z]+\]\[core\] .*)$/;
+const CHILD = fixture("hot_restarter/child.pl");
+
+export class Play implements AsyncDisposable {
+  readonly #process: ChildProcess;
+  readonly #exit: Promise<{ status: number | null; signal: string | null }>;
+
+  constructor(readonly dir: TempDir, command: readonly string[], options: PlayOptions) {
+    const plans = (options.plans ?? []).map((plan, epoch) => [`PLAN_${epoch}`, plan]);
+    const env = {
+      PATH: process.env["PATH"] ?? "",
+      LANG: "C.UTF-8",
+      ...options.env,
+      FAKE_LOG: dir.join("log"),
+      ...Object.fromEntries(plans),
+    };
+    const words = [...command, ...options.words ?? [CHILD]];
+    const [program = "", ...args] = options.shell === undefined
+      ? words
+      : ["/bin/bash", "-c", `${options.shell}; exec "$@"`, "bash", ...words];
+    const outputs = ["out", "err"].map((name) => openSync(dir.join(name), "a"));
+    this.#process = spawn(program, args, {
+      env,
+      cwd: dir.path,
+      stdio: [options.stdin ?? "pipe", outputs[0]!, outputs[1]!],
+    });
+    outputs.forEach((fd) => closeSync(fd));
+    this.#exit = new Promise((resolve) =>
+      this.#process.once("exit", (status, signal) => resolve({ status, signal }))
+    );
+  }
+
+  #read(name: string): string {
+    try {
+      return readFileSync(this.dir.join(name), "utf8");
+    } catch {
+      return "";
+    }
+  }
+
+  #log(): string[][] {
+    return this.#read("log").split("\n").filter(Boolean).map((line) => line.split(" "));
+  }
+
+  /** Of the children that have run, in the order of their start. */
+  #pids(): number[] {
+    const forked = this.#read("out").matchAll(/forked new child process with PID=(\d+)/g);
+    return [...forked].map(([, pid]) => Number(pid));
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#process.kill(name);
+  }
+
+  signalChild(index: number, name: NodeJS.Signals): void {
+    process.kill(this.#pids()[index]!, name);
+  }
+
+  /** Waits until so many children have installed their handlers. */
+  async started(count: number): Promise<void> {
+    const isThere = () => this.#log().filter(([, what]) => what === "has").length >= count;
+    await waitUntil(isThere, { what: `${count} children run` });
+  }
+
+  /** Waits until a text was printed so often. */
+  async printed(text: string, times = 1): Promise<void> {
+    const isThere = () => this.#read("out").split(text).length > times;
+    await waitUntil(isThere, { what: `"${text}" is printed` });
+  }
+
+  /** Waits until child `epoch` has noted so many signals. */
+  async noted(epoch: number, text: string): Promise<void> {
+    const isThere = () => this.#log().some(([of, what]) => of === String(epoch) && what === text);
+    await waitUntil(isThere, { what: `child ${epoch} notes ${text}` });
+  }
+
+  /** After its end. */
+  async outcome(): Promise<Outcome> {
+    const { status, signal } = await this.#exit;
+    const pids = this.#pids();
+    const own = String(this.#process.pid);
+    const left = () => pids.filter((pid) => alive(pid)).length;
+    // What was killed may take a moment; what was not stays.
+    if (status !== null) {
+      await waitUntil(() => left() === 0, { what: "the children end", deadlineMs: 2_000 })
+        .catch(() => {});
+    }
+    return {
+      lines: this.#read("out").split("\n").filter(Boolean).map((line) => {
+        const [, pid, rest] = LINE.exec(line) ?? [];
+        if (rest === undefined || pid !== own) return `odd: ${line}`;
+        return pids.reduce((text, each, i) => text.replaceAll(`PID=${each}`, `PID=#${i}`), rest)
+          .replaceAll(this.dir.path, "DIR");
+      }),
+      status,
+      signal,
+      children: this.#children(),
+      left: left(),
+      hasErrors: this.#read("err") !== "",
+    };
+  }
+
+  #children(): string[] {
+    const lines = this.#log();
+    const epochs = [...new Set(lines.map(([epoch]) => epoch))].sort();
+    return epochs.map((epoch) =>
+      lines.filter(([of, what]) => of === epoch && what !== "start").map((words) =>
+        words.slice(1).join(" ").replaceAll(this.dir.path, "DIR")
+      ).join("; ")
+    );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      this.#process.kill("SIGKILL");
+    }
+    for (const pid of this.#pids()) if (alive(pid)) process.kill(pid, "SIGKILL");
+    return Promise.resolve();
+  }
+}
+
+/** @param live what is done to it, until it ends */
+export async function playLife(
+  command: readonly string[],
+  options: PlayOptions,
+  live: (play: Play) => Promise<void>,
+): Promise<Outcome> {
+  using dir = tempDir("hr");
+  await using play = new Play(dir, command, options);
+  await live(play);
+  return await play.outcome();
+}
