@@ -588,7 +588,6 @@ const TESTED = {
   "hot_restarter/exact.ts": ["INITIAL", "MOST_POLLS", "POLL_MS", "State", "step"],
   "hot_restarter/lines.ts": ["own"],
   "init/systemd.ts": ["commandLine"],
-  "lifecycle/crash.ts": ["backoffDelay"],
   "lifecycle/service.ts": ["ACCEPTS"],
   "lifecycle/shutdown.ts": ["ShutdownEffect"],
   "log/logger.ts": ["LoggerOptions"],

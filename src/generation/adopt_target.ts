@@ -4,12 +4,13 @@ import { releaseHelpers } from "../handoff/helper_listeners.ts";
 import {
   type Caller,
   type ListenerOwner,
+  ownedBy,
   refreshSocketHolders,
 } from "../handoff/listener_owner.ts";
 import { ticksNow } from "../platform/clock.ts";
 import { errorText } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
-import { canSeeDescriptors, processName } from "../platform/process/proc.ts";
+import { canSeeDescriptors, processName, socketInodesOf } from "../platform/process/proc.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
 import { acceptorOf, watchAccepts } from "../process/accept_watch.ts";
 import { ExitWatch } from "../process/exit_watch.ts";
@@ -144,6 +145,19 @@ export class AdoptTarget implements ListenerOwner {
     }
   }
 
+  /** It replaces `epoch`, which has exited after it had passed its listeners to it: it waits for connections there. */
+  takePassed(epoch: number): void {
+    const { context: { listeners } } = this.options;
+    const left = listeners.groupsOf(epoch).flatMap((group) =>
+      group.membersOf(epoch).map((member) => ({ group, member }))
+    );
+    const inodes = left.map(({ member }) => member.inode);
+    const open = new Set(this.processes().flatMap((pid) => [...socketInodesOf(pid, inodes)]));
+    const passed = left.filter(({ member }) => open.has(member.inode));
+    for (const { group, member } of passed) group.reassign(member, ownedBy(this, 0));
+    this.watchAccepts(passed.map(({ member }) => member));
+  }
+
   /** Gives up the listeners that it has closed. */
   lookForClosed(): void {
     this.#closed.look();
@@ -211,6 +225,10 @@ export class AdoptTarget implements ListenerOwner {
     }
     onChange();
     this.rest.lookSoon();
+  }
+
+  refusesPassed(inode: number): boolean {
+    return this.options.inspection?.options.passed.refuses(inode) ?? false;
   }
 
   onConflict(reason: string): void {

@@ -6,7 +6,8 @@ import { SocketTable } from "../drain/connections.ts";
 import type { Timer } from "../platform/clock.ts";
 import { orNull } from "../platform/error.ts";
 import { isAsleep } from "../platform/process/rest.ts";
-import { type ListenerUse, listenerUse, mostKnown } from "../process/listener_use.ts";
+import { isIgnored, type ListenerUse, listenerUse, mostKnown } from "../process/listener_use.ts";
+import type { Member } from "../steering/member.ts";
 import { closedText } from "./gate.ts";
 import type { WorkerParts } from "./workers/worker_parts.ts";
 import {
@@ -56,6 +57,12 @@ export class RestWatch {
   end(): void {
     this.#isOver = true;
     this.#timer?.cancel();
+  }
+
+  /** It has `member` open, and will accept nothing from it. */
+  ignores(member: Member): boolean {
+    const { context: { platform }, server } = this.options;
+    return isIgnored(platform, member, server.processes());
   }
 
   #schedule(): void {

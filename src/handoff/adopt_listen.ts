@@ -30,6 +30,8 @@ export function adoptListen(
 ): CallReply {
   const { listeners } = context;
   const inode = proc.ownSocketInode(call.socket.number);
+  // It has failed, and has been killed: the answer is the kernel's formality.
+  if (owner.refusesPassed(inode)) return { errno: C.EADDRINUSE };
   if (listensAgain(listeners, inode, call, owner)) return "continue";
   try {
     const unseen = context.unseenBinds.take(call.socket);

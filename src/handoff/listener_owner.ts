@@ -53,6 +53,8 @@ export interface ListenerOwner {
   onListening(group: Group, caller: Caller): void;
   /** A postponed call can be answered now. */
   answer(notify: Fd, call: TrappedCall): void;
+  /** It calls listen(2) on a socket of another generation. @returns whether it has failed with that */
+  refusesPassed(inode: number): boolean;
   /** It cannot be handed over to: fail it with this reason. */
   onConflict(reason: string): void;
   /** Something to say if it fails: "the port is held by ...". */

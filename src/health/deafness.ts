@@ -6,11 +6,14 @@
 /** A server may close its listener to open it again (a configuration that it reads again), or be about to end. */
 export const DEAF_MS = 500;
 
+/** One that has its listeners and does not wait for connections may be full for the moment. */
+export const IGNORING_MS = 2_500;
+
 interface DeafLook {
   readonly atMs: number;
   /** Connections in its queues. */
   readonly waiting: number;
-  /** Some process has a listener, or one that had it is gone and may be replaced by its parent. */
+  /** Some process has a listener and waits for it, or one that had it is gone and may be replaced by its parent. */
   readonly isHeld: boolean;
   /** Nothing happens in any of its processes. */
   readonly isAsleep: boolean;

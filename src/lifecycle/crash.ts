@@ -2,6 +2,7 @@
  * What follows when a generation exits or is unhealthy. The serving one is replaced by the one on trial, by the one
  * before it if that still drains, or by a new one, with growing delays. Pure.
  */
+import { backoffDelay } from "./backoff.ts";
 import type { Draft } from "./draft.ts";
 import { beginDrain, disarmServing, killCandidate } from "./draining.ts";
 import { type Generation, withOutcome } from "./generation.ts";
@@ -19,12 +20,10 @@ import {
 } from "./stop_first.ts";
 import { endFailedScaling } from "./scaling.ts";
 import { endService, noteExitStatus } from "./stop.ts";
+import { EXIT_NEW_GENERATION_FAILED } from "./status.ts";
 import { awaitsTakeover, bakingOf, candidateOf, type ServiceState, servingOf } from "./state.ts";
 import { abortUpgrade } from "./upgrade.ts";
 import type { ExitReport, ServiceEvent } from "./vocabulary.ts";
-
-/** Whatever the first delay is, the longest one is reached by then. */
-const MOST_DOUBLINGS = 32;
 
 export function generationExited(draft: Draft, generation: Generation, exit: ExitReport): void {
   const { epoch } = generation;
@@ -102,9 +101,15 @@ function replaceFailed(draft: Draft, status: number): void {
   // The predecessor keeps serving as before; its generations are not ours to stop.
   if (awaitsTakeover(draft.state)) return draft.finish(status);
   if (servingOf(draft.state) !== null) return noteFailure(draft);
-  if (!draft.state.served) return endService(draft, status);
+  const { state: { served, reload }, policy: { onCrash } } = draft;
+  if (!served) return endService(draft, status);
+  const isEnd = onCrash === "exit" && reload.order === "start-first";
+  if (isEnd) return endService(draft, failureStatus(status));
   scheduleRestart(draft, status);
 }
+
+/** An outer supervisor restarts the service for it. */
+const failureStatus = (status: number) => status === 0 ? EXIT_NEW_GENERATION_FAILED : status;
 
 function servingExited(draft: Draft, generation: Generation, exit: ExitReport): void {
   const { epoch } = generation;
@@ -117,10 +122,13 @@ function servingExited(draft: Draft, generation: Generation, exit: ExitReport): 
     return draft.emit({ kind: "retire", epoch });
   }
   abortUpgrade(draft, `the serving generation exited meanwhile: ${exit.text}`);
-  if (isWanted || exit.isFinal || draft.policy.onCrash === "exit") {
+  // A candidate may be why it has ended, and is what follows it.
+  const isFollowed = exit.status === 0 && candidateOf(draft.state) !== null;
+  const isEnd = draft.policy.onCrash === "exit" && !isFollowed;
+  if (isWanted || exit.isFinal || isEnd) {
     draft.notice(`the server exited by itself: ${exit.text}; baton exits too`);
     draft.emit({ kind: "retire", epoch });
-    return endService(draft, exit.status);
+    return endService(draft, isWanted || exit.isFinal ? exit.status : failureStatus(exit.status));
   }
   draft.notice(
     exit.status === 0
@@ -176,19 +184,6 @@ function countCrash(draft: Draft): number | null {
   const crashes = draft.state.crashes + 1;
   draft.set({ crashes });
   return backoffDelay(crashes, draft.policy.backoff);
-}
-
-export function backoffDelay(crashes: number, policy: Draft["policy"]["backoff"]): number | null {
-  return crashes > policy.limit ? null : crashDelayMs(crashes, policy);
-}
-
-/** @param crashes in a row, the latest included @returns milliseconds before the next start */
-export function crashDelayMs(
-  crashes: number,
-  { delayMs, maxDelayMs }: Pick<Draft["policy"]["backoff"], "delayMs" | "maxDelayMs">,
-): number {
-  if (crashes <= 1) return 0;
-  return Math.min(delayMs * 2 ** Math.min(crashes - 2, MOST_DOUBLINGS), maxDelayMs);
 }
 
 function scheduleRestart(draft: Draft, status: number): void {

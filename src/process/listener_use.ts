@@ -1,7 +1,7 @@
 /** What the processes of a generation do with one of its listeners, as /proc shows it. */
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
-import { hasRing, isAsleep } from "../platform/process/rest.ts";
+import { hasEventLoop, hasRing, isAsleep } from "../platform/process/rest.ts";
 import type { Member } from "../steering/member.ts";
 import { acceptorOf } from "./accept_watch.ts";
 
@@ -26,6 +26,16 @@ export function listenerUse(
   pids: readonly number[],
 ): ListenerUse {
   return mostKnown(pids.map((pid) => useBy(platform, member, pid)));
+}
+
+/**
+ * Whether the processes that have `member` open are event loops at rest, and none of them waits for connections there. One
+ * that is busy, and one without an event loop, whose next wait nothing shows, may accept later.
+ */
+export function isIgnored(platform: Platform, member: Member, pids: readonly number[]): boolean {
+  if (listenerUse(platform, member, pids) !== "held") return false;
+  const holders = pids.filter((pid) => proc.socketInodesOf(pid, [member.inode]).has(member.inode));
+  return holders.every(isAsleep) && holders.some(hasEventLoop);
 }
 
 export function mostKnown(uses: readonly ListenerUse[]): ListenerUse {

@@ -3,19 +3,23 @@
  * (health/deafness.ts). The kernel reports a shutdown(2) of them; it does not report a close(2), but the first connection
  * that waits: the watch is armed for one event, looks a moment later whether the server has accepted it, and is armed
  * again after a pause. Without clients it does nothing.
+ *
+ * A candidate that has failed beside it may have told it to stop accepting: that is looked for at once (`examine`), and then
+ * a worker that has its listeners and ignores them is deaf, too.
  */
 import { closedText } from "../generation/gate.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { RunningContext } from "../generation/context.ts";
 import type { Worker } from "../generation/workers/worker.ts";
-import { DEAF_MS, deafSince } from "../health/deafness.ts";
+import { DEAF_MS, deafSince, IGNORING_MS } from "../health/deafness.ts";
 import { bakingOf, type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { Timer } from "../platform/clock.ts";
 import { orNull } from "../platform/error.ts";
 import { descriptorTarget, socketDescriptorsOf } from "../platform/process/proc.ts";
 import { isAsleep } from "../platform/process/rest.ts";
 import { isDatagram } from "../steering/group_address.ts";
+import type { Group } from "../steering/group.ts";
 import type { Member } from "../steering/member.ts";
 
 /** A server that accepts has taken a connection out of the queue by then. */
@@ -35,6 +39,8 @@ interface Watched {
   closedSinceMs: number | null;
   /** That was reported. */
   isDeaf: boolean;
+  /** A candidate has failed beside it; `passed`: after it had got its listeners. */
+  suspicion: "failed" | "passed" | null;
   /** A descriptor that was one of its listeners: the quickest proof that it has not closed them. */
   proof: { readonly pid: number; readonly fd: number; readonly target: string } | null;
 }
@@ -66,12 +72,51 @@ export class DeafWatch {
     for (const worker of workers) {
       let watched = this.#watchedOf(worker);
       if (watched === undefined) {
-        const nothing = { timer: null, closedSinceMs: null, isDeaf: false, proof: null };
+        const nothing = {
+          timer: null,
+          closedSinceMs: null,
+          isDeaf: false,
+          suspicion: null,
+          proof: null,
+        };
         watched = { worker, armed: new Set(), pauseMs: FIRST_PAUSE_MS, ...nothing };
         this.#watched.add(watched);
       }
       if (watched.timer === null) this.#arm(watched);
     }
+  }
+
+  /**
+   * A candidate has failed beside `epoch`, which serves: does that accept still?
+   * @param wasPassed the candidate had listeners of it
+   * @returns what has become of it meanwhile, as a part of a sentence; null: nothing
+   */
+  examine(epoch: number, wasPassed: boolean): string | null {
+    const found = this.#workersOf(epoch).flatMap((worker) => {
+      const watched = this.#watchedOf(worker);
+      if (watched === undefined) return [];
+      const groups = this.#groupsOf(worker);
+      const wereOpen = groups.filter((group) => isOpen(group, worker));
+      worker.adoptTarget.refreshListeners();
+      const closed = wereOpen.filter((group) => !isOpen(group, worker));
+      const ignored = this.#ignoredOf(worker);
+      watched.suspicion = wasPassed ? "passed" : "failed";
+      watched.timer?.cancel();
+      this.#look(watched);
+      const texts = ignored.length > 0 ? [ignoredText(ignored)] : [];
+      if (closed.length > 0) texts.push(`it has closed its listener at ${textOf(closed)}`);
+      return texts;
+    });
+    return found.length === 0 ? null : [...new Set(found)].join("; ");
+  }
+
+  /** Its listeners, if it waits for connections at none of them. */
+  #ignoredOf(worker: Worker): { group: Group; member: Member }[] {
+    const open = this.#groupsOf(worker).flatMap((group) =>
+      this.#membersIn(group, worker).filter(({ unheld }) => !unheld)
+        .map((member) => ({ group, member }))
+    );
+    return open.every(({ member }) => worker.adoptTarget.rest.ignores(member)) ? open : [];
   }
 
   #workersOf(epoch: number): readonly Worker[] {
@@ -103,10 +148,19 @@ export class DeafWatch {
     }
   }
 
-  #membersOf({ epoch, number }: Worker): Member[] {
+  #membersOf(worker: Worker): Member[] {
+    return this.#groupsOf(worker).flatMap((group) => this.#membersIn(group, worker));
+  }
+
+  #groupsOf(worker: Worker): Group[] {
     // The kernel reports nothing of a datagram that no process reads.
-    return this.context.listeners.groups.filter((group) => !isDatagram(group))
-      .flatMap((group) => group.membersOf(epoch, number))
+    return this.context.listeners.groups.filter((group) =>
+      !isDatagram(group) && this.#membersIn(group, worker).length > 0
+    );
+  }
+
+  #membersIn(group: Group, { epoch, number }: Worker): Member[] {
+    return group.membersOf(epoch, number)
       .filter(({ owner, standsIn = false }) => owner !== 0 && !standsIn);
   }
 
@@ -130,22 +184,32 @@ export class DeafWatch {
     const pids = worker.server.processes();
     const atMs = clock.now();
     const isNew = watched.closedSinceMs === null;
-    // After a shutdown(2) clients are refused.
-    const waiting = isGone ? 1 : isNew ? this.#waitingFor(worker) : 0;
-    const isHeld = waiting === 0 && isNew || this.#holds(watched, pids);
+    const { suspicion } = watched;
+    // After a shutdown(2) clients are refused; a listener that was passed on will not be accepted from again.
+    const isCertain = isGone || suspicion === "passed";
+    const mayIgnore = suspicion !== null;
+    const waiting = isCertain ? 1 : isNew || mayIgnore ? this.#waitingFor(worker) : 0;
+    const ignored = mayIgnore && waiting > 0 ? this.#ignoredOf(worker) : [];
+    const ignores = ignored.length > 0;
+    const isHeld = waiting === 0 && isNew || !ignores && this.#holds(watched, pids);
     const look = { atMs, waiting, isHeld, isAsleep: !isHeld && pids.every(isAsleep) };
     const sinceMs = watched.closedSinceMs = deafSince(watched.closedSinceMs, look);
     if (sinceMs === null && isGone) return this.#remind(watched);
     if (sinceMs === null) return this.#pause(watched);
-    const leftMs = sinceMs + DEAF_MS - atMs;
-    if (leftMs > 0) return this.#after(watched, leftMs, () => this.#look(watched));
+    const leftMs = sinceMs + (ignores && !isCertain ? IGNORING_MS : DEAF_MS) - atMs;
+    if (leftMs > 0) {
+      return this.#after(watched, Math.min(leftMs, DEAF_MS), () => this.#look(watched));
+    }
+    const reason = ignores ? ignoredText(ignored) : closedText(worker.gate.closed);
+    // Its replacement gets the queues.
+    for (const { group, member } of ignored) group.markUnheld(member);
     watched.closedSinceMs = null;
     watched.isDeaf = true;
     this.#remind(watched);
-    const { epoch, gate, host } = worker;
+    const { epoch, host } = worker;
     const isAlone = host.isAlone(worker);
     if (listeners.servingEpoch === epoch && isAlone) listeners.deafEpoch = epoch;
-    host.onUnhealthy(worker, closedText(gate.closed), true);
+    host.onUnhealthy(worker, reason, true);
   }
 
   #remind(watched: Watched): void {
@@ -156,6 +220,7 @@ export class DeafWatch {
     const { listeners } = this.context;
     if (listeners.deafEpoch === watched.worker.epoch) listeners.deafEpoch = null;
     watched.isDeaf = false;
+    if (watched.suspicion === "failed") watched.suspicion = null;
     this.#after(watched, watched.pauseMs, () => {
       watched.timer = null;
       // It may have been shut down during the pause.
@@ -183,6 +248,17 @@ export class DeafWatch {
     // A dead worker's listener waits for the next worker.
     return members.some(({ unheld, owner }) => !unheld || !pids.includes(owner));
   }
+}
+
+const textOf = (groups: readonly Group[]) => groups.map(({ text }) => text).join(", ");
+
+function ignoredText(ignored: readonly { readonly group: Group }[]): string {
+  const where = textOf([...new Set(ignored.map(({ group }) => group))]);
+  return `none of its processes waits for connections at ${where} any more`;
+}
+
+function isOpen(group: Group, { epoch, number }: Worker): boolean {
+  return group.membersOf(epoch, number).some(({ owner, unheld }) => owner !== 0 && !unheld);
 }
 
 function findProof(members: readonly Member[], pids: readonly number[]): Watched["proof"] {

@@ -61,6 +61,14 @@ export class Trials {
     this.#deafWatch.update(state);
   }
 
+  /** A candidate has failed beside the serving generation. @returns what has become of that one; null: nothing */
+  examine(state: ServiceState, wasPassed: boolean): string | null {
+    const serving = servingOf(state);
+    if (serving === null) return null;
+    this.#deafWatch.update(state);
+    return this.#deafWatch.examine(serving.epoch, wasPassed);
+  }
+
   stopWatching(epoch: number): void {
     this.#passiveWatch.forget(epoch);
   }

@@ -119,12 +119,17 @@ function answerReload(
     : [];
   const durationMs = reloads.requests.longestWaitMs(requests);
   const inspected = running.get(epoch ?? NaN)?.inspected ?? NOT_INSPECTED;
+  const { sharedFiles } = inspected.findings;
+  const doubtNow = () => inspected.findings.doubt ?? whatIsLeft;
+  const whatIsLeft = failed === null || state.finished
+    ? null
+    : parts.trials.examine(state, inspected.wasPassed);
   const held = parts.heldClients.end();
   history.waitsMs = parts.heldClients.waitsMs;
   const lines = [...output, ...outputSince];
   history.lastWords = failed === null ? null : { epoch: failed.epoch, lines };
   if (durationMs !== null) {
-    const known = { late, held, restored: restored ?? null, ...inspected.findings };
+    const known = { late, held, restored: restored ?? null, sharedFiles, doubt: doubtNow() };
     history.reloaded({ epoch, result, reason, durationMs }, known);
   }
   const verdict = {
@@ -141,7 +146,7 @@ function answerReload(
   };
   if (result === "failed" && inspected.endedWithZero && !state.finished) {
     openVerdicts.giveAfter(LOOK_AGAIN_MS, () => {
-      const { doubt } = inspected.findings;
+      const doubt = doubtNow();
       history.doubt(epoch, doubt);
       if (doubt !== null) options.logger.warn(`generation ${serving}: ${doubt}`);
       const now = servingOf(parts.service())?.epoch ?? null;

@@ -35,7 +35,10 @@ export function generationEffects(parts: SupervisorParts) {
     replace_crashed: ({ epoch, replaces }) => {
       listeners.rememberOrphaned(replaces);
       const candidate = running.get(epoch);
-      if (candidate) candidate.replacementOf = replaces;
+      if (candidate === undefined) return;
+      candidate.replacementOf = replaces;
+      if (!(candidate instanceof RunningGeneration)) return;
+      for (const { adoptTarget } of candidate.workers.all) adoptTarget.takePassed(replaces);
     },
     switch: ({ epoch, after }) => {
       listeners.switchTo(epoch);

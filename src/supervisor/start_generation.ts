@@ -3,6 +3,7 @@ import { checkProgram } from "../process/check_program.ts";
 import { UserError } from "../config/values/errors.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import { Inspection } from "../generation/candidate/inspection.ts";
+import { othersListeners, PassedSockets } from "../generation/candidate/passed_sockets.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { ListenError } from "../handoff/inherit.ts";
 import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_SYSTEM } from "../lifecycle/status.ts";
@@ -70,21 +71,33 @@ function inspectionOf(
 ): Inspection {
   const { context } = parts;
   const lastLines = (count: number) => candidate().output?.tail.lines(count);
+  const processes = () => candidate().processes();
+  const isPending = () => candidate().admission.isPending;
+  const fail = (reason: string) => {
+    const status = EXIT_NEW_GENERATION_FAILED;
+    context.dispatch({ kind: "failed", epoch, reason, status });
+  };
+  const passed = new PassedSockets({
+    clock: context.platform.clock,
+    others: () => othersListeners(context.listeners, epoch, candidate().replacementOf),
+    processes,
+    isPending,
+    program: context.preset.program,
+    fail,
+  });
   return new Inspection({
     platform: context.platform,
     policy: context.config.sharedFiles,
     epoch,
-    processes: () => candidate().processes(),
+    processes,
     serving: () => parts.servingIn(parts.service()),
-    isPending: () => candidate().admission.isPending,
+    isPending,
     onHint: (text) => candidate().onHint(text),
     advice: () => adviceFor(parts, lastLines(ADVICE_LINES) ?? []),
     isSilent: () => !candidate().outputIsDirect && lastLines(1)?.length === 0,
     log: context.logError,
-    fail: (reason) => {
-      const status = EXIT_NEW_GENERATION_FAILED;
-      context.dispatch({ kind: "failed", epoch, reason, status });
-    },
+    fail,
+    passed,
   });
 }
 

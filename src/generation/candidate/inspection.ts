@@ -16,6 +16,7 @@ import type { Platform } from "../../platform/platform.ts";
 import { processName } from "../../platform/process/proc.ts";
 import { type Findings, NO_FINDINGS } from "../../report/snapshot.ts";
 import { CandidateCalls, type Serving } from "./calls.ts";
+import type { PassedSockets } from "./passed_sockets.ts";
 
 /** Most candidates are ready before the first look. */
 const FIRST_LOOK_MS = 500;
@@ -37,6 +38,8 @@ interface InspectionOptions {
   readonly isSilent: () => boolean;
   readonly log: (message: string) => void;
   readonly fail: (reason: string) => void;
+  /** Looks for listeners of another generation in it. */
+  readonly passed: PassedSockets;
 }
 
 /** What looks at a candidate, and at the generation that serves beside it, have shown. */
@@ -44,9 +47,15 @@ export interface Inspected {
   readonly findings: Findings;
   /** It exited with 0 before it was ready, as a copy does that has told the serving generation what to do. */
   readonly endedWithZero: boolean;
+  /** It had listeners of another generation. */
+  readonly wasPassed: boolean;
 }
 
-export const NOT_INSPECTED: Inspected = { findings: NO_FINDINGS, endedWithZero: false };
+export const NOT_INSPECTED: Inspected = {
+  findings: NO_FINDINGS,
+  endedWithZero: false,
+  wasPassed: false,
+};
 
 export class Inspection implements Inspected {
   #sharedFiles = NO_FINDINGS.sharedFiles;
@@ -66,6 +75,10 @@ export class Inspection implements Inspected {
     return { sharedFiles: this.#sharedFiles, doubt: this.endedWithZero ? this.#doubt() : null };
   }
 
+  get wasPassed(): boolean {
+    return this.options.passed.wereFound;
+  }
+
   #doubt(): string | null {
     const serving = this.options.serving();
     if (serving === null) return null;
@@ -81,6 +94,7 @@ export class Inspection implements Inspected {
     const serving = this.options.serving();
     if (serving === null) return;
     this.#before = processesIn(serving.processes());
+    this.options.passed.begin();
     if (this.options.policy !== "allow") this.#lookAfter(FIRST_LOOK_MS);
   }
 
@@ -153,6 +167,7 @@ export class Inspection implements Inspected {
   }
 
   end(): void {
+    this.options.passed.end();
     this.#timer?.cancel();
     this.#timer = null;
   }

@@ -1,5 +1,5 @@
 /** Workers that start beside others of their generation, which serve: each has a gate of its own, and a time for that. */
-import { crashDelayMs } from "../../lifecycle/crash.ts";
+import { crashDelayMs } from "../../lifecycle/backoff.ts";
 import type { Timer } from "../../platform/clock.ts";
 import { errorText } from "../../platform/error.ts";
 import type { RunningContext } from "../context.ts";

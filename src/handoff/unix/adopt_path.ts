@@ -133,6 +133,7 @@ export function listenAtPath(
 ): CallReply {
   const { platform, listeners } = context;
   const inode = proc.ownSocketInode(call.socket.number);
+  if (owner.refusesPassed(inode)) return { errno: C.EADDRINUSE };
   if (listensAgain(listeners, inode, call, owner)) return "continue";
   const group = groupOf(context, inode, call, owner);
   if (group === null) return "continue";

@@ -2,10 +2,15 @@
 import { descriptorTarget, liveThreadOf, namesIn, processStat, readText } from "./proc.ts";
 
 /** Whether `pid` has an io_uring open: what it waits for there cannot be seen. */
-export function hasRing(pid: number): boolean {
+export const hasRing = (pid: number): boolean => hasAnonymous(pid, "io_uring");
+
+/** Whether `pid` has an epoll instance. */
+export const hasEventLoop = (pid: number): boolean => hasAnonymous(pid, "eventpoll");
+
+function hasAnonymous(pid: number, kind: string): boolean {
   const tid = liveThreadOf(pid);
   return namesIn(`/proc/${tid}/fd`).some((fd) =>
-    descriptorTarget(tid, Number(fd)) === "anon_inode:[io_uring]"
+    descriptorTarget(tid, Number(fd)) === `anon_inode:[${kind}]`
   );
 }
 

@@ -73,6 +73,7 @@ function candidate(heirOf: number | null, hints: string[]): ListenerOwner {
     // Without a process to look into, all sockets of the own generation are taken to be open.
     processes: () => [],
     onListening: () => {},
+    refusesPassed: () => false,
     onConflict: (reason) => assert.fail(reason),
     onHint: (text) => hints.push(text),
     answer: () => assert.fail("nothing was postponed"),

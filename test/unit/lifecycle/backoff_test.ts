@@ -1,7 +1,7 @@
 /** Delays between starts of a server that keeps crashing, and the breaker. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { backoffDelay } from "../../../src/lifecycle/crash.ts";
+import { backoffDelay } from "../../../src/lifecycle/backoff.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
 describe("backoffDelay()", () => {

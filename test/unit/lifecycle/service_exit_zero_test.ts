@@ -97,19 +97,28 @@ describe("an end with 0 of the serving generation", () => {
     ],
   ]);
 
-  tell("is the end also during a reload, with --on-crash exit", () => {
+  tell("makes a candidate the replacement with --on-crash exit, too", () => {
     return serving({ onCrash: "exit" }).given("reload 1");
   }, [
+    ["exited 0 0", ...ends, "replace_crashed 0 by 1", "= 1 starting"],
+    [...heirComes, "reload 1 ok by 1", "= 1 serving"],
+  ]);
+
+  tell("is the end, and no success, when that candidate fails", () => {
+    return serving({ onCrash: "exit" }).given("reload 1", "exited 0 0");
+  }, [
     [
-      "exited 0 0",
-      ...ends,
-      "retire 0",
-      "reload 1 refused: baton is stopping",
-      "disarm_backoff",
-      ...["disarm ready 1", "kill 1"],
-      "= 1 stopping",
+      "exited 1 0",
+      ...["disarm all 1", "kill 1"],
+      "reload 1 failed by 1: it exited before it was ready: exit status 0",
+      ...["return_members 1 to 0", "disarm_backoff", "retire 0", "finish 70"],
+      "=",
     ],
   ]);
+
+  tell("just after a reload that failed is the end, and no success, with --on-crash exit", () => {
+    return serving({ onCrash: "exit" }).given("reload 1", "exited 1 0");
+  }, [["exited 0 0", ...ends, "retire 0", "disarm_backoff", "finish 70", "="]]);
 
   test("during a reload is said in a notice", { timeout: TEST_TIMEOUT_MS }, () => {
     const notices = serving().given("reload 1").tellAll("exited 0 0")

@@ -1,0 +1,112 @@
+/**
+ * Finds a candidate that has the listeners of the generation that it is to replace: its server passes them to its
+ * successor itself (SCM_RIGHTS, an inherited descriptor), behind baton's back. It would never open listeners of its own,
+ * while the other one closes, or ignores, those that both have. It fails at once, before it can tell the other to do so.
+ *
+ * A listen(2) on such a socket is trapped. Without one the descriptors are read, at growing intervals from FIRST_LOOK_MS
+ * on, when most candidates have passed their gate. What is open at two looks in a row is in use: HAProxy closes at once
+ * what it does not need.
+ */
+import { ownHandoffCure } from "../../config/servers/own_handoff.ts";
+import {
+  describePassed,
+  type OthersListener,
+  type PassedListener,
+  passedListeners,
+} from "../../inspect/passed_listeners.ts";
+import type { Clock, Timer } from "../../platform/clock.ts";
+import type { Listeners } from "../../steering/listeners.ts";
+
+const FIRST_LOOK_MS = 100;
+/** From the look that finds one to the look that confirms it. */
+const CONFIRM_MS = 50;
+const LONGEST_PAUSE_MS = 2_000;
+
+interface PassedSocketsOptions {
+  readonly clock: Clock;
+  /** Listeners that it can only have got from another generation. */
+  readonly others: () => readonly OthersListener[];
+  readonly processes: () => readonly number[];
+  /** It has not passed its gate. */
+  readonly isPending: () => boolean;
+  /** Of the server, as its command line names it. */
+  readonly program: string;
+  readonly fail: (reason: string) => void;
+}
+
+export class PassedSockets {
+  /** It had listeners of another generation. */
+  wereFound = false;
+  #timer: Timer | null = null;
+  #suspect: ReadonlySet<number> = new Set();
+
+  constructor(
+    readonly options: PassedSocketsOptions,
+    readonly find: typeof passedListeners = passedListeners,
+  ) {}
+
+  begin(): void {
+    this.#lookAfter(FIRST_LOOK_MS, FIRST_LOOK_MS);
+  }
+
+  end(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  #lookAfter(delayMs: number, pauseMs: number): void {
+    this.#timer = this.options.clock.after(delayMs, () => {
+      this.#timer = null;
+      if (!this.options.isPending()) return;
+      const found = this.find(this.options.others(), this.options.processes());
+      const still = found.filter(({ inode }) => this.#suspect.has(inode));
+      if (still.length > 0) return this.#fail(found);
+      this.#suspect = new Set(found.map(({ inode }) => inode));
+      const nextMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+      this.#lookAfter(found.length > 0 ? CONFIRM_MS : pauseMs, nextMs);
+    });
+  }
+
+  /** A process of the candidate calls listen(2) on `inode`. @returns whether the candidate has failed with that */
+  refuses(inode: number): boolean {
+    if (!this.options.isPending()) return false;
+    const others = this.options.others();
+    if (!others.some((each) => each.inode === inode)) return false;
+    this.#fail(this.find(others, this.options.processes()));
+    return true;
+  }
+
+  #fail(found: readonly PassedListener[]): void {
+    this.end();
+    this.wereFound = true;
+    const programs = [...found.map(({ program }) => program), this.options.program];
+    const what = found.length === 0
+      ? "it listens on another generation's own socket"
+      : describePassed(found);
+    this.options.fail(
+      `${what}, passed to it behind baton's back: ${ownHandoffCure(programs)}`,
+    );
+  }
+}
+
+/**
+ * Members that a generation has opened for itself. Those of baton's making are passed on purpose, and what waits for a
+ * replacement is the replacement's.
+ */
+export function othersListeners(
+  { groups }: Pick<Listeners, "groups">,
+  epoch: number,
+  replacementOf: number | null,
+): OthersListener[] {
+  const own = new Set<number>();
+  const others: OthersListener[] = [];
+  for (const { members, text: address } of groups) {
+    for (const member of members) {
+      if (member.epoch === epoch || member.epoch === replacementOf) own.add(member.inode);
+      else if (member.epoch >= 0 && member.origin === null && member.owner !== 0) {
+        others.push({ inode: member.inode, epoch: member.epoch, address });
+      }
+    }
+  }
+  return others.filter(({ inode }) => !own.has(inode));
+}

@@ -1,0 +1,106 @@
+/**
+ * The promise: a server that passes its listening sockets to its successor itself, behind baton's back, is recognized at
+ * once, whatever it is. The reload fails with what to change, the generation that serves goes on serving, and where it
+ * has stopped accepting already another one takes its place, and its queue.
+ */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { startBaton } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { formatTally, Load } from "../support/load.ts";
+import { findPython, fixture, required } from "../support/programs.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const TEST = { timeout: TEST_TIMEOUT_MS };
+const CLIENTS = 3;
+const ENOUGH_REQUESTS = 20;
+const CURE =
+  /it has generation 0's own socket at 127\.0\.0\.1:\d+ \(python3\S*, pid \d+\), passed to it behind baton's back: switch off what passes them/;
+let names = 0;
+
+async function start(env: Record<string, string>, flags: readonly string[] = []) {
+  const port = await freePort();
+  const baton = await startBaton({
+    command: [required("python3", findPython()), fixture("passes_sockets.py")],
+    env: { PORT: String(port), NAME: `baton-passes-${process.pid}-${names++}`, ...env },
+    // A reload that fails only then has not been recognized.
+    flags: ["--ready-timeout", "60s", ...flags],
+  });
+  return { baton, port };
+}
+
+describe("a candidate that has got the listener of the generation that serves", () => {
+  for (
+    const [what, env] of [["and listens on it", { LISTENS: "1" }], ["and accepts", {}]] as const
+  ) {
+    test(`${what} fails at once, and no client is refused`, TEST, async () => {
+      const { baton: started, port } = await start(env);
+      await using baton = started;
+      await using load = new Load({ port, clients: CLIENTS, timeoutMs: TEST.timeout }).start();
+      await waitUntil(() => load.tally.ok >= ENOUGH_REQUESTS, { what: "it answers" });
+      const { result, reason, doubt } = await baton.reload();
+      assert.deepEqual([result, doubt], ["failed", null], `${reason}\n${baton.stderr}`);
+      assert.match(reason ?? "", CURE);
+      const before = load.tally.ok;
+      await waitUntil(() => load.tally.ok >= before + ENOUGH_REQUESTS, { what: "it answers on" });
+      // One that the candidate had accepted ends with it.
+      const { refused, timedOut } = await load.stop();
+      assert.deepEqual([refused, timedOut], [0, 0], `${formatTally(load.tally)}\n${baton.stderr}`);
+    });
+  }
+});
+
+describe("after a candidate that has made the generation that serves", () => {
+  for (const after of ["ignores", "closes"]) {
+    test(
+      `deaf (it ${after} its listener): that is said, and another one gets the queue`,
+      TEST,
+      async () => {
+        const { baton: started, port } = await start({ AFTER: after });
+        await using baton = started;
+        const { code, stderr } = await baton.cli("reload");
+        assert.equal(code, 70);
+        assert.doesNotMatch(stderr, /nothing was lost/);
+        assert.match(
+          stderr,
+          /generation 0 serves, but perhaps not as before: (none of its|it has cl)/,
+        );
+        await using load = new Load({ port, clients: 1, maxRequests: 5, timeoutMs: TEST.timeout })
+          .start();
+        const tally = await load.finished();
+        assert.deepEqual(
+          [...tally.byVersion],
+          [["3", 5]],
+          `${formatTally(tally)}\n${baton.stderr}`,
+        );
+        assert.equal(tally.refused, 0);
+      },
+    );
+  }
+
+  test("end with 0: it takes over with the listener that it has got", TEST, async () => {
+    const { baton: started, port } = await start({ AFTER: "exits" }, ["--on-crash", "exit"]);
+    await using baton = started;
+    await using load = new Load({ port, clients: CLIENTS, timeoutMs: TEST.timeout }).start();
+    await waitUntil(() => load.tally.ok >= ENOUGH_REQUESTS, { what: "it answers" });
+    const { result, epoch, reason } = await baton.reload();
+    assert.deepEqual([result, epoch], ["ok", 1], `${reason}\n${baton.stderr}`);
+    await waitUntil(() => (load.tally.byVersion.get("2") ?? 0) >= ENOUGH_REQUESTS, {
+      what: "version 2 answers",
+    });
+    const tally = await load.stop();
+    assert.deepEqual(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);
+  });
+
+  test("end with 0, and fails: the end is no success", TEST, async () => {
+    const env = { AFTER: "exits", FAILS: "1" };
+    const { baton: started } = await start(env, ["--on-crash", "exit"]);
+    await using baton = started;
+    await baton.reload();
+    // The candidate's status, or 70 where that was seen to fail first.
+    const { code } = await baton.exited;
+    assert.ok(code === 3 || code === 70, `${code}\n${baton.stderr}`);
+  });
+});
