@@ -43,7 +43,8 @@ export const STOP = {
   /** Empty: what is known of the program (generation/goodbye/). */
   drainCall: nextGeneration(withBytes(list("CALL", "How the server is told to say goodbye to its clients when it " +
     "drains: METHOD:[http://ADDR:]PORT/PATH, METHOD:/PATH at its first listener, " +
-    "unix:/SOCKET:METHOD:/PATH, or exec:COMMAND. It reaches the generation that drains, and no other. " +
+    "unix:/SOCKET:METHOD:/PATH, signal:NAME, file:PATH (a file that is there from then until it has ended), " +
+    "or exec:COMMAND. It reaches the generation that drains, and no other. " +
     "May be given several times. By default the one known for the program (Envoy); none: nothing.",
     parseDrainCalls))),
   drainUndo: nextGeneration(withBytes(list("CALL", "How it is told to say goodbye no more, when it serves again: " +

@@ -6,6 +6,7 @@
  */
 import { UserError } from "./errors.ts";
 import { fillPlaceholders } from "./placeholders.ts";
+import { parseSignalName, type SignalName } from "./signals.ts";
 
 /** Where a request goes: a listener of the service, or what else answers there. */
 export type CallPlace =
@@ -29,13 +30,17 @@ export type DrainCall =
     }
     /** A command of the operator, which exits with 0 when the server has been told. */
     | { readonly kind: "exec"; readonly command: string }
+    /** To the leading process. */
+    | { readonly kind: "signal"; readonly signal: SignalName }
+    /** A file that is there while it says goodbye: servers can look at one for each answer. */
+    | { readonly kind: "file"; readonly file: string }
     /** Neither this nor what baton knows of the program. */
     | { readonly kind: "none" }
   );
 
 const FORMS =
   "Write METHOD:http://127.0.0.1:PORT/PATH, METHOD:PORT/PATH, METHOD:/PATH, unix:/SOCKET:METHOD:/PATH, " +
-  "exec:COMMAND or none, for example POST:9901/healthcheck/fail";
+  "signal:NAME, file:/PATH, exec:COMMAND or none, for example POST:9901/healthcheck/fail";
 const MAX_PORT = 65_535;
 const METHOD = /^[A-Z]{3,16}$/;
 
@@ -73,12 +78,31 @@ function parseDrainCall(text: string): DrainCall {
     if (command.includes("\0")) throw refuse(text, "the command holds a NUL character");
     return { kind: "exec", text, command };
   }
+  if (text.startsWith("signal:")) return parseSignal(text);
   if (!text.isWellFormed()) throw refuse(text, "it must be UTF-8");
+  if (text.startsWith("file:")) return parseFile(text);
   if (text.startsWith("unix:")) return parseUnix(text);
   const [, method = "", target = ""] = /^([^:]*):(.*)$/s.exec(text) ?? [];
   checkMethod(text, method);
   const { place, path } = parseTarget(text, target);
   return { kind: "http", text, method, path: checkedPath(text, path), place };
+}
+
+function parseSignal(text: string): DrainCall {
+  const signal = parseSignalName(text.slice("signal:".length));
+  // Its stop signal comes by itself.
+  if (signal === "SIGKILL" || signal === "SIGSTOP") {
+    throw refuse(text, `no program can handle ${signal}`);
+  }
+  return { kind: "signal", text, signal };
+}
+
+function parseFile(text: string): DrainCall {
+  const file = text.slice("file:".length);
+  if (!/^\/[^\0]*[^/\0]$/.test(file)) {
+    throw refuse(text, "it is not an absolute path of a file", "Write file:/run/web.{epoch}.drain");
+  }
+  return { kind: "file", text, file };
 }
 
 function parseUnix(text: string): DrainCall {

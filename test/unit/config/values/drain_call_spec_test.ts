@@ -35,6 +35,20 @@ describe("drainCallFor()", () => {
     });
   }
 
+  test("signal:usr2", () => {
+    const text = "signal:usr2";
+    assert.deepEqual(drainCallFor(text, EPOCH, WORKER), { kind: "signal", text, signal: "SIGUSR2" });
+  });
+
+  test("file:/run/web.{epoch}.{worker}", () => {
+    const file = "/run/web.7.2";
+    assert.deepEqual(drainCallFor("file:/run/web.{epoch}.{worker}", EPOCH, WORKER), {
+      kind: "file",
+      text: `file:${file}`,
+      file,
+    });
+  });
+
   test("a command keeps its braces, which are the shell's", () => {
     const text = "exec:f() { echo ${epoch} {epoch}; }; f";
     assert.deepEqual(drainCallFor(text, EPOCH, WORKER), {
@@ -65,6 +79,14 @@ describe("parseDrainCalls()", () => {
     ["unix:run/a.sock:POST:/fail", /not unix:\/SOCKET:METHOD:\/PATH/],
     ["unix:/run/a.sock:post:/fail", /"post" is not a method/],
     ["exec:", /the command is missing/],
+    ["signal:", /no signal has this name/],
+    ["signal:USR3", /no signal has this name.*USR1/],
+    ["signal:KILL", /no program can handle SIGKILL/],
+    ["signal:RTMIN+3", /real-time signals are not supported/],
+    ["file:", /not an absolute path/],
+    ["file:run/x", /not an absolute path.*file:\/run/],
+    ["file:/run/x/", /not an absolute path/],
+    ["file:/a\0b", /not an absolute path/],
     ["exec:a\0b", /NUL/],
     ["POST:/\ud800", /UTF-8/],
   ];
