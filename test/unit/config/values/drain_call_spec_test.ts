@@ -37,7 +37,11 @@ describe("drainCallFor()", () => {
 
   test("signal:usr2", () => {
     const text = "signal:usr2";
-    assert.deepEqual(drainCallFor(text, EPOCH, WORKER), { kind: "signal", text, signal: "SIGUSR2" });
+    assert.deepEqual(drainCallFor(text, EPOCH, WORKER), {
+      kind: "signal",
+      text,
+      signal: "SIGUSR2",
+    });
   });
 
   test("file:/run/web.{epoch}.{worker}", () => {
