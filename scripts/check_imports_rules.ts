@@ -187,9 +187,9 @@ const LAYERS = {
     "config/values",
   ],
   init: ["config", "pod/budget.ts"],
-  hot_restarter: ["config/values", "platform"],
+  hot_restarter: ["config", "platform"],
   rehearse: ["admin", "config", "inspect", "platform"],
-  "cli/words": ["config", "init"],
+  "cli/words": ["config", "hot_restarter/safe.ts", "init"],
   "cli/console": [
     ...["admin", "config", "platform", "lifecycle/status.ts"],
     "cli/words",

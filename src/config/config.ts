@@ -32,10 +32,17 @@ export function longestStartMs(config: Config): number {
   return config.readyTimeoutMs + commands * config.hookTimeoutMs;
 }
 
+/** Longest wait for connections when the service stops. */
+export function drainTimeAtStop(
+  { drainTimeMs, stopDrainTimeMs }: Pick<Config, "drainTimeMs" | "stopDrainTimeMs">,
+): number {
+  return Math.min(drainTimeMs, stopDrainTimeMs ?? Infinity);
+}
+
 /** Longest time from the request to stop to the exit of baton, hooks included. */
 export function longestStopMs(config: Config): number {
   const hookMs = (names: readonly HookName[]) => countHooks(config, names) * config.hookTimeoutMs;
-  const stopMs = config.drainTimeMs + config.stopTimeMs + hookMs(["pre-drain", "post-stop"]);
+  const stopMs = drainTimeAtStop(config) + config.stopTimeMs + hookMs(["pre-drain", "post-stop"]);
   // The on-rollback hooks of a candidate that has just failed run beside all of this.
   return Math.max(stopMs, hookMs(["on-rollback"]));
 }

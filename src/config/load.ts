@@ -24,6 +24,8 @@ interface ConfigSources {
   readonly flagValues: ReadonlyMap<string, readonly string[]>;
   /** The server's command line; empty when the words of the command line hold none. */
   readonly command: readonly string[];
+  /** Of a command that is `run` with others. @default those of the table */
+  readonly defaults?: Partial<Config>;
 }
 
 /** The service's name when its command gives none. */
@@ -147,11 +149,13 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     const origin = found.get(option.field) ?? null;
     return origin === null ? [] : [[option.field, readGiven(option, origin)] as const];
   }));
+  const preset = (given.get("preset") ?? sources.defaults?.preset ?? null) as Config["preset"];
   const defaults: Readonly<Record<string, unknown>> = {
     name: defaultName(command),
-    stopTimeMs: presetForCommand(command).stopTimeMs,
+    stopTimeMs: presetForCommand(command, preset).stopTimeMs,
     // There it is also the time without a new connection, and half a second would be short for that.
     quietMs: given.get("shutdownOnly") === true ? SHUTDOWN_QUIET_MS : DEFAULT_QUIET_MS,
+    ...sources.defaults,
   };
   const values = OPTIONS.map(({ field, default: value }) => [
     field,

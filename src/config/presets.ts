@@ -13,7 +13,9 @@ import {
   type Usr1Meaning,
 } from "./servers/preset_table.ts";
 import { baseName, has } from "./servers/wrappers.ts";
+import { UserError } from "./values/errors.ts";
 import type { SignalName } from "./values/signals.ts";
+import { suggest } from "./values/suggest.ts";
 
 /** `--server-pidfile none` */
 export const NO_PIDFILE = "none";
@@ -124,9 +126,15 @@ export function presetFor(program: string): Preset {
 /**
  * Finds a known server behind its interpreter too: `python3 -m gunicorn`. What stays in front of it keeps signals that it
  * does not pass on: the server is stopped as an unlisted one then.
+ *
+ * @param program what it is in the end, where the command does not show that (--preset)
  */
-export function presetForCommand(argv: readonly string[]): CommandPreset {
+export function presetForCommand(
+  argv: readonly string[],
+  program: string | null = null,
+): CommandPreset {
   const line = commandLine(argv);
+  if (program !== null) return { ...presetFor(program), line };
   const preset = presetOf(line.argv);
   const { front, behindShell } = line;
   const passes = (signal: SignalName) =>
@@ -139,6 +147,16 @@ export function presetForCommand(argv: readonly string[]): CommandPreset {
     usr1: passes("SIGUSR1") && behindShell === null ? preset.usr1 : "ignore",
     line,
   };
+}
+
+/** `--preset`: a program that the table has. */
+export function parsePresetName(text: string): string {
+  const preset = presetByName(text);
+  if (preset !== null) return preset.program;
+  const near = suggest(text, [...PRESET_BY_NAME.keys()]);
+  throw new UserError(`Cannot use preset ${JSON.stringify(text)}: baton knows no such program`, {
+    remedy: near === null ? "docs/presets.md lists them" : `Did you mean ${near}?`,
+  });
 }
 
 /** @returns the server's pid file that baton keeps; null: none */

@@ -122,7 +122,8 @@ function checkSignals(config: Config): void {
       remedy: "Use the signal that shuts the server down, for most servers TERM",
     });
   }
-  const stopSignal = config.stopSignal ?? presetForCommand(config.command).stopSignal;
+  const stopSignal = config.stopSignal ??
+    presetForCommand(config.command, config.preset).stopSignal;
   if (config.usr1 === "forward" && config.stopOn.includes("SIGUSR1")) {
     throw new UserError("Cannot use --usr1 forward with --stop-on USR1: there it stops baton", {
       remedy: "Remove one of the two",

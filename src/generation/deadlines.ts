@@ -2,7 +2,7 @@
  * How long each wait of a generation may take: as configured, and less in a shutdown that has spent time on another
  * wait, so that the whole takes no longer than `longestStopMs()` says.
  */
-import type { Config } from "../config/config.ts";
+import { type Config, drainTimeAtStop } from "../config/config.ts";
 import type { ConfiguredTimer } from "../lifecycle/vocabulary.ts";
 import type { GenerationHandle } from "./handle.ts";
 
@@ -14,6 +14,7 @@ type TimedGeneration = Pick<GenerationHandle, "epoch" | "stopTimeMs"> & {
 };
 
 export class Deadlines {
+  #isStopping = false;
   #shorterByMs = 0;
 
   /** @param context its configuration may become another one */
@@ -21,7 +22,7 @@ export class Deadlines {
     readonly context: {
       readonly config: Pick<
         Config,
-        "readyTimeoutMs" | "drainTimeMs" | "stopTimeMs" | "stopFirstDrainMs"
+        "readyTimeoutMs" | "drainTimeMs" | "stopDrainTimeMs" | "stopTimeMs" | "stopFirstDrainMs"
       >;
     },
     readonly running: ReadonlyMap<number, TimedGeneration>,
@@ -30,16 +31,29 @@ export class Deadlines {
   ) {}
 
   get #drainMs(): number {
-    return Math.max(0, this.context.config.drainTimeMs - this.#shorterByMs);
+    const { config } = this.context;
+    const fullMs = this.#isStopping ? drainTimeAtStop(config) : config.drainTimeMs;
+    return Math.max(0, fullMs - this.#shorterByMs);
   }
 
   arm(timer: ConfiguredTimer, handle: TimedGeneration): void {
     handle.timers.arm(timer, this.#delayOf(timer, handle));
   }
 
+  /** The service stops: no wait, running or future, is longer than --stop-drain-time. */
+  beginStop(): void {
+    const { drainTimeMs, stopDrainTimeMs } = this.context.config;
+    this.#isStopping = true;
+    if (stopDrainTimeMs !== null && stopDrainTimeMs < drainTimeMs) this.#limitAll();
+  }
+
   /** Shortens every drain deadline, running and future, and the stop deadlines that follow. */
   shortenDrains(byMs: number): void {
     this.#shorterByMs = byMs;
+    this.#limitAll();
+  }
+
+  #limitAll(): void {
     for (const { timers } of this.running.values()) {
       timers.limit("drain", this.#drainMs);
       timers.limit("stop", this.#drainMs + this.context.config.stopTimeMs);

@@ -61,6 +61,7 @@ export interface GenerationHandle {
   signalStop(): void;
   /** @param isOverdue the killed processes are logged */
   kill(isOverdue?: boolean): void;
+  /** At once, or when it has passed its gate. */
   forwardSignal(signal: number): void;
   /** Releases what it holds, once its processes have exited. */
   retire(): void;

@@ -1,5 +1,5 @@
 /** How generations of this service are drained and stopped: the user's options, and the preset of the program. */
-import type { Config } from "../config/config.ts";
+import { type Config, drainTimeAtStop } from "../config/config.ts";
 import type { CommandPreset } from "../config/presets.ts";
 import { staysInFront } from "../config/servers/command_line.ts";
 import { signalNumber } from "../config/values/signals.ts";
@@ -50,6 +50,11 @@ export class StopPolicy {
   /** Exit statuses that are no failure at the stop signal, besides 0. */
   get cleanExit(): readonly number[] {
     return [...this.config.cleanExit, ...this.preset.cleanExit];
+  }
+
+  /** @param isLast the service stops */
+  drainTimeMs(isLast: boolean): number {
+    return isLast ? drainTimeAtStop(this.config) : this.config.drainTimeMs;
   }
 
   get drainStyle(): DrainStyle {

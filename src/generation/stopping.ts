@@ -121,7 +121,7 @@ export class Stopping {
       quietMs: config.quietMs,
       tracks: this.tracks,
       seen: this.seen,
-      spreadMs: spreadOf(config, config.drainTimeMs),
+      spreadMs: spreadOf(config, this.policy.drainTimeMs(isLast)),
       processes: () => workers().processes(),
       otherProcesses: () => this.#successor?.processes() ?? [],
       movedAway: () => migration?.inFlight.inodes ?? new Set(),

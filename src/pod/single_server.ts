@@ -61,7 +61,7 @@ export class SingleServer {
     );
     this.stopPolicy = new StopPolicy(
       config,
-      presetForCommand(config.command),
+      presetForCommand(config.command, config.preset),
       () => processName(this.#leader.pid),
     );
     this.#leftovers = new LeftoverSignals({

@@ -3,6 +3,7 @@
  * follows. What that wait takes beyond its minimum is deducted from the drain, so that `--min-drain` plus a stop bounds
  * the whole.
  */
+import { drainTimeAtStop } from "../config/config.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { Pod, type PodOptions } from "./pod.ts";
 
@@ -14,7 +15,11 @@ export type SupervisedPodOptions = Pick<
 export function supervisedPod(supervisor: Supervisor, options: SupervisedPodOptions): Pod {
   const pod: Pod = new Pod({
     ...options,
-    policy: { maxDrainMs: options.config.drainTimeMs, finishesRequests: true, skipsDrain: true },
+    policy: {
+      maxDrainMs: drainTimeAtStop(options.config),
+      finishesRequests: true,
+      skipsDrain: true,
+    },
     processes: () => [],
     hand: supervisor,
     // During an upgrade two instances share the probe port: the service is ready in both.

@@ -112,7 +112,7 @@ export class LiveConfig {
     };
     return {
       ...context,
-      preset: presetForCommand(own.command),
+      preset: presetForCommand(own.command, own.preset),
       get config() {
         return newest();
       },

@@ -152,8 +152,9 @@ export class Supervisor {
    * @param spentMs part of the drain time that an earlier wait has used up
    */
   stop(spentMs = 0): void {
-    const { context: { leftovers }, hooks } = this.#parts;
+    const { context: { leftovers }, hooks, deadlines } = this.#parts;
     const requests = ++this.#stopRequests;
+    if (requests === 1) deadlines.beginStop();
     if (requests === 1) leftovers.killed.length = 0;
     // Only hooks and processes that servers left behind still run then.
     if (this.#state.finished) hooks.killRunning(true);
@@ -179,11 +180,12 @@ export class Supervisor {
   reopenLogs(): void {
     this.options.logger.reopen();
     const signal = reopenSignal(this.options.context);
-    if (signal !== null) this.forward(signal);
-  }
-
-  forward(signal: number): void {
-    this.#parts.servingIn(this.#state)?.forwardSignal(signal);
+    if (signal === null) return;
+    // One that drains writes its log, too.
+    for (const { epoch, state } of this.#state.generations) {
+      const isEnding = state === "stopping" || state === "exited";
+      if (!isEnding) this.#parts.running.get(epoch)?.forwardSignal(signal);
+    }
   }
 
   get servingEpoch(): number | null {

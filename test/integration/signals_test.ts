@@ -1,7 +1,9 @@
 /** The promise: signals control baton as they control any service, at a terminal too. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync, renameSync } from "node:fs";
+import { connect } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { Baton, batonCommand, type BatonOptions, startBaton } from "../support/baton.ts";
@@ -143,6 +145,60 @@ describe("signals", () => {
       assert.equal(readFileSync(note, "utf8"), "USR1\n");
     });
   }
+});
+
+/** It notes USR1, and dies of it until it has looked for the file GO; a client that says nothing keeps it busy. */
+const NOTES_USR1 = `
+import os, signal, socket, threading, time
+epoch = os.environ["RESTART_EPOCH"]
+while epoch == "2" and not os.path.exists(os.environ["GO"]):
+    time.sleep(0.01)
+def note(*_):
+    with open(os.environ["NOTE"], "a") as file:
+        file.write("USR1 " + epoch + "\\n")
+signal.signal(signal.SIGUSR1, note)
+def answer(client):
+    client.recv(100)
+    client.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n")
+    client.recv(100)
+server = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+def serve():
+    while True:
+        threading.Thread(target=answer, args=[server.accept()[0]], daemon=True).start()
+threading.Thread(target=serve, daemon=True).start()
+while True:
+    signal.pause()
+`;
+
+describe("USR1 that a server wants", () => {
+  const skip = findPython() === null && "needs python3";
+
+  test("reaches one that drains, and a candidate when it serves", { ...TEST, skip }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const note = work.write("note", "");
+    await using baton = await startBaton({
+      command: [required("python3", findPython()), "-c", NOTES_USR1],
+      env: { PORT: String(port), NOTE: note, GO: work.join("go") },
+      flags: ["--usr1", "forward", "--stop-time", "1s"],
+    });
+    // Its answer is never complete.
+    const client = connect(port, "127.0.0.1");
+    client.write("GET / HTTP/1.1\r\n\r\n");
+    await once(client, "data");
+    assert.equal((await baton.reload()).result, "ok", baton.stderr);
+    const reloading = baton.reload();
+    await waitUntil(() => /generation 2 starts/.test(baton.stderr), { what: "a candidate" });
+    baton.signal("SIGUSR1");
+    const lines = () => readFileSync(note, "utf8").trim().split("\n").sort();
+    await waitUntil(() => lines().length === 2, { what: "the old one and the serving one" });
+    assert.deepEqual(lines(), ["USR1 0", "USR1 1"]);
+    work.write("go", "");
+    assert.equal((await reloading).result, "ok", baton.stderr);
+    await waitUntil(() => lines().length === 3, { what: "the new one has got it, too" });
+    assert.deepEqual(lines(), ["USR1 0", "USR1 1", "USR1 2"]);
+    client.destroy();
+  });
 });
 
 describe("a terminal", () => {

@@ -45,7 +45,7 @@ export function commandRehearse(
     })
   );
   const verdict = judge(seen.attempts);
-  const preset = presetForCommand(config.command);
+  const preset = presetForCommand(config.command, config.preset);
   const signal = config.stopSignal ?? preset.stopSignal;
   const stopSignal = `${signal} (${
     config.stopSignal === null ? `${preset.program}: ${preset.note}` : "as asked"

@@ -59,7 +59,7 @@ export function generationContext(
     platform,
     config,
     beginCheck: setup.optional.beginCheck,
-    preset: presetForCommand(config.command),
+    preset: presetForCommand(config.command, config.preset),
     exclusive,
     children,
     listeners,

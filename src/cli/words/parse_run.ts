@@ -5,6 +5,7 @@ import type { ConfigSource, LoadedConfig } from "../../config/load.ts";
 import { suggest } from "../../config/values/suggest.ts";
 import { UserError } from "../../config/values/errors.ts";
 import { OPTION_BY_FIELD } from "../../config/options.ts";
+import { SAFE_DEFAULTS, safeTarget } from "../../hot_restarter/safe.ts";
 import { TEMPLATE_NAMES, type TemplateName } from "../../init/names.ts";
 import { optionWords, otherWords } from "./option_words.ts";
 import { loadAgain, loadRun, type Surroundings } from "./surroundings.ts";
@@ -82,12 +83,16 @@ export function parseConfigured(
   }
 }
 
-function parseRun(words: Words, surroundings: Surroundings): RunCommand {
-  const loaded = loadRun(words, surroundings);
+function parseRun(
+  words: Words,
+  surroundings: Surroundings,
+  defaults: Partial<Config> = {},
+): RunCommand {
+  const loaded = loadRun(words, surroundings, defaults);
   const { file } = loaded;
   const reread = file === null
     ? null
-    : (directory: string) => loadAgain(words, surroundings, directory, file);
+    : (directory: string) => loadAgain(words, surroundings, directory, file, defaults);
   return { verb: "run", config: loaded.config, loaded, reread };
 }
 
@@ -131,7 +136,8 @@ function parseHotRestarter(
   const guarded = flags.has(GUARD.flag);
   if (flags.has(SAFE.flag)) {
     if (!guarded && !flags.has(WAIT_DRAIN.flag)) {
-      return parseRun({ ...words, operands: [target] }, surroundings);
+      const command = [safeTarget(target)];
+      return parseRun({ ...words, operands: command }, surroundings, SAFE_DEFAULTS);
     }
     throw new UserError("Cannot use --guard with --safe: the two hand over in different ways", {
       remedy: "Use --safe alone, unless Envoy's own hand-over must stay",

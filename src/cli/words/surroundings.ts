@@ -1,4 +1,5 @@
 /** What a command line is read in: the environment, and files. */
+import type { Config } from "../../config/config.ts";
 import { optionVariable, truth } from "../../config/env_options.ts";
 import type { FileValues } from "../../config/file_values.ts";
 import { loadConfig, type LoadedConfig } from "../../config/load.ts";
@@ -25,6 +26,7 @@ export function loadAgain(
   surroundings: Surroundings,
   directory: string,
   before: FileValues,
+  defaults?: Partial<Config>,
 ): LoadedConfig {
   const found = readFile(words.flags, surroundings, directory);
   if (found === null) {
@@ -38,20 +40,25 @@ export function loadAgain(
       remedy: "If it is just being written, reload again; to run with the defaults, restart baton",
     });
   }
-  return loadFrom(words, surroundings, found);
+  return loadFrom(words, surroundings, found, defaults);
 }
 
-/** The first time, in the working directory. */
-export function loadRun(words: Words, surroundings: Surroundings): LoadedConfig {
-  return loadFrom(words, surroundings, readFile(words.flags, surroundings, null));
+/** The first time, in the working directory. @param defaults in place of the table's */
+export function loadRun(
+  words: Words,
+  surroundings: Surroundings,
+  defaults?: Partial<Config>,
+): LoadedConfig {
+  return loadFrom(words, surroundings, readFile(words.flags, surroundings, null), defaults);
 }
 
 function loadFrom(
   { flags, operands }: Words,
   { env }: Surroundings,
   fileValues: FileValues | null,
+  defaults: Partial<Config> = {},
 ): LoadedConfig {
-  return loadConfig({ fileValues, flagValues: flags, command: operands, env });
+  return loadConfig({ fileValues, flagValues: flags, command: operands, env, defaults });
 }
 
 function readFile(

@@ -11,6 +11,7 @@ import {
   text,
   withBytes,
 } from "../option_makers.ts";
+import { parsePresetName } from "../presets.ts";
 import { MAX_WORKERS } from "../../lifecycle/limits.ts";
 
 const RESTART_EPOCH = choice(
@@ -31,6 +32,8 @@ export const SERVICE = {
     "generation, so that a symbolic link may move to the next release."))),
   envFile: nextGeneration(withBytes(text("FILE", "File with KEY=VALUE lines for the environment of the " +
     "server, read again for each generation."))),
+  preset: nextGeneration(parsed("PROGRAM", "What the server is, where its command line does not show that: a start " +
+    "script that becomes envoy, nginx or another program of docs/presets.md.", parsePresetName)),
   restartEpoch: nextGeneration({
     ...RESTART_EPOCH,
     json: { enum: ["count", "0", 0] },

@@ -33,6 +33,8 @@ export const STOP = {
     "sends it at once and leaves draining to the server, auto does that for servers known to " +
     "be graceful.")),
   drainTimeMs: time(60_000, "Longest wait for the connections of the old generation."),
+  stopDrainTimeMs: time(null, "The same where the service stops, and no generation follows. By default as long as " +
+    "--drain-time, and no option makes it longer."),
   stopFirstDrainMs: time(5_000, "The same where the old generation stops before the new one " +
     "starts (--order stop-first): new clients wait meanwhile."),
   /** Null: generation/stop_policy.ts. */

@@ -54,6 +54,8 @@ export class Worker {
   /** Set while it ends and others of its generation do not. */
   stop: WorkerStop | null = null;
 
+  #signalAtGate: number | null = null;
+
   /** @param restarts how often it was started before, beside its generation */
   constructor(readonly host: WorkerHost, readonly number: number, readonly restarts: number) {
     const { generation } = host;
@@ -206,7 +208,15 @@ export class Worker {
     const isFirst = this.facts.readyTicks === 0;
     this.health.onGatePassed();
     this.adoptTarget.stand();
-    if (isFirst) admitWorker(this.host.generation.context.listeners, this);
+    if (!isFirst) return;
+    admitWorker(this.host.generation.context.listeners, this);
+    if (this.#signalAtGate !== null) this.server.signal(this.#signalAtGate);
+  }
+
+  /** To one that has not passed its gate it comes then: before, it may not handle it yet, and would die of it. */
+  signalWhenReady(signal: number): void {
+    if (this.facts.readyTicks > 0) this.server.signal(signal);
+    else this.#signalAtGate = signal;
   }
 
   /** Its generation drains, and it with that. */

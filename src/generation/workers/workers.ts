@@ -130,7 +130,7 @@ export class Workers implements ServerTree, WorkerHost {
   }
 
   signal(signal: number): void {
-    for (const { server } of this.all) server.signal(signal);
+    for (const worker of this.all) worker.signalWhenReady(signal);
   }
 
   signalStop(signal: number): void {

@@ -30,6 +30,8 @@ const BY_PLACEHOLDER: Readonly<Record<string, string>> = {
 };
 const BY_FLAG: Readonly<Record<string, string | readonly string[]>> = {
   user: "web",
+  preset: "envoy",
+  "private-socket": ["@a", "@b_*"],
   group: "www-data",
   rlimit: ["nofile=10:20", "core=unlimited"],
   env: ["A=b=c", "B="],

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
   commandTarget,
+  parsePresetName,
   presetFor,
   presetForCommand,
   PRESETS,
@@ -189,5 +190,17 @@ describe("commandTarget()", () => {
 
   it("gives an empty program for an empty command", () => {
     assert.deepEqual(commandTarget([]), { program: "", script: null });
+  });
+});
+
+describe("--preset", () => {
+  it("names what a start script becomes", () => {
+    const { program, usr1, line } = presetForCommand(["./start.sh"], parsePresetName("envoy"));
+    assert.deepEqual([program, usr1, line.argv], ["envoy", "reopen", ["./start.sh"]]);
+    assert.equal(parsePresetName("apache2"), "apache");
+  });
+
+  it("refuses what is not in the table", () => {
+    assert.throws(() => parsePresetName("envoi"), /knows no such program/);
   });
 });

@@ -12,6 +12,7 @@ import { Deadlines } from "../../../src/generation/deadlines.ts";
 const CONFIG = {
   readyTimeoutMs: 60_000,
   drainTimeMs: 8_000,
+  stopDrainTimeMs: null,
   stopFirstDrainMs: 3_000,
   stopTimeMs: 2_000,
 };
@@ -50,6 +51,24 @@ describe("Deadlines", () => {
     deadlines.shortenDrains(9_000);
     assert.deepEqual(handle.said.splice(0), ["limit drain 0", "limit stop 2000"]);
   });
+});
+
+describe("Deadlines, when the service stops", () => {
+  const rows: readonly (readonly [stopDrainTimeMs: number | null, said: string[]])[] = [
+    [null, ["arm drain 8000"]],
+    [9_000, ["arm drain 8000"]],
+    [1_000, ["limit drain 1000", "limit stop 3000", "arm drain 1000"]],
+  ];
+  for (const [stopDrainTimeMs, said] of rows) {
+    it(`are as --stop-drain-time says: ${stopDrainTimeMs}`, () => {
+      const handle = generation();
+      const config = { ...CONFIG, stopDrainTimeMs };
+      const deadlines = new Deadlines({ config }, new Map([[0, handle]]));
+      deadlines.beginStop();
+      deadlines.arm("drain", handle);
+      assert.deepEqual(handle.said, said);
+    });
+  }
 });
 
 describe("StopPolicy.stopTimeMs()", () => {
