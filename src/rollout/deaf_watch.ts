@@ -39,8 +39,8 @@ interface Watched {
   closedSinceMs: number | null;
   /** That was reported. */
   isDeaf: boolean;
-  /** A candidate has failed beside it; `passed`: after it had got its listeners. */
-  suspicion: "failed" | "passed" | null;
+  /** A candidate has failed beside it; `wasPassed`: it had got its listeners. */
+  suspicion: { readonly wasPassed: boolean; readonly sinceMs: number } | null;
   /** A descriptor that was one of its listeners: the quickest proof that it has not closed them. */
   proof: { readonly pid: number; readonly fd: number; readonly target: string } | null;
 }
@@ -100,7 +100,7 @@ export class DeafWatch {
       worker.adoptTarget.refreshListeners();
       const closed = wereOpen.filter((group) => !isOpen(group, worker));
       const ignored = this.#ignoredOf(worker);
-      watched.suspicion = wasPassed ? "passed" : "failed";
+      watched.suspicion = { wasPassed, sinceMs: this.context.platform.clock.now() };
       watched.timer?.cancel();
       this.#look(watched);
       const texts = ignored.length > 0 ? [ignoredText(ignored)] : [];
@@ -186,16 +186,15 @@ export class DeafWatch {
     const isNew = watched.closedSinceMs === null;
     const { suspicion } = watched;
     // After a shutdown(2) clients are refused; a listener that was passed on will not be accepted from again.
-    const isCertain = isGone || suspicion === "passed";
-    const mayIgnore = suspicion !== null;
-    const waiting = isCertain ? 1 : isNew || mayIgnore ? this.#waitingFor(worker) : 0;
-    const ignored = mayIgnore && waiting > 0 ? this.#ignoredOf(worker) : [];
+    const isCertain = isGone || suspicion?.wasPassed === true;
+    const waiting = isCertain ? 1 : isNew || suspicion !== null ? this.#waitingFor(worker) : 0;
+    const ignored = suspicion === null ? [] : this.#ignoredOf(worker);
     const ignores = ignored.length > 0;
     const isHeld = waiting === 0 && isNew || !ignores && this.#holds(watched, pids);
     const look = { atMs, waiting, isHeld, isAsleep: !isHeld && pids.every(isAsleep) };
     const sinceMs = watched.closedSinceMs = deafSince(watched.closedSinceMs, look);
     if (sinceMs === null && isGone) return this.#remind(watched);
-    if (sinceMs === null) return this.#pause(watched);
+    if (sinceMs === null) return this.#pause(watched, ignores);
     const leftMs = sinceMs + (ignores && !isCertain ? IGNORING_MS : DEAF_MS) - atMs;
     if (leftMs > 0) {
       return this.#after(watched, Math.min(leftMs, DEAF_MS), () => this.#look(watched));
@@ -216,11 +215,17 @@ export class DeafWatch {
     this.#after(watched, REMINDER_MS, () => this.#look(watched));
   }
 
-  #pause(watched: Watched): void {
-    const { listeners } = this.context;
+  #pause(watched: Watched, ignores: boolean): void {
+    const { listeners, platform: { clock } } = this.context;
     if (listeners.deafEpoch === watched.worker.epoch) listeners.deafEpoch = null;
     watched.isDeaf = false;
-    if (watched.suspicion === "failed") watched.suspicion = null;
+    const { suspicion } = watched;
+    if (suspicion?.wasPassed === false && !ignores) {
+      // What the candidate has told it may come later.
+      const leftMs = suspicion.sinceMs + DEAF_MS - clock.now();
+      if (leftMs > 0) return this.#after(watched, leftMs, () => this.#look(watched));
+      watched.suspicion = null;
+    }
     this.#after(watched, watched.pauseMs, () => {
       watched.timer = null;
       // It may have been shut down during the pause.

@@ -80,6 +80,21 @@ describe("after a candidate that has made the generation that serves", () => {
     );
   }
 
+  test(
+    "deaf, and has failed before it was recognized: clients that wait show it",
+    TEST,
+    async () => {
+      const { baton: started, port } = await start({ AFTER: "ignores", FAILS: "1" });
+      await using baton = started;
+      const { reason } = await baton.reload();
+      assert.match(reason ?? "", /it exited before it was ready: exit status 3/);
+      await using load = new Load({ port, clients: 1, maxRequests: 5, timeoutMs: TEST.timeout })
+        .start();
+      const tally = await load.finished();
+      assert.deepEqual([...tally.byVersion], [["3", 5]], `${formatTally(tally)}\n${baton.stderr}`);
+    },
+  );
+
   test("end with 0: it takes over with the listener that it has got", TEST, async () => {
     const { baton: started, port } = await start({ AFTER: "exits" }, ["--on-crash", "exit"]);
     await using baton = started;
