@@ -71,6 +71,7 @@ const LAYERS = {
   stats: ["platform"],
   health: ["config", "platform"],
   envoy: ["config", "health", "platform"],
+  front: ["envoy", "lifecycle/generation.ts (types)", "platform", "steering"],
   drain: ["platform", "steering"],
   migration: ["platform", "steering", "drain/classify.ts"],
   handoff: ["config/values", "platform", "steering", "launcher"],
@@ -113,6 +114,7 @@ const LAYERS = {
     "lifecycle",
     "platform",
     "steering",
+    "front",
     "handoff",
     "health",
     "envoy",
@@ -129,6 +131,7 @@ const LAYERS = {
   ],
   rollout: [
     "config",
+    "front",
     "lifecycle",
     "log",
     "platform",
@@ -331,6 +334,11 @@ const GRANTS: readonly Grant[] = [
     why: "loads what the options ask for",
   },
   {
+    file: "cli/service/parts/front.ts",
+    imports: ["front", "steering/listeners.ts"],
+    why: "makes the endpoint files follow the listeners",
+  },
+  {
     file: "cli/service/parts/manager.ts",
     imports: ["systemd"],
     why: "speaks to the service manager that has started this instance",
@@ -447,6 +455,7 @@ const MODULES = {
       "log",
       "succession",
       "process",
+      "front",
       "generation",
       "output",
       "rehearse",
@@ -462,6 +471,7 @@ const MODULES = {
   "node:crypto": ["admin/token_check.ts", "cli/service/parts/otlp.ts"],
   "node:os": ["config/values/signals.ts", "platform/libc/constants.ts", "rehearse/rehearsal.ts"],
   valibot: [
+    "front",
     "launcher",
     "rehearse",
     "succession",
@@ -578,8 +588,7 @@ const TESTED = {
   "generation/settling.ts": ["ALONE_SETTLE_MS"],
   "handoff/inherit.ts": ["specAddress"],
   "envoy/admin_client.ts": [
-    ...["AdminAddress", "AdminAnswer", "AdminRequest", "LONGEST_ANSWER", "PendingAnswer"],
-    ...["adminAddressText", "askAdmin", "askOnRoute"],
+    ...["AdminAnswer", "AdminRequest", "LONGEST_ANSWER", "PendingAnswer", "askOnRoute"],
   ],
   "inspect/changed_processes.ts": ["changeOf"],
   "inspect/pid_files.ts": ["numberIn", "pathsInWords"],

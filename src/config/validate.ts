@@ -295,6 +295,6 @@ export function validateConfig(config: Config): void {
   checkOrphan(config);
   checkAdmin(config);
   checkEvents(config);
-  checkFronts(config.front);
+  checkFronts(config);
   if (!config.shutdownOnly && config.restartEpoch !== "0") checkEnvoyEpoch(config.command);
 }

@@ -50,6 +50,8 @@ interface DrainTarget {
   readonly seen: Set<number>;
   /** Inodes of connections that it has open but that have moved to another generation. */
   movedAway(): ReadonlySet<number>;
+  /** Nothing new is led to it. Missing: that is so from the switch on. */
+  isLedAway?(): boolean;
   /** Connections with an unread request are moving to it: with `isStop` the drain waits for them too. */
   expectsRequests(): boolean;
   /** When the drain time ends, on the clock of the platform; null: not known (yet). */
@@ -86,6 +88,7 @@ export class Drain {
   #readAtMs = -Infinity;
   /** A connection is between the handshake, the queue and accept(2). */
   #isArriving = false;
+  #isLedAway = false;
   #isDrained = false;
   #hasReportedRefusal = false;
   readonly #connections: CheckedConnections;
@@ -167,7 +170,8 @@ export class Drain {
     this.#count(table);
     this.#askModes(table);
     if (!this.#queueIsEmpty) this.#lookAtQueues(table);
-    if (!this.#queueIsEmpty || !this.#isQuiet()) return false;
+    this.#isLedAway = this.#isLedAway || (this.target.isLedAway?.() ?? true);
+    if (!this.#isLedAway || !this.#queueIsEmpty || !this.#isQuiet()) return false;
     if (this.#isDrained || !this.#connections.mayGain(table)) return true;
     if (!this.#connections.check(table)) return true;
     this.#count(table);
@@ -195,7 +199,7 @@ export class Drain {
       costMs,
       isSpreading,
       isHeld,
-      queueIsEmpty: this.#queueIsEmpty,
+      queueIsEmpty: this.#isLedAway && this.#queueIsEmpty,
       isDrained: this.#isDrained,
       waitMs: this.census.blocking.size > 0 ? this.census.waitMs : null,
       untilSpreadMs: spreadMs > 0 ? endsAtMs - spreadMs - clock.now() : Infinity,

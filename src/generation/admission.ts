@@ -25,6 +25,8 @@ export interface AdmissionSteps {
   readonly beforeStart: AdmissionStep;
   /** Null: nothing to run. */
   readonly beforeSwitch: AdmissionStep | null;
+  /** Last of all: the front follows before the switch (--front). Missing: there is none. */
+  readonly atFront?: AdmissionStep;
 }
 
 interface AdmissionOptions {
@@ -46,6 +48,7 @@ export class Admission {
   #running: Killable | null = null;
   #isCanceled = false;
   #hooksHavePassed = false;
+  #frontFollows = false;
   #isAdmitted = false;
 
   constructor(readonly options: AdmissionOptions) {}
@@ -90,20 +93,23 @@ export class Admission {
     if (this.isBusy || this.#isCanceled) return false;
     const beforeSwitch = this.options.steps?.beforeSwitch ?? null;
     if (!this.#hooksHavePassed && beforeSwitch !== null) {
-      this.#runBeforeSwitch(beforeSwitch);
+      this.#runBeforeSwitch(beforeSwitch, () => this.#hooksHavePassed = true);
       return false;
     }
     const reason = this.options.inspection?.refusal() ?? null;
+    const { atFront } = this.options.steps ?? {};
     if (reason !== null) this.#reject({ reason, output: null }, true);
-    else this.#isAdmitted = true;
+    else if (atFront !== undefined && !this.#frontFollows) {
+      this.#runBeforeSwitch(atFront, () => this.#frontFollows = true);
+    } else this.#isAdmitted = true;
     return this.#isAdmitted;
   }
 
-  #runBeforeSwitch(beforeSwitch: AdmissionStep): void {
-    this.#run(beforeSwitch, (veto) => {
+  #runBeforeSwitch(step: AdmissionStep, onPassed: () => void): void {
+    this.#run(step, (veto) => {
       if (this.#isCanceled) return;
       if (veto !== null) return this.#reject(veto, true);
-      this.#hooksHavePassed = true;
+      onPassed();
       // The gate is asked again: the server may have closed a listener meanwhile.
       this.options.restartReadyTimer();
       this.options.onAdmitted();

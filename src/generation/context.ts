@@ -1,6 +1,7 @@
 /** What all generations of a service share: the kernel side, the user's policy, and where they report to. */
 import type { Config } from "../config/config.ts";
 import type { CommandPreset } from "../config/presets.ts";
+import type { Front } from "../front/front.ts";
 import type { Adopter } from "../handoff/adopt.ts";
 import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import type { Migration } from "../migration/migration.ts";
@@ -21,6 +22,8 @@ export interface RunningContext {
   readonly foreground: Foreground;
   /** Null: keep-alive connections stay where they are (--keep-alive leave). */
   readonly migration: Migration | null;
+  /** Null: no --front is given. */
+  readonly front: Front | null;
   readonly config: Config;
   /** Null: no check is configured, and a reload reads nothing that could have one. */
   readonly beginCheck: BeginCheck<RunningContext> | null;

@@ -111,7 +111,7 @@ export class Stopping {
   }
 
   #startDrain(isLast: boolean, style: DrainStyle, onDrained = () => this.#reportDrained()): void {
-    const { context: { platform, listeners, config, migration, log }, epoch, workers } =
+    const { context: { platform, listeners, front, config, migration, log }, epoch, workers } =
       this.options;
     this.#drain = Drain.of(platform, listeners, {
       epoch,
@@ -125,6 +125,7 @@ export class Stopping {
       processes: () => workers().processes(),
       otherProcesses: () => this.#successor?.processes() ?? [],
       movedAway: () => migration?.inFlight.inodes ?? new Set(),
+      isLedAway: () => isLast || (front?.hasLeft(epoch) ?? true),
       expectsRequests: () => migration?.inFlight.hasUnreadRequest ?? false,
       endsAtMs: () => this.#drainEndsAtMs(),
       onDrained,

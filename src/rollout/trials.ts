@@ -7,6 +7,7 @@ import type { Logger } from "../log/logger.ts";
 import { PendingRequests } from "../report/pending_requests.ts";
 import type { TrialReport, TrialView } from "../report/snapshot.ts";
 import { undividedAddresses } from "../steering/unix/undivided.ts";
+import { AnswerWatch } from "./answer_watch.ts";
 import { DeafWatch } from "./deaf_watch.ts";
 import { PassiveWatch } from "./passive_watch.ts";
 import { Ramp } from "./ramp.ts";
@@ -15,7 +16,8 @@ import { ShareWatch } from "./share_watch.ts";
 export class Trials {
   readonly requests: PendingRequests<TrialReport>;
   readonly #ramp: Ramp;
-  readonly #shareWatch: ShareWatch;
+  /** The kernel sees the connections of clients, or of a front, whose requests that one counts. */
+  readonly #shareWatch: ShareWatch | AnswerWatch;
   readonly #passiveWatch: PassiveWatch;
   readonly #deafWatch: DeafWatch;
 
@@ -27,7 +29,7 @@ export class Trials {
     const { clock } = context.platform;
     this.requests = new PendingRequests(clock);
     this.#ramp = new Ramp(clock);
-    this.#shareWatch = new ShareWatch(context);
+    this.#shareWatch = context.front === null ? new ShareWatch(context) : new AnswerWatch(context);
     this.#passiveWatch = new PassiveWatch(context);
     this.#deafWatch = new DeafWatch(context, running);
   }

@@ -221,6 +221,7 @@ function closeAll(
   left: readonly LeftProcess[],
 ): void {
   const { options, context, running, history } = parts;
+  context.front?.close((parts.service().shutdown?.handedOver ?? null) === null);
   for (const generation of running.values()) generation.retire();
   parts.trials.close();
   parts.lateListeners.close();

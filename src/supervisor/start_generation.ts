@@ -11,6 +11,7 @@ import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { errorText } from "../platform/error.ts";
 import { isRunning } from "../platform/process/proc.ts";
 import { adviceFor } from "./advice.ts";
+import { withFront } from "./front_step.ts";
 import type { SupervisorParts } from "./parts.ts";
 
 type Spawn = Extract<ServiceEffect, { kind: "spawn" }>;
@@ -39,7 +40,10 @@ export function startGeneration(
     size: workers,
     launch: (worker) => parts.launch(candidate, worker),
     wantsNotification,
-    admissionSteps: hooks.admissionSteps(serving, reason, { plan, waits, workers }),
+    admissionSteps: withFront(
+      parts,
+      hooks.admissionSteps(serving, reason, { plan, waits, workers }),
+    ),
     inspection,
   });
   running.set(epoch, candidate);

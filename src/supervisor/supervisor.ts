@@ -71,7 +71,7 @@ export class Supervisor {
   }
 
   #process(event: ServiceEvent): void {
-    const { history, lateListeners, trials, context: { config, journal } } = this.#parts;
+    const { history, lateListeners, trials, context: { config, journal, front } } = this.#parts;
     const { logger, manager, observers } = this.options;
     const before = this.#state;
     history.beforeStep(event, before);
@@ -85,6 +85,7 @@ export class Supervisor {
     }
     if (event.kind === "exited") recordExit(this.#parts, event.epoch, state);
     this.#safely("look for listeners", () => lateListeners.update());
+    this.#safely("keep the front", () => front?.afterStep(state.generations));
     this.#safely("watch listeners", () => trials.update(state));
     this.#safely("look for QUIC", () => this.#effects.afterStep(state));
     this.#safely("tell the service manager", () => manager.onStep(state, effects));
@@ -248,6 +249,7 @@ export class Supervisor {
    */
   start(): void {
     const { resumption, handoffIsShared, predecessor } = this.options;
+    this.#parts.context.front?.begin();
     // First, whatever comes of the socket.
     if (resumption !== null) this.#resume(resumption);
     if (!handoffIsShared) this.#upgrades.offers?.socket.open();

@@ -58,6 +58,7 @@ export function generationContext(
   return {
     platform,
     config,
+    front: setup.optional.makeFront?.(setup, listeners) ?? null,
     beginCheck: setup.optional.beginCheck,
     preset: presetForCommand(config.command, config.preset),
     exclusive,

@@ -48,9 +48,10 @@ export const ADMISSION = {
     "to the new one, which is rolled back if it exits or becomes unhealthy."),
   hold: flag("Keep the old generation running until 'baton promote' or 'baton rollback'."),
   /** Each value includes the ones after it. */
-  rollbackOn: choice(["any", "health", "crash"], "any", "What rolls back a generation on " +
-    "trial: crash, that it exits; health, also a failed check of --live or --eject-after; any, " +
-    "also an accept queue that overflows."),
+  rollbackOn: choice(["any", "5xx", "health", "crash"], "any", "What rolls back a generation on " +
+    "trial: crash, that it exits; health, also a failed check of --live or --eject-after; 5xx, also " +
+    "more failed requests than before, as the Envoy of --front counts them; any, also an accept " +
+    "queue that overflows."),
   ejectAfterMs: time(0, "A generation that accepts nothing for this time, while connections " +
     "wait, is unhealthy: it is rolled back or replaced. 0: never."),
 };

@@ -140,7 +140,20 @@ function parseAddress(text: string, value: string | null): string | null {
 }
 
 /** The rules across all values. @throws {UserError} at the first broken one */
-export function checkFronts(fronts: readonly FrontSpec[]): void {
+export function checkFronts(
+  { front: fronts, rollbackOn }: {
+    readonly front: readonly FrontSpec[];
+    readonly rollbackOn: string;
+  },
+): void {
+  if (rollbackOn === "5xx" && fronts.length === 0) {
+    throw new UserError(
+      "Cannot use --rollback-on 5xx without --front: baton sees no answers itself",
+      {
+        remedy: "Add --front eds:FILE, or use --rollback-on health",
+      },
+    );
+  }
   for (const [index, { file, port, text }] of fronts.entries()) {
     const before = fronts.slice(0, index);
     const sameFile = before.find((other) => other.file === file);

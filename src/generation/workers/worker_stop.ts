@@ -133,7 +133,8 @@ export class WorkerStop {
   /** Nothing waits in its queues, none is on its way there, and it owes no answer, or can move what does. */
   #mayEnd(): boolean {
     const { worker, policy } = this.options;
-    const { platform, listeners, config } = worker.context;
+    const { platform, listeners, front, config } = worker.context;
+    if (front?.hasLeft(worker.epoch, worker.number) === false) return false;
     const table = new SocketTable(platform, listeners);
     this.#tracks.note(table.sockets, platform.clock.now());
     this.#lookAtQueues(table);

@@ -60,7 +60,7 @@ describe("OPTIONS", () => {
     ["ramp", "rampMs", "TIME", 0],
     ["bake", "bakeMs", "TIME", 0],
     ["hold", "hold", null, false],
-    ["rollback-on", "rollbackOn", "any|health|crash", "any"],
+    ["rollback-on", "rollbackOn", "any|5xx|health|crash", "any"],
     ["eject-after", "ejectAfterMs", "TIME", 0],
     ["drain", "drain", "auto|quiesce|signal", "auto"],
     ["drain-time", "drainTimeMs", "TIME", 60_000],

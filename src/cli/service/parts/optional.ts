@@ -10,6 +10,8 @@ export interface OptionalParts {
   readonly TakeoverOffers:
     | typeof import("../../../succession/takeover_offers.ts").TakeoverOffers
     | null;
+  /** With --front. */
+  readonly makeFront: typeof import("./front.ts").makeFront | null;
   /** With --admin or --probe-listen. */
   readonly OwnPorts: typeof import("../endpoints/own_ports.ts").OwnPorts | null;
   /** With --otlp. */
@@ -32,6 +34,7 @@ export async function optionalParts(
     TakeoverOffers: config.handoffSocket === null
       ? null
       : (await import("../../../succession/takeover_offers.ts")).TakeoverOffers,
+    makeFront: config.front.length > 0 ? (await import("./front.ts")).makeFront : null,
     OwnPorts: await ownPorts(config),
     otlp: config.otlp === null ? null : (await import("./otlp.ts")).otlpPush,
     TerminalProgress: logsToTerminal(platform, config)

@@ -66,7 +66,8 @@ describe("parseFrontSpec()", () => {
   }
 
   it("refuses two for one file, and two for one address", () => {
-    const front = (texts: string[]) => () => checkFronts(texts.map(parseFrontSpec));
+    const front = (texts: string[]) => () =>
+      checkFronts({ front: texts.map(parseFrontSpec), rollbackOn: "any" });
     assert.throws(front(["eds:/a.yaml,port=1", "eds:/a.yaml,port=2"]), /has this file/);
     assert.throws(front(["eds:/a.yaml", "eds:/b.yaml"]), /another --front has no port=/);
     assert.doesNotThrow(front(["eds:/a.yaml", "eds:/b.yaml,port=2"]));

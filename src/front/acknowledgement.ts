@@ -1,0 +1,137 @@
+/** Whether an Envoy does what the endpoint file says: judged by what its admin API shows of the hosts. Pure. */
+import * as v from "valibot";
+import type { PrivateAddress } from "../steering/front/private_address.ts";
+import { addressKey, type AssignedEndpoint } from "./assignment.ts";
+
+const Host = v.object({
+  address: v.optional(v.object({
+    socket_address: v.optional(v.object({ address: v.string(), port_value: v.number() })),
+    pipe: v.optional(v.object({ path: v.string() })),
+  })),
+  // Numbers are text, and 0 is left out.
+  stats: v.optional(v.array(v.object({ name: v.string(), value: v.optional(v.string()) })), []),
+  health_status: v.optional(
+    v.object({
+      eds_health_status: v.optional(v.string()),
+      failed_active_health_check: v.optional(v.boolean()),
+    }),
+    {},
+  ),
+  weight: v.optional(v.number(), 1),
+});
+/** Of `GET /clusters?format=json`. */
+const Clusters = v.object({
+  cluster_statuses: v.optional(
+    v.array(v.object({
+      name: v.string(),
+      observability_name: v.optional(v.string()),
+      host_statuses: v.optional(v.array(Host), []),
+    })),
+    [],
+  ),
+});
+
+export type EnvoyClusters = v.InferOutput<typeof Clusters>["cluster_statuses"];
+type EnvoyHost = v.InferOutput<typeof Host>;
+
+/** @returns null: it is no such answer */
+export function readClusters(body: string): EnvoyClusters | null {
+  const json = parseOrNull(body);
+  const result = v.safeParse(Clusters, json);
+  return result.success ? result.output.cluster_statuses : null;
+}
+
+function parseOrNull(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return null;
+  }
+}
+
+/** Those that read the file: by its name, or, with a service_name of their own, by what they have found in it. */
+export function readersOf(
+  clusters: EnvoyClusters,
+  name: string,
+  addresses: readonly PrivateAddress[],
+): EnvoyClusters {
+  const keys = new Set(addresses.map(addressKey));
+  return clusters.filter((cluster) =>
+    cluster.name === name || cluster.host_statuses.some((host) => keys.has(hostKey(host) ?? ""))
+  );
+}
+
+/**
+ * @param readers of `readersOf`
+ * @param checked a generation whose endpoints must pass Envoy's own active health checks, too
+ * @returns what is missing, in words; null: it does what the file says
+ */
+export function missing(
+  readers: EnvoyClusters,
+  name: string,
+  endpoints: readonly AssignedEndpoint[],
+  checked: number | null,
+): string | null {
+  if (readers.length === 0) return `it has no cluster ${name}, and none with these endpoints`;
+  for (const { name: cluster, host_statuses: hosts } of readers) {
+    for (const endpoint of endpoints) {
+      const key = addressKey(endpoint.address);
+      const host = hosts.find((each) => hostKey(each) === key);
+      if (host === undefined) return `its cluster ${cluster} does not have ${key}`;
+      const { eds_health_status: status, failed_active_health_check: fails } = host.health_status;
+      const wanted = endpoint.isHealthy ? "HEALTHY" : "DRAINING";
+      if (status !== wanted) {
+        return `its cluster ${cluster} has ${key} as ${status ?? "UNKNOWN"}, not ${wanted}`;
+      }
+      if (endpoint.isHealthy && host.weight !== endpoint.weight) {
+        return `its cluster ${cluster} has ${key} with weight ${host.weight}, not ${endpoint.weight}`;
+      }
+      if (endpoint.epoch === checked && fails === true) {
+        return `its own health check of ${key} fails`;
+      }
+    }
+  }
+  return null;
+}
+
+function hostKey({ address }: EnvoyHost): string | null {
+  const { socket_address: socket, pipe } = address ?? {};
+  if (pipe !== undefined) return pipe.path;
+  return socket === undefined
+    ? null
+    : addressKey({ host: socket.address, port: socket.port_value });
+}
+
+/** Of the requests that went to one endpoint. */
+export interface AnswerCounts {
+  readonly requests: number;
+  /** Answered with 5xx, or not at all. */
+  readonly errors: number;
+}
+
+/** @returns by address (`addressKey`), of all clusters that have it */
+export function answersOf(readers: EnvoyClusters): Map<string, AnswerCounts> {
+  const counts = new Map<string, AnswerCounts>();
+  for (const host of readers.flatMap(({ host_statuses: hosts }) => hosts)) {
+    const stat = (name: string) =>
+      Number(host.stats.find((each) => each.name === name)?.value ?? 0);
+    const key = hostKey(host) ?? "";
+    const { requests, errors } = counts.get(key) ?? { requests: 0, errors: 0 };
+    counts.set(key, {
+      requests: requests + stat("rq_success") + stat("rq_error"),
+      errors: errors + stat("rq_error"),
+    });
+  }
+  return counts;
+}
+
+/**
+ * @param body of `GET /stats`
+ * @param names of clusters, as statistics have them
+ * @returns how often Envoy has refused a file of theirs
+ */
+export function rejectionsIn(body: string, names: readonly string[]): number {
+  const found = [...body.matchAll(/^cluster\.(.+)\.update_rejected: (\d+)$/gm)];
+  return found.filter(([, cluster = ""]) => names.includes(cluster))
+    .reduce((sum, [, , count]) => sum + Number(count), 0);
+}

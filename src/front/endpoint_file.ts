@@ -1,0 +1,147 @@
+/**
+ * The endpoint file on disk. It changes by rename only: Envoy notices nothing else, and reads whole files. Under a lock
+ * (flock(2) of a file beside it), because several batons may have endpoints in it.
+ *
+ * No fsync(2): it would cost a reload more than all else here, and after a power failure no endpoint in it lives.
+ */
+import {
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { errorText } from "../platform/error.ts";
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { AssignedEndpoint } from "./assignment.ts";
+import {
+  type Document,
+  documentText,
+  type Owner,
+  readDocument,
+  withEndpoints,
+} from "./document.ts";
+
+/** Envoy may run as another user. */
+const MODE = 0o644;
+
+interface EndpointFileOptions {
+  readonly path: string;
+  readonly cluster: string;
+  readonly owner: Owner;
+  readonly warn: (text: string) => void;
+}
+
+type Written =
+  /** `isNew`: the file is another one now. */
+  | { readonly kind: "written"; readonly isNew: boolean }
+  /** Another baton writes it at this moment. */
+  | { readonly kind: "locked" }
+  | { readonly kind: "failed"; readonly reason: string };
+
+export class EndpointFile {
+  readonly #directory: string;
+  readonly #name: string;
+  /** Not from this baton, and said. */
+  #isWarned = false;
+
+  constructor(
+    readonly platform: Pick<Platform, "descriptors" | "processes" | "runtime">,
+    readonly options: EndpointFileOptions,
+  ) {
+    const { path } = options;
+    const at = path.lastIndexOf("/");
+    this.#directory = path.slice(0, at);
+    this.#name = path.slice(at + 1);
+  }
+
+  get exists(): boolean {
+    return this.#stat() !== null;
+  }
+
+  /** @param waits false: it is written although another baton, which may be stopped, has the lock */
+  write(endpoints: readonly AssignedEndpoint[], waits = true): Written {
+    const { path } = this.options;
+    let lock: Fd | null = null;
+    try {
+      const beside = `${this.#directory}/.${this.#name}.lock`;
+      lock = this.platform.descriptors.open(beside, C.O_RDONLY | C.O_CREAT, MODE);
+      if (!this.platform.processes.tryLock(lock) && waits) return { kind: "locked" };
+      return { kind: "written", isNew: this.#replace(endpoints) };
+    } catch (error) {
+      return { kind: "failed", reason: `cannot write ${path}: ${errorText(error)}` };
+    } finally {
+      lock?.close();
+    }
+  }
+
+  #replace(endpoints: readonly AssignedEndpoint[]): boolean {
+    const { cluster, owner } = this.options;
+    const before = this.#read();
+    const text = documentText(
+      withEndpoints(this.#parse(before ?? ""), { cluster, owner, endpoints }),
+    );
+    if (text === before) return false;
+    this.#rename(text);
+    return true;
+  }
+
+  /** Null: there is none. */
+  #read(): string | null {
+    return this.#stat() === null ? null : readFileSync(this.options.path, "utf8");
+  }
+
+  #stat() {
+    return statSync(this.options.path, { throwIfNoEntry: false }) ?? null;
+  }
+
+  /** What cannot be read serves no Envoy either: it is replaced. */
+  #parse(text: string): Document {
+    try {
+      return readDocument(text);
+    } catch (error) {
+      if (!this.#isWarned) {
+        this.#isWarned = true;
+        const { path, warn } = this.options;
+        warn(`${path} was no file of endpoints in JSON (${errorText(error)}), and is replaced`);
+      }
+      return readDocument("");
+    }
+  }
+
+  #rename(text: string): void {
+    const { path } = this.options;
+    const aside = `${this.#directory}/.${this.#name}.${this.platform.runtime.pid}`;
+    const file = openSync(aside, "w", MODE);
+    try {
+      try {
+        this.#dress(file);
+        writeFileSync(file, text);
+      } finally {
+        closeSync(file);
+      }
+      renameSync(aside, path);
+    } catch (error) {
+      rmSync(aside, { force: true });
+      throw error;
+    }
+  }
+
+  /** With mode and owner of the one that it replaces, as far as we may. */
+  #dress(file: number): void {
+    const present = this.#stat();
+    fchmodSync(file, (present?.mode ?? MODE) & 0o777);
+    if (present === null) return;
+    try {
+      fchownSync(file, present.uid, present.gid);
+    } catch {
+      // The directory is ours: then this one is ours, too.
+    }
+  }
+}

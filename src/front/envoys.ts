@@ -1,0 +1,158 @@
+/** The Envoys that read one endpoint file: whether they do what it says, and what their endpoints have answered. */
+import { type AdminAddress, adminAddressText, askAdmin } from "../envoy/admin_client.ts";
+import type { Platform } from "../platform/platform.ts";
+import { exists } from "../platform/files/path.ts";
+import {
+  type EnvoyClusters,
+  missing,
+  readClusters,
+  readersOf,
+  rejectionsIn,
+} from "./acknowledgement.ts";
+import type { AssignedEndpoint } from "./assignment.ts";
+import { unweightedPolicy } from "./lb_policy.ts";
+
+/** For one answer: an Envoy with some thousand endpoints has one within 100 ms. */
+const ANSWER_MS = 2_000;
+
+export interface EnvoysOptions {
+  readonly file: string;
+  readonly cluster: string;
+  readonly admins: readonly AdminAddress[];
+  /** Null: all. */
+  readonly acks: number | null;
+}
+
+/** What one Envoy has said. */
+type Look =
+  | { readonly kind: "acknowledged" }
+  | { readonly kind: "waiting"; readonly text: string }
+  | { readonly kind: "rejected"; readonly text: string }
+  /** No process listens at its admin address. */
+  | { readonly kind: "absent"; readonly text: string };
+
+/** Of all of them. */
+export type Verdict = Look | { readonly kind: "none" };
+
+export class Envoys {
+  /** How often each had refused the file before the latest write, by its address. */
+  readonly #rejected = new Map<string, number>();
+
+  constructor(readonly platform: Platform, readonly options: EnvoysOptions) {}
+
+  /** Those that are asked: looked up at each use, because Envoy may start later than baton. */
+  get admins(): readonly AdminAddress[] {
+    const { admins, acks, file } = this.options;
+    if (acks === 0) return [];
+    if (admins.length > 0) return admins;
+    const beside = `${file.slice(0, file.lastIndexOf("/"))}/admin.sock`;
+    return exists(beside) ? [{ family: "unix", path: beside }] : [];
+  }
+
+  /** Before a write whose rejection is to be noticed. @returns why none would notice it; null: enough answer */
+  async prepare(): Promise<string | null> {
+    this.#rejected.clear();
+    const failures = await Promise.all(this.admins.map(async (admin) => {
+      const { body, failure } = await this.#get(admin, STATS);
+      if (body === null) return `Envoy at ${adminAddressText(admin)}: ${failure}`;
+      this.#rejected.set(adminAddressText(admin), this.#rejections(body));
+      return null;
+    }));
+    const silent = failures.filter((failure) => failure !== null);
+    return failures.length - silent.length >= this.#needed ? null : silent[0] ?? null;
+  }
+
+  async look(endpoints: readonly AssignedEndpoint[], checked: number | null): Promise<Verdict> {
+    const { admins } = this;
+    if (admins.length === 0) return { kind: "none" };
+    const looks = await Promise.all(
+      admins.map((admin) => this.#lookAt(admin, endpoints, checked)),
+    );
+    const of = (kind: Look["kind"]) => looks.filter((look) => look.kind === kind);
+    if (of("acknowledged").length >= this.#needed) return { kind: "acknowledged" };
+    const [rejected, waiting, absent] = [of("rejected"), of("waiting"), of("absent")];
+    if (rejected.length > admins.length - this.#needed) return rejected[0]!;
+    return waiting[0] ?? rejected[0] ?? absent[0]!;
+  }
+
+  get #needed(): number {
+    return this.options.acks ?? this.admins.length;
+  }
+
+  async #lookAt(
+    admin: AdminAddress,
+    endpoints: readonly AssignedEndpoint[],
+    checked: number | null,
+  ): Promise<Look> {
+    const { cluster, file } = this.options;
+    const name = `Envoy at ${adminAddressText(admin)}`;
+    const { body, failure } = await this.#get(admin, CLUSTERS);
+    if (body === null) {
+      const isAbsent = /^refused$|ENOENT/.test(failure);
+      return { kind: isAbsent ? "absent" : "waiting", text: `${name}: ${failure}` };
+    }
+    const clusters = readClusters(body);
+    if (clusters === null) {
+      return { kind: "waiting", text: `${name} has answered with something other than clusters` };
+    }
+    const addresses = endpoints.map(({ address }) => address);
+    const readers = readersOf(clusters, cluster, addresses);
+    const lacks = missing(readers, cluster, endpoints, checked);
+    if (lacks === null) return { kind: "acknowledged" };
+    const before = this.#rejected.get(adminAddressText(admin));
+    if (before === undefined) return { kind: "waiting", text: `${name}: ${lacks}` };
+    const stats = await this.#get(admin, STATS);
+    if (stats.body === null || this.#rejections(stats.body, readers) <= before) {
+      return { kind: "waiting", text: `${name}: ${lacks}` };
+    }
+    const why = `it has rejected ${file} (cluster.${cluster}.update_rejected), its log says why`;
+    return { kind: "rejected", text: `${name}: ${why}` };
+  }
+
+  #rejections(stats: string, readers: EnvoyClusters = []): number {
+    const names = readers.map(({ name, observability_name: shown = name }) => shown);
+    const own = [this.options.cluster, ...names].map((name) => name.replaceAll(":", "_"));
+    return rejectionsIn(stats, own);
+  }
+
+  /** What each cluster that reads the file shows, by Envoy; those that do not answer are left out. */
+  async clusters(endpoints: readonly AssignedEndpoint[]): Promise<readonly EnvoyClusters[]> {
+    const addresses = endpoints.map(({ address }) => address);
+    const bodies = await Promise.all(this.admins.map((admin) => this.#get(admin, CLUSTERS)));
+    return bodies.flatMap(({ body }) => {
+      const clusters = body === null ? null : readClusters(body);
+      return clusters === null ? [] : [readersOf(clusters, this.options.cluster, addresses)];
+    });
+  }
+
+  /** @returns why shares of the requests would not be what they are said to be; null: nothing is known against them */
+  async weightObstacle(endpoints: readonly AssignedEndpoint[]): Promise<string | null> {
+    const readers = (await this.clusters(endpoints)).flat().map(({ name }) => name);
+    const dumps = await Promise.all(
+      this.admins.flatMap((admin) => DUMPS.map((path) => this.#get(admin, path))),
+    );
+    const found = dumps.map(({ body }) => body === null ? null : unweightedPolicy(body, readers))
+      .find((each) => each !== null);
+    return found === undefined || found === null ? null : `cluster ${found.cluster} of Envoy has ` +
+      `lb_policy ${found.policy}, which does not share requests out by weights: give it ROUND_ROBIN, ` +
+      "RING_HASH or MAGLEV, or reload without --canary, --ramp and --rolling";
+  }
+
+  /** @returns bodies of `GET path`, of those that answer */
+  async #get(
+    admin: AdminAddress,
+    path: string,
+  ): Promise<{ readonly body: string; readonly failure: "" } | { body: null; failure: string }> {
+    const request = { method: "GET", path, timeoutMs: ANSWER_MS };
+    const answer = await askAdmin(this.platform, admin, request);
+    if ("failure" in answer) return { body: null, failure: answer.failure };
+    if (answer.status === 200) return { body: answer.body, failure: "" };
+    return { body: null, failure: `status ${answer.status} for ${path}` };
+  }
+}
+
+const DUMPS = ["static_clusters", "dynamic_active_clusters"].map((of) =>
+  `/config_dump?resource=${of}`
+);
+const CLUSTERS = "/clusters?format=json";
+const STATS = "/stats?filter=update_rejected$";

@@ -1,0 +1,207 @@
+/**
+ * The front of a service (--front): an Envoy dials the private address of each generation, and the endpoint files say which
+ * of them get new requests. They follow from what the listeners are steered to (steering/front/), so that a switch, a trial,
+ * a rollback, a crash and a change of the number of workers all come by one way.
+ *
+ * A reload asks Envoy first (`admit`): the candidate becomes known to it while it gets nothing, then it is put in the place of
+ * the serving generation, each acknowledged. Only then the switch follows, which changes the files no more. So a front that
+ * rejects a file, hangs or is absent fails the reload, and the files are as before.
+ */
+import type { Generation } from "../lifecycle/generation.ts";
+import type { Platform } from "../platform/platform.ts";
+import { sysctl } from "../platform/process/proc.ts";
+import type { FrontedAddress } from "../steering/front/endpoints.ts";
+import type { Listeners } from "../steering/listeners.ts";
+import { addAnswers, type AnswersByEpoch } from "./answers.ts";
+import { assign } from "./assignment.ts";
+import { FrontFile, type FrontFileOptions } from "./front_file.ts";
+
+interface FrontSpec extends Omit<FrontFileOptions, "cluster" | "owner" | keyof FrontLog> {
+  readonly cluster: string | null;
+  readonly port: number | null;
+}
+
+interface FrontLog {
+  log(text: string): void;
+  warn(text: string): void;
+  logError(text: string): void;
+}
+
+interface FrontOptions extends FrontLog {
+  readonly platform: Platform;
+  readonly listeners: Listeners;
+  readonly service: string;
+  readonly specs: readonly FrontSpec[];
+}
+
+/** How a candidate is to be promoted. */
+interface Admitted {
+  readonly epoch: number;
+  /** It gets everything at once, in the place of a generation of this baton. */
+  readonly leads: boolean;
+  /** It gets a part first. */
+  readonly isShared: boolean;
+}
+
+export class Front {
+  readonly files: readonly FrontFile[];
+  readonly #ports: readonly (number | null)[];
+  /** Envoy knows this candidate, which may get nothing. */
+  #introduced: number | null = null;
+  /** The files say that it serves; the listeners follow. */
+  #planned: number | null = null;
+  #isScheduled = false;
+  /** A generation has served: before that what the files say is not known to be wrong. */
+  #hasServed = false;
+  #isClosed = false;
+  #unreachable: string | null = null;
+
+  constructor(readonly options: FrontOptions) {
+    const { platform, service, specs, log, warn, logError, listeners } = options;
+    const owner = { service, host: sysctl("kernel/hostname") ?? "unknown" };
+    this.#ports = specs.map(({ port }) => port);
+    this.files = specs.map(({ cluster, ...spec }) =>
+      new FrontFile(platform, { ...spec, cluster: cluster ?? service, owner, log, warn, logError })
+    );
+    listeners.onFrontChange = () => this.#schedule();
+  }
+
+  /** Before a first generation: Envoy does not start without the file. */
+  begin(): void {
+    for (const file of this.files) if (!file.file.exists) file.set([]);
+    this.update();
+  }
+
+  /** A change of several listeners is one of the file. */
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.update();
+    });
+  }
+
+  update(): void {
+    const { listeners } = this.options;
+    this.#hasServed ||= listeners.servingEpoch !== null;
+    // Another baton steers: the files are that one's.
+    if (!this.#hasServed || this.#isClosed || listeners.groups.some((each) => each.isFrozen)) {
+      return;
+    }
+    if (this.#planned === listeners.servingEpoch) this.#planned = null;
+    const addresses = listeners.frontEndpoints(this.#planned);
+    for (const [index, file] of this.files.entries()) {
+      const endpoints = this.#addressOf(index, addresses)?.endpoints ?? [];
+      file.checked = this.#introduced === listeners.servingEpoch ? null : this.#introduced;
+      file.set(assign(endpoints, this.#introduced));
+    }
+    this.#reportUnreachable(addresses);
+  }
+
+  /** The address that the front with this index stands before. */
+  #addressOf(index: number, addresses: readonly FrontedAddress[]): FrontedAddress | null {
+    const port = this.#ports[index] ?? null;
+    const isNamed = (each: FrontedAddress) => this.#ports.includes(each.port);
+    return addresses.find((each) => port === null ? !isNamed(each) : each.port === port) ?? null;
+  }
+
+  /** At its private address alone no client finds it. */
+  #reportUnreachable(addresses: readonly FrontedAddress[]): void {
+    const reached = this.files.map((_, index) => this.#addressOf(index, addresses));
+    const text = addresses.filter((each) => !reached.includes(each)).map(({ text }) => text).join();
+    if (text !== "" && text !== this.#unreachable) {
+      this.options.logError(
+        `no front stands before ${text}, so no client reaches it: add --front eds:FILE,port=PORT, ` +
+          "or name the ports of the others",
+      );
+    }
+    this.#unreachable = text;
+  }
+
+  /**
+   * Makes the Envoys follow before the switch.
+   * @param done gets the reason why the candidate may not serve; null: it may
+   */
+  admit(candidate: Admitted, done: (reason: string | null) => void): { kill(): void } {
+    let isCanceled = false;
+    this.#admit(candidate, () => isCanceled).then((reason) => {
+      if (reason !== null || isCanceled) this.#withdraw(candidate.epoch);
+      done(isCanceled ? "it was stopped while the front was asked" : reason);
+    }).catch(this.options.platform.reactor.onError);
+    return { kill: () => void (isCanceled = true) };
+  }
+
+  async #admit(
+    { epoch, leads, isShared }: Admitted,
+    isCanceled: () => boolean,
+  ): Promise<string | null> {
+    const { files } = this;
+    const first = async (reasons: Promise<string | null>[]) =>
+      (await Promise.all(reasons)).find((reason) => reason !== null) ?? null;
+    const settled = () =>
+      first(files.map((file) => new Promise((resolve) => file.whenSettled(resolve))));
+    const silent = await first(files.map(({ envoys }) => envoys.prepare()));
+    if (silent !== null) return `the front does not answer: ${silent}`;
+    const steps = [
+      () => first(isShared ? files.map((file) => file.weightObstacle()) : []),
+      () => this.#change({ introduced: epoch }, settled),
+      () => leads ? this.#change({ planned: epoch }, settled) : null,
+    ];
+    for (const step of steps) {
+      const reason = isCanceled() ? null : await step();
+      if (reason !== null) return reason;
+    }
+    return null;
+  }
+
+  #change<T>(
+    { introduced = this.#introduced, planned = this.#planned }: {
+      readonly introduced?: number | null;
+      readonly planned?: number | null;
+    },
+    then: () => T,
+  ): T {
+    this.#introduced = introduced;
+    this.#planned = planned;
+    this.update();
+    return then();
+  }
+
+  /** It will not serve: the files are as before. */
+  #withdraw(epoch: number): void {
+    const introduced = this.#introduced === epoch ? null : this.#introduced;
+    const planned = this.#planned === epoch ? null : this.#planned;
+    this.#change({ introduced, planned }, () => {});
+  }
+
+  /** After each step of the lifecycle. */
+  afterStep(generations: readonly Pick<Generation, "epoch" | "outcome">[]): void {
+    const candidates = generations.filter(({ outcome }) => outcome === null);
+    for (const epoch of new Set([this.#introduced, this.#planned])) {
+      if (epoch !== null && candidates.every((each) => each.epoch !== epoch)) this.#withdraw(epoch);
+    }
+  }
+
+  /** No Envoy leads anything new to it, as far as is known. @param worker null: to none of its workers */
+  hasLeft(epoch: number, worker: number | null = null): boolean {
+    return this.files.every((file) => file.hasLeft(epoch, worker));
+  }
+
+  /** What the generations have answered until now, by epoch. */
+  async answers(): Promise<AnswersByEpoch> {
+    return addAnswers(await Promise.all(this.files.map((file) => file.answers())));
+  }
+
+  /** @param isEnd the service has ended; false: another baton has it now */
+  close(isEnd: boolean): void {
+    if (isEnd && this.#hasServed && !this.#isClosed) {
+      for (const file of this.files) {
+        file.set([]);
+      }
+    }
+    this.#isClosed = true;
+    this.options.listeners.onFrontChange = null;
+    for (const file of this.files) file.close();
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * One endpoint file and what the Envoys that read it make of it. It always says what was last asked for: a write that fails
+ * is tried again, until it succeeds or something else is asked for. After each write the Envoys are asked whether they do
+ * what it says; without an admin address the rename alone counts.
+ */
+import type { Timer } from "../platform/clock.ts";
+import { sleep } from "../platform/clock.ts";
+import type { Platform } from "../platform/platform.ts";
+import { answersOf } from "./acknowledgement.ts";
+import { addAnswers, type AnswersByEpoch, answersByEpoch } from "./answers.ts";
+import type { AssignedEndpoint } from "./assignment.ts";
+import { EndpointFile } from "./endpoint_file.ts";
+import { Envoys, type EnvoysOptions, type Verdict } from "./envoys.ts";
+import type { Owner } from "./document.ts";
+
+/** Between two tries to get the lock, and how long it is waited for. */
+const LOCK_PAUSE_MS = 2;
+const LOCK_MS = 1_000;
+const WRITE_AGAIN_MS = 500;
+/** Between two questions to Envoy: it reads a file within 5 to 14 ms. */
+const FIRST_PAUSE_MS = 4;
+const LONGEST_PAUSE_MS = 250;
+/** After its main thread has acknowledged a file: its other threads follow as soon as they run. */
+const THREADS_MS = 100;
+/** Where none acknowledges it: a busy machine included. */
+const UNSEEN_MS = 1_000;
+
+export interface FrontFileOptions extends EnvoysOptions {
+  readonly owner: Owner;
+  readonly timeoutMs: number;
+  readonly log: (text: string) => void;
+  readonly warn: (text: string) => void;
+  readonly logError: (text: string) => void;
+}
+
+/** What is known of the present content. */
+type Progress =
+  | { readonly kind: "unwritten"; readonly reason: string | null }
+  | { readonly kind: "asking" }
+  /** In time, or not at all (`reason`). */
+  | { readonly kind: "settled"; readonly atMs: number; readonly verdict: Verdict };
+
+export class FrontFile {
+  readonly file: EndpointFile;
+  readonly envoys: Envoys;
+  endpoints: readonly AssignedEndpoint[] | null = null;
+  /** The generation whose endpoints must pass Envoy's own health checks, before the file counts as followed. */
+  checked: number | null = null;
+  /** Counts changes: what was found out about an older one is of no use. */
+  #version = 0;
+  #progress: Progress = { kind: "unwritten", reason: null };
+  #retry: Timer | null = null;
+  #trouble: string | null = null;
+  #waiters: ((failure: string | null) => void)[] = [];
+  #hasWarned = false;
+
+  constructor(readonly platform: Platform, readonly options: FrontFileOptions) {
+    const { file: path, cluster, owner, warn } = options;
+    this.file = new EndpointFile(platform, { path, cluster, owner, warn });
+    this.envoys = new Envoys(platform, options);
+  }
+
+  /** What it is to say from now on. */
+  set(endpoints: readonly AssignedEndpoint[]): void {
+    if (JSON.stringify(endpoints) === JSON.stringify(this.endpoints)) return;
+    this.endpoints = endpoints;
+    this.#version++;
+    this.#progress = { kind: "unwritten", reason: null };
+    this.#write(this.platform.clock.now());
+  }
+
+  #write(sinceMs: number): void {
+    const { clock } = this.platform;
+    this.#retry?.cancel();
+    const result = this.file.write(this.endpoints ?? [], clock.now() - sinceMs < LOCK_MS);
+    if (result.kind === "locked") {
+      this.#retry = clock.after(LOCK_PAUSE_MS, () => this.#write(sinceMs));
+    } else if (result.kind === "failed") {
+      const { reason } = result;
+      if (reason !== this.#trouble) this.options.logError(`${reason}; it is tried again`);
+      this.#trouble = reason;
+      this.#progress = { kind: "unwritten", reason };
+      this.#retry = clock.after(WRITE_AGAIN_MS, () => this.#write(clock.now()));
+      this.#tellWaiters(reason);
+    } else {
+      if (this.#trouble !== null) this.options.log(`${this.options.file} is written again`);
+      this.#trouble = null;
+      this.#ask();
+    }
+  }
+
+  /** Calls `then` once, when the Envoys do what it says, or that has failed. */
+  whenSettled(then: (failure: string | null) => void): void {
+    this.#waiters.push(then);
+    const { kind } = this.#progress;
+    if (kind === "settled") this.#ask();
+    else if (kind === "unwritten" && this.#trouble !== null) this.#tellWaiters(this.#trouble);
+  }
+
+  /**
+   * Whether no Envoy leads anything new to the endpoints of `epoch`. If none has said so in time, they are asked again at
+   * each call.
+   */
+  hasLeft(epoch: number, worker: number | null): boolean {
+    const isLed = (this.endpoints ?? []).some((each) =>
+      each.isHealthy && each.epoch === epoch && (worker ?? each.worker) === each.worker
+    );
+    if (isLed || this.#progress.kind !== "settled") return false;
+    const { atMs, verdict: { kind } } = this.#progress;
+    const { clock } = this.platform;
+    const forMs = clock.now() - atMs;
+    if (kind === "acknowledged") return forMs >= THREADS_MS;
+    // No Envoy runs that could lead anything there.
+    if (kind === "none" || kind === "absent") return forMs >= UNSEEN_MS;
+    if (forMs >= UNSEEN_MS) this.#ask();
+    return false;
+  }
+
+  #ask(): void {
+    this.#progress = { kind: "asking" };
+    this.#askUntilSettled(this.#version).catch(this.platform.reactor.onError);
+  }
+
+  async #askUntilSettled(version: number): Promise<void> {
+    const { platform: { clock }, options: { timeoutMs } } = this;
+    const endMs = clock.now() + timeoutMs;
+    for (let pauseMs = FIRST_PAUSE_MS;; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      const verdict = await this.envoys.look(this.endpoints ?? [], this.checked);
+      if (version !== this.#version || this.#progress.kind !== "asking") return;
+      const isFinal = verdict.kind !== "waiting" && verdict.kind !== "absent";
+      if (isFinal || clock.now() >= endMs) return this.#settle(verdict);
+      await sleep(clock, pauseMs);
+      if (version !== this.#version || this.#progress.kind !== "asking") return;
+    }
+  }
+
+  #settle(verdict: Verdict): void {
+    this.#progress = { kind: "settled", atMs: this.platform.clock.now(), verdict };
+    const { file, timeoutMs } = this.options;
+    if (verdict.kind === "none") this.#warnOnce();
+    const isDone = verdict.kind === "acknowledged" || verdict.kind === "none";
+    if (isDone) return this.#tellWaiters(null);
+    const late = verdict.kind === "rejected" ? "" : ` (after ${timeoutMs / 1_000} s)`;
+    const failure = `the front does not follow ${file}: ${verdict.text}${late}`;
+    if (this.#waiters.length === 0) this.options.warn(failure);
+    this.#tellWaiters(failure);
+  }
+
+  #warnOnce(): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    const { file, acks } = this.options;
+    if (acks === 0) return;
+    this.options.warn(
+      `no Envoy says whether it follows ${file}: name its admin address, for example ` +
+        "--front eds:FILE,admin=unix:/PATH; until then the rename alone counts",
+    );
+  }
+
+  /** Why shares of the requests would not be what they are said to be; null: nothing is known against them. */
+  weightObstacle(): Promise<string | null> {
+    return this.envoys.weightObstacle(this.endpoints ?? []);
+  }
+
+  /** What its endpoints have answered until now, by epoch; Envoys that do not say so are left out. */
+  async answers(): Promise<AnswersByEpoch> {
+    const endpoints = this.endpoints ?? [];
+    const shown = await this.envoys.clusters(endpoints);
+    return addAnswers(shown.map((readers) => answersByEpoch(endpoints, answersOf(readers))));
+  }
+
+  #tellWaiters(failure: string | null): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const then of waiters) then(failure);
+  }
+
+  close(): void {
+    this.#version++;
+    this.#retry?.cancel();
+    this.#waiters = [];
+  }
+}
