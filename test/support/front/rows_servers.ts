@@ -1,0 +1,183 @@
+/** Lines about the servers behind a front: balancing, connections, retries. */
+import { ask, askAtOnce, askTimes, type Got } from "./front_client.ts";
+import type { Place } from "./front_trial.ts";
+import { happens, type Row } from "./row.ts";
+
+const STICKY = 'sticky = "header:x-user"';
+/** Nothing listens there: the port of discard, which no test uses. */
+const DEAD = { port: 9 };
+
+function distinct(all: readonly Got[]): number {
+  return new Set(all.map(({ body }) => body)).size;
+}
+
+/** Whether each answer is from another server than the one before it. */
+function alternates(all: readonly Got[]): boolean {
+  return all.every(({ body }, index) => body !== all[index - 1]?.body);
+}
+
+/** @returns how many of the answers are not 200 */
+function failures(all: readonly Got[]): number {
+  return all.filter(({ status }) => status !== 200).length;
+}
+
+/** Makes some of its endpoints dead, and waits until requests have met them. */
+async function withDead({ trial, name, servers, port }: Place, dead: number): Promise<void> {
+  const ports = Array.from({ length: dead }, (_, i) => ({ port: DEAD.port - i }));
+  trial.endpoints(name, [...ports, ...servers]);
+  await happens(null, "requests have met the dead endpoints", async () => {
+    await ask(port);
+    const lines = (await trial.admin("/clusters")).split("\n");
+    return ports.every((each) =>
+      lines.some((line) =>
+        line.startsWith(`${name}::127.0.0.1:${each.port}::cx_connect_fail::`) &&
+        !line.endsWith("::0")
+      )
+    );
+  });
+}
+
+const oneUser = (port: number) => askTimes(12, port, "/", { headers: { "x-user": "ada" } });
+
+export const SERVER_ROWS: readonly Row[] = [
+  {
+    line: 'upstream = "http2"',
+    look: async (place, twin) => {
+      void ask(place.port);
+      const [server] = place.servers;
+      await happens(null, "it is asked", () => server!.beginnings.length > 0);
+      await twin;
+      const beginning = server!.beginnings[0]!.slice(0, 3);
+      server!.close();
+      return beginning;
+    },
+    seen: { with: "PRI", without: "GET" },
+  },
+  ...["ring-hash", "maglev"].map((kind): Row => ({
+    line: `load_balancing = "${kind}"\n${STICKY}`,
+    servers: 2,
+    look: async ({ port }) => distinct(await oneUser(port)),
+    seen: { with: 1, without: 2 },
+  })),
+  {
+    line: STICKY,
+    rest: 'load_balancing = "maglev"',
+    servers: 2,
+    look: async ({ port }) => distinct(await oneUser(port)),
+    seen: { with: 1, without: 2 },
+  },
+  {
+    line: 'sticky = "cookie:session"',
+    rest: 'load_balancing = "maglev"',
+    look: async ({ port }) => (await ask(port)).headers["set-cookie"]?.split("=")[0] ?? "",
+    seen: { with: "session", without: "" },
+  },
+  {
+    line: 'sticky = "address"',
+    rest: 'load_balancing = "ring-hash"',
+    servers: 2,
+    look: async ({ port }) => distinct(await askTimes(16, port)),
+    seen: { with: 1, without: 2 },
+  },
+  {
+    line: 'load_balancing = "random"',
+    servers: 2,
+    look: async ({ port }) => alternates(await askTimes(40, port)),
+    seen: { with: false, without: true },
+  },
+  {
+    line: 'load_balancing = "least-request"',
+    servers: 2,
+    look: async ({ port, servers }) => {
+      // One has work already; in turn, it would get half of the rest.
+      const [busy] = servers;
+      busy!.reply = () => "hang";
+      const held = askAtOnce(20, port);
+      const all20 = () => servers.reduce((sum, { requests }) => sum + requests.length, 0) === 20;
+      await happens(null, "all have arrived", all20);
+      busy!.reply = () => ({});
+      const all = await askTimes(60, port);
+      servers.forEach((server) => server.close());
+      await held;
+      return all.filter(({ body }) => body === busy!.name).length === 30;
+    },
+    seen: { with: false, without: true },
+  },
+  {
+    line: 'upstream_idle_time = "100ms"',
+    look: async (place, twin) => {
+      await ask(place.port);
+      return await happens(
+        twin,
+        "Envoy has closed its connection",
+        () => place.servers[0]!.sockets.size === 0,
+      );
+    },
+    seen: { with: true, without: false },
+  },
+  {
+    line: 'panic_percent = "0%"',
+    rest: 'check = "http:/healthz"\ncheck_interval = "50ms"',
+    servers: 3,
+    look: async ({ port, servers, trial, name }, twin) => {
+      for (const server of servers.slice(1)) {
+        server.reply = ({ path }) => path === "/healthz" ? { status: 503 } : {};
+      }
+      await happens(null, "two are out", async () => (await trial.failed(name)).length === 2);
+      return await happens(
+        twin,
+        "one has all",
+        async () => distinct(await askTimes(9, port)) === 1,
+      );
+    },
+    seen: { with: true, without: false },
+  },
+  {
+    line: 'retry_on = "connect-failure"',
+    look: async (place) => {
+      await withDead(place, 1);
+      return failures(await askTimes(10, place.port)) > 0;
+    },
+    seen: { with: false, without: true },
+  },
+  {
+    line: "retries = 2",
+    rest: 'retry_on = "connect-failure"',
+    look: async (place) => {
+      await withDead(place, 2);
+      return failures(await askTimes(9, place.port)) > 0;
+    },
+    seen: { with: false, without: true },
+  },
+  {
+    // Why nothing is sent again by itself.
+    line: 'retry_on = "reset"',
+    look: async ({ port, servers: [server] }) => {
+      server!.reply = () => "close";
+      await ask(port, "/order", { method: "POST", body: "1" });
+      return server!.count("/order");
+    },
+    seen: { with: 2, without: 1 },
+  },
+  {
+    line: "",
+    removed: "max_retries",
+    rest: 'retry_on = "connect-failure"',
+    look: async (place) => {
+      await withDead(place, 1);
+      place.servers[0]!.reply = () => ({ delayMs: 300 });
+      return failures(await askAtOnce(40, place.port)) > 0;
+    },
+    seen: { with: false, without: true },
+  },
+  {
+    line: "",
+    removed: "retry_host_predicate",
+    rest: 'retry_on = "connect-failure"\nload_balancing = "random"',
+    look: async (place) => {
+      await withDead(place, 1);
+      return failures(await askTimes(40, place.port)) > 0;
+    },
+    seen: { with: false, without: true },
+  },
+];
