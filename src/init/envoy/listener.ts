@@ -8,6 +8,8 @@ import { note, seconds, typed, type YamlMap } from "./yaml_tree.ts";
 const DEFAULT_TLS = "*:8443";
 const DEFAULT_PLAIN = "*:8080";
 const ALT_SVC_S = 86_400;
+/** Of two endpoints, the same one comes 20 times in a row once in a million. */
+const MOST_DRAWS = 20;
 const TLS = "envoy.extensions.transport_sockets.tls.v3";
 const MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
@@ -185,7 +187,10 @@ function retryPolicy({ retryOn, retries }: FrontSettings): YamlMap {
         name: "envoy.retry_host_predicates.previous_hosts",
         typed_config: typed("envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"),
       }]),
-      host_selection_retry_max_attempts: 5,
+      host_selection_retry_max_attempts: note(
+        "Envoy draws again so often; then the same endpoint gets it after all.",
+        MOST_DRAWS,
+      ),
     }),
   };
 }
