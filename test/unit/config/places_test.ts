@@ -51,6 +51,7 @@ const BY_FLAG: Readonly<Record<string, string | readonly string[]>> = {
   webhook: "https://example.org/hook",
   "crash-delay-max": "2m",
   canary: "12.5%",
+  "rollback-on": "crash",
 };
 /** What one needs beside it. */
 const BESIDE: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>> = {

@@ -1,0 +1,66 @@
+/** Which endpoints a front leads requests to, and in which parts. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { assign } from "../../../src/front/assignment.ts";
+import type { FrontedAddress } from "../../../src/steering/front/endpoints.ts";
+
+type Endpoint = FrontedAddress["endpoints"][number];
+
+/** "3:left", "4.1:receiving", "5:candidate@10" */
+function endpoint(text: string): Endpoint {
+  const [, epoch, worker = "0", state, percent] =
+    /^(-?\d+)(?:\.(\d+))?:(\w+)(?:@([\d.]+))?$/.exec(text) ?? assert.fail(text);
+  return {
+    epoch: Number(epoch),
+    worker: Number(worker),
+    address: { host: `127.64.${epoch}.${Number(worker) + 1}`, port: 3000 },
+    state: state as Endpoint["state"],
+    percent: percent === undefined ? null : Number(percent),
+  };
+}
+
+describe("assign()", () => {
+  /** Epoch and worker, then the weight; "-" is DRAINING. */
+  const cases: [what: string, endpoints: string, introduced: number | null, expected: string][] = [
+    ["one generation", "0:receiving", null, "0.0=1"],
+    ["a candidate is left out", "0:receiving 1:candidate", null, "0.0=1"],
+    ["one that is introduced gets nothing", "0:receiving 1:candidate", 1, "0.0=1 1.0=-"],
+    ["another one is not introduced", "0:receiving 1:candidate 2:candidate", 2, "0.0=1 2.0=-"],
+    ["the old one stays until it has ended", "0:left 1:receiving", 1, "0.0=- 1.0=1"],
+    ["workers share", "1.0:receiving 1.1:receiving", null, "1.0=1 1.1=1"],
+    ["a worker that goes", "1.0:left 1.1:receiving", null, "1.0=- 1.1=1"],
+    ["a canary of 10 %", "0:receiving 1:candidate@10", 1, "0.0=9 1.0=1"],
+    ["of a part of a percent", "0:receiving 1:candidate@0.01", 1, "0.0=9999 1.0=1"],
+    [
+      "10 % for one of three workers",
+      "0.0:receiving 0.1:receiving 0.2:receiving 1:candidate@10",
+      1,
+      "0.0=3 0.1=3 0.2=3 1.0=1",
+    ],
+    [
+      "10 % for three of one",
+      "0:receiving 1.0:candidate@10 1.1:candidate@10 1.2:candidate@10",
+      1,
+      "0.0=27 1.0=1 1.1=1 1.2=1",
+    ],
+    ["a ramp begins at 0 %", "0:receiving 1:candidate@0", 1, "0.0=1 1.0=-"],
+    ["a step of a ramp", "0:receiving 1:candidate@37.4623", 1, "0.0=3127 1.0=1873"],
+    ["all, and a way back", "0:receiving 1:candidate@100", 1, "0.0=- 1.0=1"],
+    ["more than all", "0:receiving 1:candidate@100.001", 1, "0.0=- 1.0=1"],
+    ["a canary alone", "1:candidate@10", 1, "1.0=1"],
+    ["rolled back", "0:receiving 1:left", 1, "0.0=1 1.0=-"],
+    ["a queue of baton's own", "-2:receiving 0:left", null, "-2.0=1 0.0=-"],
+    ["a service that ends", "0:left", null, "0.0=-"],
+    ["nothing", "", null, ""],
+  ];
+  for (const [what, endpoints, introduced, expected] of cases) {
+    it(`${what}: ${endpoints}`, () => {
+      const found = assign(endpoints.split(" ").filter(Boolean).map(endpoint), introduced);
+      const text = found.map(({ epoch, worker, isHealthy, weight }) =>
+        `${epoch}.${worker}=${isHealthy ? weight : "-"}`
+      );
+      assert.equal(text.join(" "), expected);
+      assert.ok(found.every(({ weight }) => Number.isInteger(weight) && weight >= 1));
+    });
+  }
+});
