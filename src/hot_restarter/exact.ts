@@ -23,6 +23,8 @@ export type Event =
   | { readonly kind: "begin"; readonly target: string }
   /** The answer to the effect `fork`. */
   | { readonly kind: "forked"; readonly pid: number }
+  /** There is no memory for a process, or there are as many as there may be. */
+  | { readonly kind: "not_forked"; readonly text: string }
   | { readonly kind: "signal"; readonly signal: Caught }
   /** SIGCHLD, and which children of the state have ended, in its order. */
   | { readonly kind: "children"; readonly ended: readonly Ended[] }
@@ -70,6 +72,9 @@ export function step(state: State, event: Event): Step {
         state: { ...state, children: [...state.children, event.pid] },
         effects: [print(LINES.forked(event.pid))],
       };
+    case "not_forked":
+      // The original does not catch it, and leaves its children alone.
+      return { state, effects: [exit(1)] };
     case "signal":
       return onSignal(state, event.signal);
     case "children":
@@ -154,39 +159,39 @@ function without(children: readonly number[], ended: readonly Ended[]): number[]
   return children.filter((pid) => !ended.some((each) => each.pid === pid));
 }
 
-function isNormal(status: ExitStatus): boolean {
+export function isNormal(status: ExitStatus): boolean {
   return status.kind === "exited" && status.code === 0;
 }
 
-function endOf(pid: number, status: ExitStatus): Line {
+export function endOf(pid: number, status: ExitStatus): Line {
   return status.kind === "signalled"
     ? LINES.signalled(pid, status.signal)
     : LINES.exited(pid, status.kind === "exited" ? status.code : 1);
 }
 
-function print(line: Line): Effect {
+export function print(line: Line): Effect {
   return { kind: "print", line };
 }
 
-function exit(status: 0 | 1): Effect {
+export function exit(status: 0 | 1): Effect {
   return { kind: "exit", status };
 }
 
-function reopen(pid: number): Effect[] {
+export function reopen(pid: number): Effect[] {
   return [
     print(LINES.sendingUsr1(pid)),
     { kind: "kill", pid, signal: "SIGUSR1", failed: LINES.usr1Failed(pid) },
   ];
 }
 
-function terminate(pid: number): Effect[] {
+export function terminate(pid: number): Effect[] {
   return [
     print(LINES.sendingTerm(pid)),
     { kind: "kill", pid, signal: "SIGTERM", failed: LINES.termFailed(pid) },
   ];
 }
 
-function kill(pid: number): Effect[] {
+export function kill(pid: number): Effect[] {
   return [
     print(LINES.killing(pid)),
     { kind: "kill", pid, signal: "SIGKILL", failed: LINES.killFailed(pid) },

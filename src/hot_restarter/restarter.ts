@@ -15,7 +15,6 @@ import type { Caught, Effect, Ended, Event } from "./exact.ts";
 import { formatLine, type Line } from "./lines.ts";
 
 const STDOUT = 1;
-const EXIT_FAILED = 1;
 const CAUGHT = ["SIGHUP", "SIGINT", "SIGUSR1", "SIGTERM", "SIGCHLD"] as const;
 /** The longest time of a timer, in milliseconds: without one the runtime would end, and with it nothing wakes. */
 const FOREVER_MS = 2 ** 31 - 1;
@@ -139,14 +138,15 @@ export class Restarter {
   #fork(epoch: number): void {
     const { target, env, onError } = this.options;
     const child = { path: target, argv: [target], env: { ...env, RESTART_EPOCH: String(epoch) } };
+    let event: Event;
     try {
-      this.dispatch({ kind: "forked", pid: this.#start(child) });
+      event = { kind: "forked", pid: this.#start(child) };
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
-      // As the original, which does not catch it.
       onError(error.message);
-      this.#exit(EXIT_FAILED);
+      event = { kind: "not_forked", text: error.message };
     }
+    this.dispatch(event);
   }
 
   /** A child that cannot execute the target ends with 1, as in the original: then its end says what follows. */

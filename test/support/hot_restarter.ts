@@ -137,7 +137,8 @@ export class Play implements AsyncDisposable {
       signal,
       children: this.#children(),
       left: left(),
-      hasErrors: this.#read("err") !== "",
+      // Deno says so at each USR1.
+      hasErrors: this.#read("err").split("\n").some((line) => !/^$|Debugger|inspect/.test(line)),
     };
   }
 

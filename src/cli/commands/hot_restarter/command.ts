@@ -1,4 +1,5 @@
 /** `baton hot-restarter`: Envoy's `hot-restarter.py`, from the command to the exit status (docs/envoy.md). */
+import { signalNumber } from "../../../config/values/signals.ts";
 import { ExactDecider } from "../../../hot_restarter/exact.ts";
 import { Restarter } from "../../../hot_restarter/restarter.ts";
 import { useTimeZone } from "../../../platform/local_time.ts";
@@ -10,18 +11,25 @@ import type { HotRestarterCommand } from "../../words/parse_run.ts";
 
 export async function commandHotRestarter(
   platform: Platform,
-  { target }: HotRestarterCommand,
+  { target, guard }: HotRestarterCommand,
   print: Printer,
 ): Promise<number> {
   const { libc, runtime } = platform;
   const env = runtime.env();
   useTimeZone(libc, env["TZ"]);
   inherit(platform);
-  const restarter = new Restarter(platform, new ExactDecider(), {
+  const options = {
     target,
     env,
-    onError: (message) => print.error(`baton: ${message}`, "red"),
+    onError: (message: string) => print.error(`baton: ${message}`, "red"),
+  };
+  if (guard === null) return await new Restarter(platform, new ExactDecider(), options).run();
+  const { Guard } = await import("../../../hot_restarter/guard.ts");
+  const guarding = new Guard(platform, {
+    ...guard,
+    perform: (effects) => restarter.perform(effects),
   });
+  const restarter: Restarter = new Restarter(platform, guarding, options);
   return await restarter.run();
 }
 
@@ -29,6 +37,8 @@ export async function commandHotRestarter(
 function inherit(platform: Platform): void {
   const { processes } = platform;
   passOnDescriptors(platform);
+  // Python ignores both, and so do the children of the original.
+  processes.ignoreSignals([signalNumber("SIGPIPE"), signalNumber("SIGXFSZ")]);
   const limit = originalFileLimit(processes.parentPid(), processes.fileLimit());
   if (limit !== null) processes.setFileLimit(limit);
 }

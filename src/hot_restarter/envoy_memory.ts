@@ -1,0 +1,78 @@
+/** Looks into the shared memory that a child has with the Envoys before it, and clears the mark that a failed one has left. */
+import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { type Mark, markIn, MEMORY_SIZE, memoryIn } from "../envoy/shared_memory.ts";
+import { errorText } from "../platform/error.ts";
+import { isRunning, processTree, readText } from "../platform/process/proc.ts";
+
+/** What can be seen of a child. */
+export type Seen =
+  /** It has not come so far, or is none of Envoy's. */
+  | { readonly kind: "none" }
+  | { readonly kind: "starting" }
+  /** Its workers run, and its parent was told to drain. */
+  | { readonly kind: "live" }
+  | { readonly kind: "unseen"; readonly why: string };
+
+/** @param pid of the child, or of a script that has Envoy as a child */
+export function look(pid: number): Seen {
+  const found = fileOf(pid);
+  if (found === null) return { kind: "none" };
+  if ("why" in found) return { kind: "unseen", why: found.why };
+  try {
+    const mark = readMark(found.file, "r");
+    if ("unknown" in mark) return { kind: "unseen", why: unknownText(found.path, mark.unknown) };
+    return { kind: mark.isSet ? "starting" : "live" };
+  } catch (error) {
+    return { kind: "unseen", why: errorText(error) };
+  }
+}
+
+/** @returns whether there was one, or why that is unknown */
+export function clearMark(pid: number): { readonly wasSet: boolean } | { readonly why: string } {
+  const found = fileOf(pid);
+  if (found === null) return { why: `process ${pid} has no memory of Envoy's hot restart` };
+  if ("why" in found) return found;
+  try {
+    const mark = readMark(found.file, "r+");
+    return "unknown" in mark ? { why: unknownText(found.path, mark.unknown) } : mark;
+  } catch (error) {
+    return { why: errorText(error) };
+  }
+}
+
+function unknownText(path: string, version: string): string {
+  return `${path} has version ${version}, and baton knows 11.104 and 11.120`;
+}
+
+function readMark(
+  file: string,
+  access: "r" | "r+",
+): Mark & { wasSet: boolean } | { readonly unknown: string } {
+  const fd = openSync(file, access);
+  try {
+    const bytes = new Uint8Array(MEMORY_SIZE);
+    const length = readSync(fd, bytes, 0, bytes.length, 0);
+    const mark = markIn(bytes.subarray(0, length));
+    if ("unknown" in mark) return mark;
+    if (access === "r+" && mark.isSet) writeSync(fd, mark.cleared, 0, mark.cleared.length, mark.at);
+    return { ...mark, wasSet: mark.isSet };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** By the eyes of the process, which may have a /dev/shm of its own. */
+function fileOf(pid: number): { file: string; path: string } | { why: string } | null {
+  for (const each of processTree(pid)) {
+    const maps = readText(`/proc/${each}/maps`);
+    if (maps === null) {
+      if (!isRunning(each)) continue;
+      return { why: `process ${each} may not be looked into: run baton as root, or as its user` };
+    }
+    const memory = memoryIn(maps);
+    if (memory === null) continue;
+    if (memory.isGone) return { why: `${memory.path} of process ${each} was removed` };
+    return { file: `/proc/${each}/root${memory.path}`, path: memory.path };
+  }
+  return null;
+}

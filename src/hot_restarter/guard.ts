@@ -1,0 +1,125 @@
+/** Carries out what `--guard` decides (guarded.ts), for `Restarter`, and answers those who wait for the outcome of a reload. */
+import type { Platform } from "../platform/platform.ts";
+import { clearMark, look } from "./envoy_memory.ts";
+import type { Effect, Event } from "./exact.ts";
+import { stepGuarded } from "./guarded.ts";
+import {
+  type GuardedEffect,
+  type GuardedEvent,
+  type GuardOptions,
+  INITIAL_GUARDED,
+} from "./guarded_state.ts";
+import { own } from "./lines.ts";
+import { LiveWatch } from "./live_watch.ts";
+
+/** The outcome of a reload. */
+interface Verdict {
+  /** Null: baton ended before. */
+  readonly epoch: number | null;
+  /** Null: it is LIVE. */
+  readonly failure: string | null;
+  /** The newest one that is LIVE. */
+  readonly serving: number | null;
+  readonly durationMs: number;
+}
+
+interface Waiting {
+  readonly sinceMs: number;
+  readonly resolve: (verdict: Verdict) => void;
+}
+
+interface Options extends GuardOptions {
+  readonly readyTimeoutMs: number;
+  /** Carries out what follows from an event of its own. */
+  readonly perform: (effects: readonly Effect[]) => void;
+}
+
+export class Guard {
+  #state = INITIAL_GUARDED;
+  readonly #watch: LiveWatch;
+  /** For the child that is asked for, and for the one that starts. */
+  #asking: Waiting[] = [];
+  #waiting: Waiting[] = [];
+
+  constructor(readonly platform: Platform, readonly options: Options) {
+    this.#watch = new LiveWatch({
+      clock: platform.clock,
+      timeoutMs: options.readyTimeoutMs,
+      look,
+      onEvent: (event) => options.perform(this.decide(event)),
+    });
+  }
+
+  get children(): readonly number[] {
+    return this.#state.children.map(({ pid }) => pid);
+  }
+
+  readonly heedsChildren = true;
+  readonly looksAgain = true;
+
+  /** The newest one that is LIVE. */
+  get serving(): number | null {
+    return this.#state.children.findLast(({ phase }) => phase === "live")?.epoch ?? null;
+  }
+
+  /** As HUP. */
+  reload(): Promise<Verdict> {
+    const { promise, resolve } = Promise.withResolvers<Verdict>();
+    this.#asking.push({ sinceMs: this.platform.clock.now(), resolve });
+    this.options.perform(this.decide({ kind: "signal", signal: "SIGHUP" }));
+    return promise;
+  }
+
+  decide(event: Event | GuardedEvent): readonly Effect[] {
+    const { state, effects } = stepGuarded(this.#state, event, this.options);
+    this.#state = state;
+    return effects.flatMap((effect) => this.#carryOut(effect));
+  }
+
+  #carryOut(effect: GuardedEffect): Effect[] {
+    switch (effect.kind) {
+      case "watch":
+        this.#watch.start(effect.pid);
+        return [];
+      case "unwatch":
+        this.#watch.stop();
+        return [];
+      case "clear":
+        return this.#clear(effect.pid);
+      case "verdict":
+        this.#answer(this.#waiting, effect.epoch, effect.failure);
+        this.#waiting = [];
+        return [];
+      case "fork":
+        this.#waiting.push(...this.#asking);
+        this.#asking = [];
+        return [effect];
+      case "exit":
+        this.#watch.stop();
+        this.#answer([...this.#waiting, ...this.#asking], null, "hot-restarter has ended");
+        return [effect];
+      default:
+        return [effect];
+    }
+  }
+
+  #clear(pid: number): Effect[] {
+    const outcome = clearMark(pid);
+    if ("why" in outcome) {
+      const text = `the mark of a failed start cannot be cleared, and the next one may end with ` +
+        `"previous envoy process is still initializing": ${outcome.why}`;
+      return [{ kind: "print", line: own("ERROR", text) }];
+    }
+    if (!outcome.wasSet) return [];
+    const text = "cleared the mark that the failed start has left (INITIALIZING)";
+    return [{ kind: "print", line: own("INFO", text) }];
+  }
+
+  #answer(waiting: readonly Waiting[], epoch: number | null, failure: string | null): void {
+    const nowMs = this.platform.clock.now();
+    for (const { sinceMs, resolve } of waiting) {
+      const durationMs = Math.round(nowMs - sinceMs);
+      resolve({ epoch, failure, serving: this.serving, durationMs });
+    }
+  }
+}

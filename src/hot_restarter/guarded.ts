@@ -1,0 +1,292 @@
+/**
+ * `--guard`: Envoy's own hand-over, and children that fail harm no other one. Pure.
+ *
+ * What follows from Envoy's protocol (docs/envoy.md): epochs follow one another without a gap, so that one that has failed is
+ * used again; a child that is not LIVE is ended by KILL, because its answer to TERM ends its parent, too; it leaves a mark
+ * behind that keeps all later ones from starting, which is cleared; two that start at once end both. There is no way back
+ * once a child is LIVE: then its parent accepts nothing any more.
+ */
+import {
+  candidateOf,
+  type Child,
+  endText,
+  type GuardedEffect,
+  type GuardedEvent,
+  type GuardedState,
+  type GuardOptions,
+  say,
+  verdict,
+} from "./guarded_state.ts";
+import {
+  type Ended,
+  endOf,
+  type Event,
+  exit,
+  isNormal,
+  kill,
+  MOST_POLLS,
+  POLL_MS,
+  print,
+  reopen,
+  terminate,
+} from "./exact.ts";
+import { LINES } from "./lines.ts";
+
+interface GuardedStep {
+  readonly state: GuardedState;
+  readonly effects: readonly GuardedEffect[];
+}
+
+export function stepGuarded(
+  state: GuardedState,
+  event: GuardedEvent,
+  options: GuardOptions,
+): GuardedStep {
+  switch (event.kind) {
+    case "begin":
+      return fork(state, [print(LINES.starting(event.target))]);
+    case "forked": {
+      const { pid } = event;
+      const child: Child = { pid, epoch: state.epoch - 1, phase: "starting" };
+      return {
+        state: { ...state, children: [...state.children, child] },
+        effects: [print(LINES.forked(pid)), { kind: "watch", pid }],
+      };
+    }
+    case "not_forked":
+      return onNotForked(state, event.text);
+    case "signal":
+      return onSignal(state, event.signal, options);
+    case "children":
+      return onChildren(state, event.ended, options);
+    case "polled":
+      return onPoll(state, event.ended);
+    case "live":
+      return onLive(state, event.pid, null, options);
+    case "unseen":
+      return onLive(state, event.pid, event.text, options);
+    case "overdue":
+      return onOverdue(state, event.pid, event.text);
+  }
+}
+
+function onNotForked(state: GuardedState, text: string): GuardedStep {
+  const epoch = state.epoch - 1;
+  const told: GuardedEffect[] = [verdict(epoch, text), say("ERROR", text)];
+  if (state.children.length === 0) return last(state, told, true);
+  return { state: { ...state, epoch }, effects: told };
+}
+
+function onSignal(
+  state: GuardedState,
+  signal: (Event & { kind: "signal" })["signal"],
+  options: GuardOptions,
+): GuardedStep {
+  const { children, polls } = state;
+  switch (signal) {
+    case "SIGHUP":
+      if (polls !== null) {
+        return { state, effects: [print(LINES.gotHup), say("INFO", "stopping: no new child")] };
+      }
+      return startNext({ ...state, isAsked: true }, [print(LINES.gotHup)], options, true);
+    case "SIGUSR1": {
+      // A young one has no handler yet: the signal would end it, and its logs are new.
+      const live = children.filter(({ phase }) => phase === "live");
+      return { state, effects: live.flatMap(({ pid }) => reopen(pid)) };
+    }
+    case "SIGTERM":
+    case "SIGINT":
+      return {
+        state: { ...state, polls: 0, isAsked: false },
+        effects: [
+          print(signal === "SIGTERM" ? LINES.gotTerm : LINES.gotInt),
+          { kind: "unwatch" },
+          ...verdictOf(state, "it was stopped"),
+          ...children.flatMap(({ pid }) => terminate(pid)),
+          { kind: "poll", afterMs: 0 },
+        ],
+      };
+  }
+}
+
+/** The child that was asked for is started, or what it waits for is said, at the first time. */
+function startNext(
+  state: GuardedState,
+  before: readonly GuardedEffect[],
+  options: GuardOptions,
+  isFirst = false,
+): GuardedStep {
+  if (!state.isAsked) return { state, effects: before };
+  const obstacle = obstacleTo(state, options);
+  if (obstacle !== null) {
+    const said = isFirst ? [say("INFO", obstacle.text)] : [];
+    return { state, effects: [...before, ...said, ...obstacle.effects] };
+  }
+  const drained = state.children.slice(0, -1);
+  const cut = drained.length === 0 ? [] : [
+    say("WARNING", `${named(drained)} still drains: Envoy ends it now, despite its --drain-time-s`),
+  ];
+  return fork({ ...state, isAsked: false }, [...before, ...cut]);
+}
+
+/** Why no child can start now, and what is done about that. */
+function obstacleTo(
+  state: GuardedState,
+  { waitsForDrain }: GuardOptions,
+): { readonly text: string; readonly effects: readonly GuardedEffect[] } | null {
+  const candidate = candidateOf(state);
+  if (candidate !== null) {
+    const { epoch, phase, pid } = candidate;
+    return phase === "starting"
+      ? { text: `epoch ${epoch} is not LIVE yet: SIGHUP waits for it`, effects: [] }
+      : { text: `epoch ${epoch} is not LIVE: it is replaced`, effects: kill(pid) };
+  }
+  const drained = state.children.slice(0, -1);
+  if (drained.length === 0 || !waitsForDrain) return null;
+  return { text: `${named(drained)} still drains: SIGHUP waits for its end`, effects: [] };
+}
+
+function named(children: readonly Child[]): string {
+  return children.map(({ epoch }) => `epoch ${epoch}`).join(" and ");
+}
+
+function fork(state: GuardedState, before: readonly GuardedEffect[]): GuardedStep {
+  const { epoch } = state;
+  return {
+    state: { ...state, epoch: epoch + 1 },
+    effects: [...before, print(LINES.forking(epoch)), { kind: "fork", epoch }],
+  };
+}
+
+function onChildren(
+  state: GuardedState,
+  ended: readonly Ended[],
+  options: GuardOptions,
+): GuardedStep {
+  const gone = (pid: number) => ended.find((each) => each.pid === pid);
+  const said: GuardedEffect[] = [
+    print(LINES.gotChld),
+    ...ended.map(({ pid, status }) => print(endOf(pid, status))),
+  ];
+  const left = { ...state, children: state.children.filter(({ pid }) => !gone(pid)) };
+  if (state.polls !== null) return finish(left, said) ?? { state: left, effects: said };
+  const candidate = candidateOf(state);
+  const failure = candidate === null ? undefined : gone(candidate.pid);
+  if (candidate !== null && failure !== undefined) {
+    return onFailed(left, candidate, failure, said, options);
+  }
+  const isBad = ended.some(({ status }) => !isNormal(status));
+  const newest = state.children.findLast(({ phase }) => phase === "live");
+  const newestEnd = newest && gone(newest.pid);
+  if (candidate === null && newestEnd !== undefined && !isNormal(newestEnd.status)) {
+    return endAll(left, [...said, print(LINES.abnormal)]);
+  }
+  if (left.children.length === 0) return last(left, said, isBad);
+  const serving = left.children.findLast(({ phase }) => phase === "live") ?? candidate;
+  const more = isBad && serving !== null && serving !== undefined
+    ? [say("WARNING", `the others go on: epoch ${serving.epoch} is the newest`)]
+    : [];
+  return startNext(left, [...said, ...more], options);
+}
+
+/** @param failure the end of `candidate`, which was not LIVE */
+function onFailed(
+  left: GuardedState,
+  candidate: Child,
+  failure: Ended,
+  said: readonly GuardedEffect[],
+  options: GuardOptions,
+): GuardedStep {
+  const { epoch } = candidate;
+  const how = endText(failure);
+  const told: GuardedEffect[] = [...said, { kind: "unwatch" }, verdict(epoch, how)];
+  const parent = left.children.at(-1);
+  if (parent === undefined) {
+    if (left.isAsked) return startNext({ ...left, epoch }, told, options);
+    return last(left, told, !isNormal(failure.status));
+  }
+  const text =
+    `epoch ${epoch} was never LIVE (${how}): epoch ${parent.epoch} serves on, and the next ` +
+    `one has the same number`;
+  const effects: GuardedEffect[] = [
+    ...told,
+    say("WARNING", text),
+    { kind: "clear", pid: parent.pid },
+  ];
+  return startNext({ ...left, epoch }, effects, options);
+}
+
+function onLive(
+  state: GuardedState,
+  pid: number,
+  doubt: string | null,
+  options: GuardOptions,
+): GuardedStep {
+  const candidate = candidateOf(state);
+  if (candidate?.pid !== pid || state.polls !== null) return { state, effects: [] };
+  const { epoch } = candidate;
+  const children = [...state.children.slice(0, -1), { ...candidate, phase: "live" as const }];
+  const said = doubt === null
+    ? say("INFO", `epoch ${epoch} is LIVE`)
+    : say("ERROR", `cannot see whether epoch ${epoch} is LIVE, and takes it for that: ${doubt}`);
+  return startNext(
+    { ...state, children },
+    [said, { kind: "unwatch" }, verdict(epoch, null)],
+    options,
+  );
+}
+
+function onOverdue(state: GuardedState, pid: number, text: string): GuardedStep {
+  const candidate = candidateOf(state);
+  if (candidate?.pid !== pid || state.polls !== null) return { state, effects: [] };
+  const { epoch } = candidate;
+  const isAlone = state.children.length === 1;
+  if (!isAlone || state.isAsked) {
+    return {
+      state,
+      effects: [say("WARNING", `epoch ${epoch} is not LIVE ${text}: killing it`), ...kill(pid)],
+    };
+  }
+  const children = [{ ...candidate, phase: "late" as const }];
+  const said = say("WARNING", `epoch ${epoch} is not LIVE ${text}: SIGHUP replaces it`);
+  return { state: { ...state, children }, effects: [said] };
+}
+
+/** As the original looks, but without its wait for the next look where all have ended. */
+function onPoll(state: GuardedState, ended: readonly Ended[]): GuardedStep {
+  if (state.polls === null) return { state, effects: [] };
+  const children = state.children.filter(({ pid }) => !ended.some((each) => each.pid === pid));
+  const next = { ...state, children, polls: state.polls + 1 };
+  if (children.length > 0 && state.polls >= MOST_POLLS) {
+    return endAll(next, children.map(({ pid }) => print(LINES.notExited(pid))), []);
+  }
+  return finish(next, []) ?? { state: next, effects: [{ kind: "poll", afterMs: POLL_MS }] };
+}
+
+function finish(
+  state: GuardedState,
+  before: readonly GuardedEffect[],
+): GuardedStep | null {
+  if (state.children.length > 0) return null;
+  return { state, effects: [...before, print(LINES.allExited), exit(0)] };
+}
+
+function last(state: GuardedState, before: readonly GuardedEffect[], isBad: boolean): GuardedStep {
+  return { state, effects: [...before, print(LINES.noChildren), exit(isBad ? 1 : 0)] };
+}
+
+function endAll(
+  state: GuardedState,
+  before: readonly GuardedEffect[],
+  after: readonly GuardedEffect[] = [print(LINES.noChildren)],
+): GuardedStep {
+  return {
+    state: { ...state, children: [] },
+    effects: [...before, ...state.children.flatMap(({ pid }) => kill(pid)), ...after, exit(1)],
+  };
+}
+
+function verdictOf(state: GuardedState, failure: string): GuardedEffect[] {
+  const candidate = candidateOf(state);
+  return candidate === null ? [] : [verdict(candidate.epoch, failure)];
+}

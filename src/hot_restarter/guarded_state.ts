@@ -1,0 +1,73 @@
+/** What `--guard` knows of the children, what happens to them, and what is done. Pure. */
+import { type Effect, type Ended, type Event, print } from "./exact.ts";
+import { own } from "./lines.ts";
+
+/** `late`: not LIVE in time, and left alone because there is no other. */
+type Phase = "starting" | "late" | "live";
+
+export interface Child {
+  readonly pid: number;
+  readonly epoch: number;
+  readonly phase: Phase;
+}
+
+export interface GuardedState {
+  /** Of the next child. */
+  readonly epoch: number;
+  /** In the order of their start; only the last one may not be LIVE. */
+  readonly children: readonly Child[];
+  /** A HUP waits. */
+  readonly isAsked: boolean;
+  /** Looks that were made since TERM; null: not stopping. */
+  readonly polls: number | null;
+}
+
+export type GuardedEvent =
+  | Event
+  | { readonly kind: "live"; readonly pid: number }
+  /** It was not LIVE in time. */
+  | { readonly kind: "overdue"; readonly pid: number; readonly text: string }
+  /** Whether it is LIVE cannot be seen. */
+  | { readonly kind: "unseen"; readonly pid: number; readonly text: string };
+
+export type GuardedEffect =
+  | Effect
+  /** Look whether it is LIVE, until one of the events. */
+  | { readonly kind: "watch"; readonly pid: number }
+  | { readonly kind: "unwatch" }
+  /** Clear the mark that a child left behind, in the memory that this one has. */
+  | { readonly kind: "clear"; readonly pid: number }
+  /** For those who wait for the outcome of a reload. */
+  | { readonly kind: "verdict"; readonly epoch: number; readonly failure: string | null };
+
+export interface GuardOptions {
+  /** HUP waits until the one before the newest has ended. */
+  readonly waitsForDrain: boolean;
+}
+
+export const INITIAL_GUARDED: GuardedState = {
+  epoch: 0,
+  children: [],
+  isAsked: false,
+  polls: null,
+};
+
+/** The one that is not LIVE yet. */
+export function candidateOf({ children }: GuardedState): Child | null {
+  const last = children.at(-1);
+  return last === undefined || last.phase === "live" ? null : last;
+}
+
+export function verdict(epoch: number, failure: string | null): GuardedEffect {
+  return { kind: "verdict", epoch, failure };
+}
+
+export function endText({ status }: Ended): string {
+  return status.kind === "signalled"
+    ? `killed with signal ${status.signal}`
+    : `exit status ${status.kind === "exited" ? status.code : "unknown"}`;
+}
+
+export function say(level: "INFO" | "WARNING" | "ERROR", text: string): Effect {
+  return print(own(level, text));
+}

@@ -1,0 +1,57 @@
+/** Looks again and again whether a child is LIVE, until it is, or the time is over. */
+import type { Clock, Timer } from "../platform/clock.ts";
+import type { Seen } from "./envoy_memory.ts";
+import { formatDuration } from "../config/values/duration.ts";
+import type { GuardedEvent } from "./guarded_state.ts";
+
+/** Envoy's own part of a start takes 40 ms and more. */
+const LOOK_MS = 50;
+/** Between its mapping the memory and its setting the mark, for some microseconds, it looks LIVE. */
+const LOOKS = 2;
+
+interface LiveWatchOptions {
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  readonly look: (pid: number) => Seen;
+  readonly onEvent: (event: GuardedEvent) => void;
+}
+
+export class LiveWatch {
+  #timer: Timer | null = null;
+
+  constructor(readonly options: LiveWatchOptions) {}
+
+  /** Replaces the watch of another. */
+  start(pid: number): void {
+    this.stop();
+    const endMs = this.options.clock.now() + this.options.timeoutMs;
+    this.#lookSoon({ pid, endMs, hits: 0, isOverdue: false });
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  #lookSoon(watch: { pid: number; endMs: number; hits: number; isOverdue: boolean }): void {
+    this.#timer = this.options.clock.after(LOOK_MS, () => this.#look(watch));
+  }
+
+  #look(watch: { pid: number; endMs: number; hits: number; isOverdue: boolean }): void {
+    const { clock, look, onEvent, timeoutMs } = this.options;
+    const { pid, endMs } = watch;
+    const seen = look(pid);
+    if (seen.kind === "unseen") return onEvent({ kind: "unseen", pid, text: seen.why });
+    const hits = seen.kind === "live" ? watch.hits + 1 : 0;
+    if (hits === LOOKS) return onEvent({ kind: "live", pid });
+    const isOverdue = clock.now() >= endMs;
+    // It may still become LIVE, where it is left alone.
+    this.#lookSoon({ ...watch, hits, isOverdue });
+    if (!isOverdue || watch.isOverdue) return;
+    const text = `after ${formatDuration(timeoutMs)}`;
+    const why = seen.kind === "starting"
+      ? "it still initializes"
+      : "it has no memory of Envoy's hot restart: is it Envoy, and without --disable-hot-restart?";
+    onEvent({ kind: "overdue", pid, text: `${text} (${why})` });
+  }
+}
