@@ -1,5 +1,5 @@
 /** Effects on one generation: its start, its listeners, its drain, its signals and timers. */
-import { frontNotice } from "../config/servers/command_line.ts";
+import { wrapperNotice } from "../config/servers/command_line.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { UDP_REMEDY } from "../handoff/datagrams/left_datagrams.ts";
@@ -50,7 +50,7 @@ export function generationEffects(parts: SupervisorParts) {
       for (const notice of notices) logger.warn(notice);
       log(epoch, "serves");
       if (after !== null) return;
-      warnOfFront(parts, epoch);
+      warnOfWrapper(parts, epoch);
       warnOfDatagrams(parts, epoch);
     },
     rolled_back: ({ epoch, reason }, state) => {
@@ -109,9 +109,9 @@ export function generationEffects(parts: SupervisorParts) {
 }
 
 /** Once: a shell, or another program, that gets the server's signals. */
-function warnOfFront({ running, context, options }: SupervisorParts, epoch: number): void {
+function warnOfWrapper({ running, context, options }: SupervisorParts, epoch: number): void {
   const leader = processName(running.get(epoch)?.pid ?? 0);
-  const notice = leader === null ? null : frontNotice(context.preset.line, leader);
+  const notice = leader === null ? null : wrapperNotice(context.preset.line, leader);
   if (notice !== null) options.logger.warn(notice);
 }
 

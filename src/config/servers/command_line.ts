@@ -68,7 +68,7 @@ export function withoutWrappers(argv: readonly string[]): readonly string[] {
  * @param leader name of the process that leads a generation which serves
  * @returns what to do about a program in front of the server that keeps its signals; null: nothing
  */
-export function frontNotice(line: CommandLine, leader: string): string | null {
+export function wrapperNotice(line: CommandLine, leader: string): string | null {
   const { argv: [server = ""], front } = line;
   const name = baseName(server);
   if (staysInFront(line, leader)) {

@@ -1,7 +1,7 @@
 /** The server is found behind wrappers and shells, and what stays in front of it is known. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { commandLine, frontNotice } from "../../../../src/config/servers/command_line.ts";
+import { commandLine, wrapperNotice } from "../../../../src/config/servers/command_line.ts";
 
 /** A shell script, and the words of its last program with what stands in front: "" for nothing. */
 const SCRIPTS: [script: string, server: string, behind: string][] = [
@@ -99,7 +99,7 @@ describe("commandLine() behind wrappers", () => {
   });
 });
 
-describe("frontNotice()", () => {
+describe("wrapperNotice()", () => {
   const cases: [words: string[], leader: string, notice: RegExp | null][] = [
     [["sh", "-c", "nginx -q"], "sh", /^sh stays in front of nginx .*: put exec before it/],
     [["bash", "-c", "nginx -q"], "nginx", null],
@@ -111,7 +111,7 @@ describe("frontNotice()", () => {
   ];
   for (const [words, leader, notice] of cases) {
     it(`of ${words.join(" ")}, led by ${leader}: ${notice}`, () => {
-      const text = frontNotice(commandLine(words), leader);
+      const text = wrapperNotice(commandLine(words), leader);
       if (notice === null) assert.equal(text, null);
       else assert.match(text ?? "", notice);
     });
