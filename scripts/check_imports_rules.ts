@@ -314,6 +314,11 @@ const GRANTS: readonly Grant[] = [
     why: "makes what all generations share",
   },
   {
+    file: "cli/service/parts/listeners.ts",
+    imports: ["steering"],
+    why: "makes the table of the listeners, as the options ask for it",
+  },
+  {
     file: "cli/service/make_service.ts",
     imports: ["handoff/inherit.ts", "succession/upgrade/predecessor_recovery.ts"],
     why: "makes the parts of a supervisor",

@@ -136,7 +136,12 @@ export const STATUS_REPLY = v.looseObject({
     address: string,
     mode: string,
     origin: maybeString,
-    members: list(v.looseObject({ epoch: number, receiving: v.boolean(), backlog: number })),
+    members: list(v.looseObject({
+      epoch: number,
+      receiving: v.boolean(),
+      backlog: number,
+      dialed: v.nullable(v.string()),
+    })),
   })),
   helpers: list(
     v.looseObject({ pid: number, name: string, epoch: number, addresses: list(string) }),

@@ -15,7 +15,6 @@ import type { WorkerParts } from "./workers/worker_parts.ts";
 import type { Admission } from "./admission.ts";
 import { busyProcesses, LeftoverSignals } from "./leftovers.ts";
 import type { Stopping } from "./stopping.ts";
-import { isHeldBy } from "../steering/worker_steering.ts";
 
 const MOST_NAMES = 3;
 
@@ -92,15 +91,14 @@ export class LeaderExit {
   }
 
   onLeaderExit(status: ExitStatus, remaining: number): void {
-    const { facts, epoch, number, name, context, server, stopping, gate, admission, hints } =
-      this.options;
+    const { facts, name, context, server, stopping, gate, admission, hints } = this.options;
     const { leaderSignal: stopSignal } = stopping.policy;
     const { wasKilled } = server;
     const isCandidate = admission.isPending;
     if (isCandidate && !wasKilled) hints.push(...admission.explainExit(status));
     this.#hadTerminal = context.foreground.onLeaderExit(server.pid);
     const serves = !this.#hadTerminal && gate.listening.length > 0 &&
-      server.processes().some((pid) => isHeldBy(context.listeners, pid, epoch, number));
+      server.processes().some((pid) => server.holdsMember(pid));
     const decision = decideLeaderExit({
       status,
       remaining,

@@ -6,7 +6,7 @@
  */
 import type { InetListenSpec, ListenSpec } from "../config/values/listen_spec.ts";
 import type { UnixListenSpec } from "../config/values/unix_listen_spec.ts";
-import { bindJoinable } from "../steering/bound_socket.ts";
+import { bindJoinable, boundSocket } from "../steering/bound_socket.ts";
 import type { Group } from "../steering/group.ts";
 import type { GroupAddress, Member } from "../steering/member.ts";
 import type { Listeners } from "../steering/listeners.ts";
@@ -99,7 +99,13 @@ export class Inheritor {
   }
 
   #group(spec: ListenSpec): Group {
-    if (spec.family !== "unix") return this.listeners.obtain(specAddress(spec));
+    if (spec.family !== "unix") {
+      const address = specAddress(spec);
+      // A socket of the service manager is where clients are: nothing can be in front of it.
+      const isPassed = (this.listeners.find(address)?.members.length ?? 0) > 0;
+      const behindFront = isPassed ? null : this.listeners.privateAddresses?.behindFront(address);
+      return this.listeners.obtain(behindFront ?? address);
+    }
     try {
       return this.listeners.obtain(pathAddress(this.platform, spec.path));
     } catch (error) {
@@ -117,12 +123,13 @@ export class Inheritor {
     }
   }
 
-  #bound(
-    spec: InetListenSpec,
-    { network, members }: Group,
-    own: readonly (number | null)[],
-  ): Fd {
+  #bound(spec: InetListenSpec, group: Group, own: readonly [number, number | null]): Fd {
+    const { network, members, front } = group;
     const { sockets } = this.platform;
+    if (front !== null) {
+      this.#refuseOverlap(spec, own);
+      return this.#boundPrivately(spec, group, own[0]);
+    }
     const address = specAddress(spec);
     const socket = network?.stream(spec.family) ?? sockets.stream(spec.family);
     try {
@@ -137,6 +144,14 @@ export class Inheritor {
       return socket;
     } catch (error) {
       socket.close();
+      throw this.#explain(spec, error);
+    }
+  }
+
+  #boundPrivately(spec: InetListenSpec, group: Group, epoch: number): Fd {
+    try {
+      return boundSocket(group, epoch);
+    } catch (error) {
       throw this.#explain(spec, error);
     }
   }

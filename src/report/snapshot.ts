@@ -16,6 +16,8 @@ interface MemberView {
   /** Connections that wait to be accepted; of UDP: bytes that wait to be read, with the kernel's overhead. */
   readonly backlog: number;
   readonly receiving: boolean;
+  /** Behind a front, its private address: "127.66.3.1:3000"; else null. */
+  readonly dialed: string | null;
 }
 
 export interface ListenerView {

@@ -38,7 +38,9 @@ function provide(group: Group, backlog: number): void {
   const isManagers = group.members.some(({ origin }) =>
     origin === "grouped" || origin === "shared"
   );
-  if (isManagers || isDatagram(group) || group.isFrozen || group.receivingEpochs.size === 0) {
+  // It would have a private address, which the next baton could not tell from a public one.
+  const isNone = isManagers || isDatagram(group) || group.front !== null;
+  if (isNone || group.isFrozen || group.receivingEpochs.size === 0) {
     return;
   }
   for (const member of group.members) {

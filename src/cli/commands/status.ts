@@ -139,13 +139,16 @@ function generationRows({ generations }: StatusReply, now: number): Row[] {
 }
 
 function listenerRows({ listeners }: StatusReply): Row[] {
+  const isFronted = listeners.some(({ members }) => members.some(({ dialed }) => dialed));
   const rows = listeners.flatMap(({ address, origin, mode, members }) =>
-    members.map(({ epoch, receiving, backlog }) => {
+    members.map(({ epoch, receiving, backlog, dialed }) => {
       const how = origin === "shared" ? "shared" : mode;
-      return [address, how, epoch, receiving ? "yes" : "no", backlog];
+      const row = [address, how, epoch, receiving ? "yes" : "no", backlog];
+      return isFronted ? [...row, dialed ?? "-"] : row;
     })
   );
-  return [["LISTENER", "MODE", "EPOCH", "RECEIVING", "BACKLOG"], ...rows];
+  const titles = ["LISTENER", "MODE", "EPOCH", "RECEIVING", "BACKLOG"];
+  return [isFronted ? [...titles, "DIALED"] : titles, ...rows];
 }
 
 function helperRows({ helpers }: StatusReply): Row[] {

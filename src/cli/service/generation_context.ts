@@ -7,11 +7,11 @@ import { GetfdSource } from "../../handoff/duplicates/getfd.ts";
 import { LearnedListeners } from "../../handoff/duplicates/learned.ts";
 import { SocketTrapSource } from "../../handoff/duplicates/socket_trap.ts";
 import { Migration } from "../../migration/migration.ts";
-import { processorCount } from "../../platform/processors.ts";
 import { Children } from "../../process/children.ts";
 import { Foreground } from "../../process/foreground.ts";
-import { Listeners } from "../../steering/listeners.ts";
+import type { Listeners } from "../../steering/listeners.ts";
 import type { SupervisorOptions } from "../../supervisor/options.ts";
+import { makeListeners } from "./parts/listeners.ts";
 import type { ServiceSetup } from "./service_setup.ts";
 import type { StartMode } from "./start_mode.ts";
 
@@ -22,14 +22,7 @@ export function generationContext(
   writeState: () => void,
 ): SupervisorOptions["context"] {
   const { platform, config, order: { exclusive }, logger } = setup;
-  const listeners = new Listeners(platform.sockets, platform.reactor, writeState);
-  listeners.spread = {
-    kind: config.spread,
-    clock: platform.clock,
-    processors: processorCount(),
-    waitingIn: (listener) => platform.sockDiag.waitingIn(listener),
-  };
-  listeners.tagging.tagsInUse = () => platform.sockDiag.tagsAt(new Set(listeners.ports));
+  const listeners = makeListeners(setup, writeState);
   for (const notice of addActivatedSockets(platform, listeners, mode.sockets)) logger.warn(notice);
   // A generation that an earlier baton started may have a filter, though those of this one have none.
   const traps = setup.duplicates === "at-bind"

@@ -139,20 +139,36 @@ function parseAddress(text: string, value: string | null): string | null {
   throw refuse(text, `${JSON.stringify(value)} is not an IP address`);
 }
 
-/** The rules across all values. @throws {UserError} at the first broken one */
+interface FrontedService {
+  readonly front: readonly FrontSpec[];
+  readonly keepAlive: string;
+  readonly spread: string;
+  readonly rollbackOn: string;
+}
+
+/** The rules across all values, and with other options. @throws {UserError} at the first broken one */
 export function checkFronts(
-  { front: fronts, rollbackOn }: {
-    readonly front: readonly FrontSpec[];
-    readonly rollbackOn: string;
-  },
+  { front: fronts, keepAlive, spread, rollbackOn }: FrontedService,
 ): void {
-  if (rollbackOn === "5xx" && fronts.length === 0) {
+  const [first] = fronts;
+  if (rollbackOn === "5xx" && first === undefined) {
     throw new UserError(
       "Cannot use --rollback-on 5xx without --front: baton sees no answers itself",
-      {
-        remedy: "Add --front eds:FILE, or use --rollback-on health",
-      },
+      { remedy: "Add --front eds:FILE, or use --rollback-on health" },
     );
+  }
+  if (first === undefined) return;
+  if (keepAlive === "migrate") {
+    const why = "clients keep their connections to Envoy, and none of theirs has to move";
+    throw new UserError(`Cannot use --keep-alive migrate with --front ${first.text}: ${why}`, {
+      remedy: "Remove --keep-alive",
+    });
+  }
+  if (spread !== "random") {
+    const why = "each worker is an endpoint, and Envoy spreads the requests";
+    throw new UserError(`Cannot use --spread ${spread} with --front ${first.text}: ${why}`, {
+      remedy: "Remove --spread, and set lb_policy in Envoy's cluster",
+    });
   }
   for (const [index, { file, port, text }] of fronts.entries()) {
     const before = fronts.slice(0, index);

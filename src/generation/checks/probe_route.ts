@@ -42,7 +42,7 @@ function routeByPort(
     named.find((group) => group.membersOf(epoch, worker).length > 0);
   if (meant === undefined || meant.tcp === null) return null;
   const host = reachableHost(platform, meant, meant.tcp);
-  if (meant.front !== null) {
+  if (meant.tcp.front === true) {
     return privateRoute(platform, meant, { epoch, worker, text: formatAddress(host) });
   }
   // A listener at exactly this address gets its connections before one at all addresses does.

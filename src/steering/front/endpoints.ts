@@ -1,4 +1,5 @@
 /** What a proxy in front of the service has to dial, for each public address: what it writes into its endpoints. Pure. */
+import { formatAddress } from "../../platform/network/address.ts";
 import { addressText } from "../group_address.ts";
 import type { Group } from "../group.ts";
 import { HELD, type Member, NO_GENERATION, usableOf } from "../member.ts";
@@ -24,6 +25,11 @@ export interface FrontedAddress {
   readonly port: number;
   /** In the order of epochs and workers. */
   readonly endpoints: readonly FrontEndpoint[];
+}
+
+/** Where a proxy dials it: "127.66.3.1:3000"; null: it listens at its public address. */
+export function dialedText({ place }: Pick<Member, "place">): string | null {
+  return place === undefined ? null : formatAddress(asDialed(place));
 }
 
 /** @param planned as if this generation were the one that receives; null: as it is */

@@ -6,15 +6,16 @@
  */
 import type { InetAddress } from "../../platform/network/address.ts";
 
-/** As a proxy dials it: a port at an IPv4 address, or a Unix socket. */
-export type PrivateAddress =
-  | { readonly host: string; readonly port: number }
-  | { readonly path: string };
+/** As a proxy dials it. */
+export interface PrivateAddress {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** One front of the service: what it says about private addresses. */
 export interface FrontPlace {
-  /** Its public port; null: the one that the service's server binds first. A path has nodes of its own. */
-  readonly place: number | string | null;
+  /** Its public port; null: the one that the server binds first. */
+  readonly port: number | null;
   /** An address that other hosts reach; null: each listener gets one of the loopback interface. */
   readonly address: string | null;
 }
@@ -33,15 +34,15 @@ export function frontOf<F extends FrontPlace>(
   port: number,
   first: number | null,
 ): F | null {
-  const named = fronts.find(({ place }) => place === port);
+  const named = fronts.find((front) => front.port === port);
   if (named !== undefined) return named;
-  return fronts.find(({ place }) => place === null && port === (first ?? port)) ?? null;
+  return fronts.find((front) => front.port === null && port === (first ?? port)) ?? null;
 }
 
 /**
  * The addresses to try for one more listener, in order: its own port first. "127.64.7.1" is the first of generation 7; a
  * listener that comes later finds the next free one by bind(2).
- * @param service its name: two services have other addresses, as far as possible
+ * @param service what tells it from others: two have other addresses, as far as possible
  */
 export function* candidatesFor(
   { service, epoch, port, address }: {

@@ -4,7 +4,8 @@ import type { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
 import { ownSocketInode } from "../../platform/process/proc.ts";
 import type { Sockets } from "../../platform/network/sockets.ts";
-import type { GroupAddress } from "../member.ts";
+import { isFronted } from "../group_address.ts";
+import type { GroupAddress, ListenAddress } from "../member.ts";
 import { asBound, candidatesFor, frontOf, type FrontPlace } from "./private_address.ts";
 
 /** Sockets that do not listen yet. A client that binds so before it connects never does. */
@@ -17,23 +18,29 @@ export class PrivateAddresses {
   /** Of a front that names none, the port that the service has bound first. */
   #first: number | null = null;
 
-  /** @param portsBehind public ports of listeners that are behind a front already, an earlier baton's too */
   constructor(
     readonly sockets: Sockets,
+    /** What tells it from other services. */
     readonly service: string,
     readonly fronts: readonly FrontPlace[],
-    readonly portsBehind: () => readonly number[],
+    /** Of the service; an earlier baton's members may be in them. */
+    readonly groups: () => readonly { readonly address: ListenAddress }[],
   ) {}
 
   /** The group of a listener at `address`, if that is behind a front. */
   behindFront(address: GroupAddress): GroupAddress | null {
     const { port, protocol } = address;
     if (protocol !== undefined) return null;
-    const isNamed = (each: number) => this.fronts.some(({ place }) => place === each);
-    this.#first ??= this.portsBehind().find((each) => !isNamed(each)) ?? null;
+    this.#first ??= this.#knownFirst();
     const front = frontOf(this.fronts, port, this.#first);
-    if (front?.place === null) this.#first = port;
+    if (front?.port === null) this.#first = port;
     return front === null ? null : { ...address, front: true };
+  }
+
+  #knownFirst(): number | null {
+    const named = this.fronts.map(({ port }) => port);
+    const ports = this.groups().flatMap(({ address }) => isFronted(address) ? [address.port] : []);
+    return ports.find((each) => !named.includes(each)) ?? null;
   }
 
   /**

@@ -4,6 +4,7 @@ import { type ServiceState, servingOf } from "../../lifecycle/state.ts";
 import { printable } from "../../platform/bytes.ts";
 import { unreadDatagrams } from "../../platform/network/udp_table.ts";
 import { processName, processStat } from "../../platform/process/proc.ts";
+import { dialedText } from "../../steering/front/endpoints.ts";
 import { isDatagram } from "../../steering/group_address.ts";
 import { NO_GENERATION } from "../../steering/member.ts";
 import { type GenerationView, type ListenerView, type Snapshot } from "../../report/snapshot.ts";
@@ -65,6 +66,7 @@ function listenerViews({ context }: SupervisorParts, table: SocketTable): Listen
         worker: member.worker,
         backlog: isDatagram(group) ? unreadDatagrams(member.inode) : table.backlogOf(member.inode),
         receiving: group.isReceiving(member),
+        dialed: dialedText(member),
       })),
   }));
 }

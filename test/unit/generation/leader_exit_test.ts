@@ -96,6 +96,7 @@ function scene(facts: Partial<typeof NO_WORKER_FACTS> = {}) {
     pid: 6,
     exitStatus: null as ExitStatus | null,
     wasKilled: false,
+    holdsMember: () => state.serves,
     processes: () => pids,
     kill: () => {
       log.push("kill");
@@ -107,10 +108,7 @@ function scene(facts: Partial<typeof NO_WORKER_FACTS> = {}) {
     context: {
       platform: { clock, processes: { signal: (pid: number) => log.push(`signal ${pid}`) } },
       config: { stopTimeMs: STOP_TIME_MS, quietMs: 0 },
-      listeners: {
-        groups: [],
-        isHeldBy: () => state.serves,
-      },
+      listeners: { groups: [] },
       foreground: {
         onLeaderExit: () => state.hadTerminal,
         get isClosed() {

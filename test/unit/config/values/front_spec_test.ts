@@ -15,6 +15,8 @@ const PLAIN: Omit<FrontSpec, "text" | "file"> = {
   address: null,
 };
 
+const REST = { keepAlive: "leave", spread: "random", rollbackOn: "any" };
+
 describe("parseFrontSpec()", () => {
   const read: [string, Partial<FrontSpec>][] = [
     ["eds:/d/eds.yaml", {}],
@@ -67,9 +69,18 @@ describe("parseFrontSpec()", () => {
 
   it("refuses two for one file, and two for one address", () => {
     const front = (texts: string[]) => () =>
-      checkFronts({ front: texts.map(parseFrontSpec), rollbackOn: "any" });
+      checkFronts({ ...REST, front: texts.map(parseFrontSpec) });
     assert.throws(front(["eds:/a.yaml,port=1", "eds:/a.yaml,port=2"]), /has this file/);
     assert.throws(front(["eds:/a.yaml", "eds:/b.yaml"]), /another --front has no port=/);
     assert.doesNotThrow(front(["eds:/a.yaml", "eds:/b.yaml,port=2"]));
+  });
+
+  it("refuses what Envoy does itself, by name", () => {
+    const front = [parseFrontSpec("eds:/a.yaml")];
+    const check = (change: object) => () => checkFronts({ ...REST, front, ...change });
+    assert.doesNotThrow(check({}));
+    assert.throws(check({ keepAlive: "migrate" }), /--keep-alive migrate with --front eds:\/a/);
+    assert.throws(check({ spread: "least" }), /--spread least with --front eds:\/a/);
+    assert.doesNotThrow(check({ front: [], keepAlive: "migrate", spread: "least" }));
   });
 });
