@@ -6,11 +6,10 @@
  */
 import type { InetAddress } from "../../platform/network/address.ts";
 
-/** As a proxy dials it. */
-export interface PrivateAddress {
-  readonly host: string;
-  readonly port: number;
-}
+/** As a proxy dials it: a port at an IP address, or a Unix socket. */
+export type PrivateAddress =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string };
 
 /** One front of the service: what it says about private addresses. */
 export interface FrontPlace {

@@ -116,7 +116,7 @@ describe("what a proxy in front of a service dials", () => {
         ),
         expected,
       );
-      const addresses = fronted!.endpoints.map(({ address: { host, port } }) => `${host}:${port}`);
+      const addresses = fronted!.endpoints.map(({ address }) => JSON.stringify(address));
       assert.equal(new Set(addresses).size, addresses.length, "each has its own");
       listeners.close();
       assert.deepEqual(listeners.frontEndpoints(), []);
