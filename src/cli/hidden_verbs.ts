@@ -4,7 +4,7 @@
  * names of services for a completion.
  */
 import type { Platform } from "../platform/platform.ts";
-import { passingMeanwhile } from "../handoff/calls_meanwhile.ts";
+import { passingMeanwhile } from "../handoff/calls/calls_meanwhile.ts";
 import { PASS_VERB, passCalls } from "../process/passing_filter.ts";
 import { runDirector } from "../rehearse/director.ts";
 import { DIRECT_VERB, STAGE_VERB } from "../rehearse/plan.ts";

@@ -16,11 +16,11 @@ import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { adoptSocket, adoptUnseen } from "./adopt_socket.ts";
 import { connectCaller, findCallerSocket } from "./caller_socket.ts";
+import { answerDeathSignal, deathSignalRule } from "./calls/death_signal.ts";
 import type { DuplicateSource } from "./duplicates/source.ts";
 import { LeftDatagrams } from "./datagrams/left_datagrams.ts";
 import type { AdoptContext, CallReply, ListenerOwner } from "./listener_owner.ts";
 import { UnseenBinds } from "./duplicates/unseen_bind.ts";
-import { BoundPaths } from "./unix/bound_paths.ts";
 import { OwnPaths } from "./unix/own_paths.ts";
 
 interface PostponedCall {
@@ -37,19 +37,22 @@ interface AdopterOptions {
   readonly privateNames: AdoptContext["privateNames"];
   /** Unix sockets with a path are handed over: calls that name paths are trapped. */
   readonly followsPaths: boolean;
+  /** Servers outlive baton: they get no signal at its death. */
+  readonly outlives: boolean;
 }
 
 export class Adopter implements AdoptContext {
   readonly ephemeral = new Set<number>();
   readonly unseenBinds: UnseenBinds;
   readonly leftDatagrams = new LeftDatagrams();
-  readonly bound: BoundPaths;
+  readonly bound: AdoptContext["bound"];
   readonly #paths: OwnPaths;
   readonly udp: AdoptContext["udp"];
   readonly followsPaths: boolean;
   readonly privateNames: AdoptContext["privateNames"];
   readonly source: DuplicateSource;
-  readonly #ofPaths: readonly CallRule[];
+  /** Beside those about sockets. */
+  readonly #others: readonly CallRule[];
   #postponed: PostponedCall[] = [];
   #refusesNewMembers = false;
 
@@ -60,16 +63,19 @@ export class Adopter implements AdoptContext {
   constructor(
     readonly platform: Platform,
     readonly listeners: Listeners,
-    { source, udp, sharesAbstract, privateNames, followsPaths }: AdopterOptions,
+    { source, udp, sharesAbstract, privateNames, followsPaths, outlives }: AdopterOptions,
     readonly onMemberNeeded: (group: Group) => void,
   ) {
     this.source = source;
     this.udp = udp;
     this.privateNames = privateNames;
-    this.bound = new BoundPaths(sharesAbstract);
     this.unseenBinds = new UnseenBinds(platform.sockets);
-    this.#paths = new OwnPaths(platform, listeners, this.bound);
-    this.#ofPaths = followsPaths ? this.#paths.rules : [];
+    this.#paths = new OwnPaths(platform, listeners, sharesAbstract);
+    this.bound = this.#paths.bound;
+    this.#others = [
+      ...followsPaths ? this.#paths.rules : [],
+      ...outlives ? [deathSignalRule(platform.libc.arch)] : [],
+    ];
     this.followsPaths = followsPaths;
   }
 
@@ -79,7 +85,7 @@ export class Adopter implements AdoptContext {
     const { source } = this;
     const isAsFirst = isRising && !source.isReplacing(epoch);
     const rules = isAsFirst ? source.rules : source.rulesFor(epoch);
-    return [SYS_bind, SYS_listen, ...rules, ...this.#ofPaths];
+    return [SYS_bind, SYS_listen, ...rules, ...this.#others];
   }
 
   /**
@@ -109,10 +115,11 @@ export class Adopter implements AdoptContext {
   }
 
   #replyTo(notify: Fd, trapped: TrappedCall, owner: ListenerOwner): CallReply | "answered" {
-    const { SYS_bind, SYS_listen, SYS_kill } = this.platform.libc.arch;
+    const { SYS_bind, SYS_listen, SYS_kill, SYS_prctl } = this.platform.libc.arch;
     const { call: number } = trapped;
     // kill(2) of a generation that an earlier baton started, as a candidate.
     if (number === SYS_kill) return "continue";
+    if (number === SYS_prctl) return answerDeathSignal(trapped, owner);
     if (number !== SYS_bind && number !== SYS_listen) {
       const reply = this.#paths.handle(trapped, owner);
       if (reply !== null && typeof reply === "object" && "connectTo" in reply) {

@@ -12,6 +12,7 @@ import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive, children, commandLine } from "../support/proc.ts";
+import { required, which } from "../support/programs.ts";
 import { fixtureCommand, place, server } from "../support/servers.ts";
 import { Succession } from "../support/succession.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -72,6 +73,27 @@ describe("--survive", () => {
       assert.deepEqual(await second.stop(), { code: 0, signal: null });
       assert.deepEqual(batons.left, []);
       assert.equal(existsSync(dir.join("web.hold")), false);
+    },
+  );
+
+  test(
+    "a server that asks for a signal at its parent's death serves on, too",
+    OPTIONS,
+    async () => {
+      using dir = tempDir("baton");
+      const port = await freePort();
+      const { command, env } = server(port);
+      await using batons = new Succession({
+        command: [required("setpriv", which("setpriv")), "--pdeathsig", "KILL", ...command],
+        env,
+        dir,
+      });
+      const pid = await servingPid(await batons.next());
+      await batons.kill();
+      const second = await batons.next();
+      assert.equal(await servingPid(second), pid);
+      assert.ok((await fetch(`http://127.0.0.1:${port}/`)).ok);
+      assert.deepEqual(await second.stop(), { code: 0, signal: null });
     },
   );
 

@@ -1,5 +1,5 @@
 /** What all generations of a service share, wired for the way this instance starts. */
-import { type Config, isAbandoned } from "../../config/config.ts";
+import { type Config, isAbandoned, outlivesBaton } from "../../config/config.ts";
 import { presetForCommand } from "../../config/presets.ts";
 import { addActivatedSockets } from "../../handoff/activated_sockets.ts";
 import { Adopter } from "../../handoff/adopt.ts";
@@ -37,7 +37,14 @@ export function generationContext(
     : new SocketTrapSource(platform, listeners, traps, learns ? new LearnedListeners() : null);
   const { udp, unixShared: sharesAbstract, privateSocket: privateNames } = config;
   const followsPaths = config.unix === "switch" && !isAbandoned(config);
-  const options = { source, udp, sharesAbstract, privateNames, followsPaths };
+  const options = {
+    source,
+    udp,
+    sharesAbstract,
+    privateNames,
+    followsPaths,
+    outlives: outlivesBaton(config),
+  };
   const adopter = new Adopter(platform, listeners, options, (group) => {
     if (mode.kind === "takeover") mode.taker.needMember(group);
   });

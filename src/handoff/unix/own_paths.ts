@@ -18,7 +18,7 @@ import type { Listeners } from "../../steering/listeners.ts";
 import type { UnixNode } from "../../steering/member.ts";
 import type { PathMembers } from "../../steering/unix/path_members.ts";
 import type { CallReply, ListenerOwner, OwnConnect } from "../listener_owner.ts";
-import type { BoundPaths } from "./bound_paths.ts";
+import { BoundPaths } from "./bound_paths.ts";
 import { decodePathCall, type PathArgument, type PathCall, pathCallRules } from "./path_call.ts";
 import { judgePathDeed, type PathDeed, type PathVerdict } from "./path_rules.ts";
 import { lastComponent, pathTextsOf } from "./path_text.ts";
@@ -31,14 +31,16 @@ interface Named {
 
 export class OwnPaths {
   readonly rules: readonly CallRule[];
+  readonly bound: BoundPaths;
   readonly #calls: PathCalls;
   #isPassing = false;
 
   constructor(
     readonly platform: Platform,
     readonly listeners: Listeners,
-    readonly bound: BoundPaths,
+    sharesAbstract: boolean,
   ) {
+    this.bound = new BoundPaths(sharesAbstract);
     this.#calls = pathCallsOf(platform.libc.runtime.arch);
     this.rules = pathCallRules(this.#calls);
     listeners.onPath = () => this.update();

@@ -1,11 +1,11 @@
 /** Which trapped calls continue while no baton runs. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { passingMeanwhile } from "../../../src/handoff/calls_meanwhile.ts";
-import { ARCH } from "../../../src/platform/libc/arch.ts";
-import { pathCallsOf } from "../../../src/platform/libc/path_calls.ts";
-import type { Platform } from "../../../src/platform/platform.ts";
-import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
+import { passingMeanwhile } from "../../../../src/handoff/calls/calls_meanwhile.ts";
+import { ARCH } from "../../../../src/platform/libc/arch.ts";
+import { pathCallsOf } from "../../../../src/platform/libc/path_calls.ts";
+import type { Platform } from "../../../../src/platform/platform.ts";
+import { TEST_TIMEOUT_MS } from "../../../support/limits.ts";
 
 const arch = ARCH.x64;
 const { SYS_unlink, SYS_renameat2, SYS_connect, SYS_chmod } = pathCallsOf("x64");

@@ -3,12 +3,12 @@
  * next file that it removes. What is about a listener waits for the next baton: bind(2), listen(2), and calls that name
  * a path of the service.
  */
-import { type PathCalls, pathCallsOf } from "../platform/libc/path_calls.ts";
-import type { Platform } from "../platform/platform.ts";
-import type { TrappedCall } from "../platform/process/seccomp.ts";
-import type { ListenAddress, MemberRecord } from "../steering/member.ts";
-import { decodePathCall } from "./unix/path_call.ts";
-import { lastComponent, pathTextsOf } from "./unix/path_text.ts";
+import { type PathCalls, pathCallsOf } from "../../platform/libc/path_calls.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { TrappedCall } from "../../platform/process/seccomp.ts";
+import type { ListenAddress, MemberRecord } from "../../steering/member.ts";
+import { decodePathCall } from "../unix/path_call.ts";
+import { lastComponent, pathTextsOf } from "../unix/path_text.ts";
 
 interface GroupRecord {
   readonly address: ListenAddress;

@@ -1,0 +1,23 @@
+/**
+ * With --survive a server outlives baton, also one that asks the kernel for a signal at its parent's death, prctl(2)
+ * PR_SET_PDEATHSIG, as Envoy does with its hot restart: to the process that baton has started the call is answered with
+ * success, and not carried out. Of its own children and theirs it is their own business.
+ */
+import type { ArchConstants } from "../../platform/libc/arch.ts";
+import { C } from "../../platform/libc/constants.ts";
+import type { CallRule } from "../../platform/process/call_filter.ts";
+import * as proc from "../../platform/process/proc.ts";
+import type { TrappedCall } from "../../platform/process/seccomp.ts";
+import type { CallReply, ListenerOwner } from "../listener_owner.ts";
+
+export function deathSignalRule({ SYS_prctl }: ArchConstants): CallRule {
+  return { call: SYS_prctl, when: [{ argument: 0, values: [C.PR_SET_PDEATHSIG] }] };
+}
+
+/** @param trapped a call of that rule */
+export function answerDeathSignal(
+  trapped: TrappedCall,
+  { leader }: Pick<ListenerOwner, "leader">,
+): CallReply {
+  return proc.processOfThread(trapped.tid) === leader ? "done" : "continue";
+}
