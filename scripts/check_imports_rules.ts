@@ -415,7 +415,12 @@ const GRANTS: readonly Grant[] = [
   },
   {
     file: "cli/hidden_verbs.ts",
-    imports: ["rehearse", "succession", "process/passing_filter.ts", "handoff/calls/calls_meanwhile.ts"],
+    imports: [
+      "rehearse",
+      "succession",
+      "process/passing_filter.ts",
+      "handoff/calls/calls_meanwhile.ts",
+    ],
     why:
       "fd-store server, rehearsal, preflight of an upgrade and passing filter are this program " +
       "under hidden verbs",
