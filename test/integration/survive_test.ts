@@ -82,10 +82,14 @@ describe("--survive", () => {
     async () => {
       using dir = tempDir("baton");
       const port = await freePort();
-      const { command, env } = server(port);
       await using batons = new Succession({
-        command: [required("setpriv", which("setpriv")), "--pdeathsig", "KILL", ...command],
-        env,
+        command: [
+          required("setpriv", which("setpriv")),
+          "--pdeathsig",
+          "KILL",
+          ...fixtureCommand("binds_later.js"),
+        ],
+        env: { PORT: String(port), LATER_PORT: "0" },
         dir,
       });
       const pid = await servingPid(await batons.next());
