@@ -583,8 +583,6 @@ const TESTED = {
   "config/config_file.ts": ["parseConfigText"],
   "config/load.ts": ["defaultName"],
   "config/presets.ts": ["PRESETS", "presetFor"],
-  "config/values/drain_call_spec.ts": ["CallPlace", "DrainCall", "drainCallFor"],
-  "config/servers/preset_table.ts": ["ControlFinder"],
   "config/values/hook_spec.ts": ["HOOK_NAMES"],
   "drain/order.ts": ["ACKNOWLEDGED_MS"],
   "drain/classify.ts": ["GREETING_MS"],
@@ -600,7 +598,7 @@ const TESTED = {
   "generation/settling.ts": ["ALONE_SETTLE_MS"],
   "handoff/inherit.ts": ["specAddress"],
   "envoy/admin_client.ts": [
-    ...["AdminAnswer", "AdminRequest", "LONGEST_ANSWER", "PendingAnswer", "askOnRoute"],
+    ...["AdminRequest", "LONGEST_ANSWER", "PendingAnswer"],
   ],
   "inspect/changed_processes.ts": ["changeOf"],
   "inspect/pid_files.ts": ["numberIn", "pathsInWords"],

@@ -70,7 +70,7 @@ export function adminAddressText(address: AdminAddress): string {
 }
 
 /** Nothing is steered. */
-function directRoute({ sockets }: Platform, address: AdminAddress): CheckRoute {
+export function directRoute({ sockets }: Platform, address: AdminAddress): CheckRoute {
   const isUnix = address.family === "unix";
   return {
     // Of a Unix socket a path is no host name.

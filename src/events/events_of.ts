@@ -74,6 +74,18 @@ function seen({ event, before, after, effects, history }: Step): Draft[] {
       const message = `worker ${worker} of generation ${epoch}: ${reason}`;
       return [draft("worker.exited", message, { epoch, worker, reason, status })];
     }
+    case "drain_called": {
+      const { worker, call, failure } = event;
+      const who = `worker ${worker} of generation ${epoch}`;
+      return failure === null
+        ? [draft("generation.drain_called", `${who} was told: ${call}`, { epoch, worker, call })]
+        : [
+          draft("generation.drain_call_failed", `${who} was not told: ${call}: ${failure}`, {
+            ...{ epoch, worker, call },
+            reason: failure,
+          }),
+        ];
+    }
     case "drained":
       if (was.state !== "draining") return [];
       return ofGeneration("generation.drained", event, "has drained");

@@ -32,6 +32,8 @@ export interface RunningContext {
   readonly exclusive: string | null;
   readonly journal: Journal;
   readonly leftovers: Leftovers;
+  /** Said once for the service, by their text. */
+  readonly notices: Set<string>;
   readonly dispatch: (event: ServiceEvent) => void;
   readonly log: (message: string) => void;
   /** For messages that an operator must act on. */

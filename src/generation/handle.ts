@@ -8,6 +8,7 @@ import type { Losses } from "../report/timelines.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
 import type { Inspected } from "./candidate/inspection.ts";
 import type { RunningContext } from "./context.ts";
+import type { GoodbyeSayer } from "./goodbye/farewell.ts";
 import type { Timers } from "./timers.ts";
 
 /** What the parts of one generation share. */
@@ -17,7 +18,9 @@ export interface SharedParts {
   readonly facts: GenerationFacts;
   /** Possible reasons, shown if it fails. */
   readonly hints: string[];
-  readonly workers: () => ServerTree;
+  readonly workers: () => ServerTree & {
+    readonly alive: readonly { readonly goodbye: GoodbyeSayer }[];
+  };
   readonly timers: Timers<GenerationTimer>;
 }
 

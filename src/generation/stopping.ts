@@ -6,7 +6,6 @@ import { SocketTable, Tracks } from "../drain/connections.ts";
 import { DatagramDrain } from "../drain/datagrams/datagram_drain.ts";
 import { Drain, type DrainStyle } from "../drain/drain.ts";
 import { ConnectionTable } from "../migration/connection_table.ts";
-import type { MoveCounts } from "../migration/in_flight.ts";
 import { Mover } from "../migration/mover.ts";
 import { SystemCallError } from "../platform/error.ts";
 import { type UdpSocket, udpSockets } from "../platform/network/udp_table.ts";
@@ -15,6 +14,7 @@ import { holdDatagrams } from "../steering/held_queues.ts";
 import { switchedDatagrams } from "../steering/switched_datagrams.ts";
 import { describeVictims, killedText } from "../report/killed_processes.ts";
 import { CutRecord } from "./cut_record.ts";
+import { Farewell } from "./goodbye/farewell.ts";
 import { spreadOf, StopPolicy } from "./stop_policy.ts";
 import type { GenerationHandle, SharedParts } from "./handle.ts";
 
@@ -30,6 +30,7 @@ export class Stopping {
   /** Connections since its drain began. */
   readonly seen = new Set<number>();
   readonly #record: CutRecord;
+  readonly #farewell = new Farewell();
   #drain: Drain | null = null;
   #mover: Mover | null = null;
   #datagrams: DatagramDrain | null = null;
@@ -69,6 +70,7 @@ export class Stopping {
   }
 
   cancel(): void {
+    this.#farewell.cancel();
     this.#drain?.cancel();
     this.#mover?.cancel();
     this.#datagrams?.end();
@@ -80,6 +82,7 @@ export class Stopping {
     this.seen.clear();
     this.#drain = null;
     this.tracks = new Tracks();
+    for (const { goodbye } of this.options.workers().alive) goodbye.takeBack();
   }
 
   /**
@@ -87,18 +90,28 @@ export class Stopping {
    * @param successor serves now; null: another baton's generation does, or none
    */
   beginDrain(isLast: boolean, successor: Successor | null): void {
-    const { context: { listeners, migration }, epoch, facts } = this.options;
-    const { drainStyle } = this.policy;
+    const { context: { listeners }, epoch, workers } = this.options;
     this.cancel();
     this.#successor = isLast ? null : successor;
     this.#isLast = isLast;
+    // One that still stands in gets new clients: it is told when it does so no more.
+    const told = listeners.standsIn(epoch) && !isLast ? [] : workers().alive;
+    this.#farewell.say(told, () => this.#beginWait(successor));
+  }
+
+  #beginWait(successor: Successor | null): void {
+    const { context: { listeners, migration }, epoch, facts } = this.options;
+    const { drainStyle } = this.policy;
+    const isLast = this.#isLast;
     // On a socket that it shares with its successor it accepts until it gets the stop signal.
     const shares = listeners.groupsOf(epoch).some((group) => group.isShared);
     // Without a trapped shutdown(2) it could end connections that are the successor's already.
     const takes = successor?.takesConnections === true && facts.takesConnections;
     // Connections move only when the stop signal is next: a generation that still stands in keeps its own.
     const isNeeded = listeners.standsIn(epoch);
-    const moves = takes && !isLast && !shares && !isNeeded && drainStyle !== "signal";
+    // The answers of one that says goodbye end their connections.
+    const stays = isLast || shares || isNeeded || this.#farewell.hasSaid;
+    const moves = takes && !stays && drainStyle !== "signal";
     // If no generation is left to take its connections, they finish here, as without migration.
     const keepConnections = () => {
       this.cancel();
@@ -113,12 +126,13 @@ export class Stopping {
   #startDrain(isLast: boolean, style: DrainStyle, onDrained = () => this.#reportDrained()): void {
     const { context: { platform, listeners, front, config, migration, log }, epoch, workers } =
       this.options;
+    const isHeld = !isLast && listeners.groups.some((group) => group.isHeld);
     this.#drain = Drain.of(platform, listeners, {
       epoch,
       style,
       isStop: isLast,
-      isHeld: !isLast && listeners.groups.some((group) => group.isHeld),
-      quietMs: config.quietMs,
+      isHeld,
+      quietMs: this.#farewell.quietMs(config.quietMs, isLast || isHeld),
       tracks: this.tracks,
       seen: this.seen,
       spreadMs: spreadOf(config, this.policy.drainTimeMs(isLast)),
@@ -196,7 +210,7 @@ export class Stopping {
     });
   }
 
-  #onMoveEnd(how: keyof MoveCounts): void {
+  #onMoveEnd(how: Parameters<Mover["options"]["onOutcome"]>[0]): void {
     const { facts } = this.options;
     if (how === "dropped") facts.cut++;
     const { kept } = facts;
@@ -216,6 +230,7 @@ export class Stopping {
   }
 
   signalStop(): void {
+    this.#farewell.cutShort();
     // The drain time may be over.
     this.#holdDatagrams();
     // The drain time is over: a connection between two requests moves before the signal.
@@ -231,6 +246,7 @@ export class Stopping {
 
   /** @param isOverdue its time is over, or the user insists: the killed processes are logged */
   kill(isOverdue = false): void {
+    this.#farewell.cutShort();
     this.cancel();
     const { facts, workers } = this.options;
     if (isOverdue) this.#logKilled();

@@ -35,12 +35,14 @@ const REPEATED: readonly string[] = ["http", "tcp", "redis", "grpc", "exec"];
 
 export class WorkerHealth {
   #phase: "new" | "gate" | "live" | "over" = "new";
-  readonly #ready: readonly CheckLoop[];
+  readonly #ready: CheckLoop[];
   readonly #live: readonly CheckLoop[];
   readonly #logLines: readonly { readonly text: string; readonly line: LogLine }[];
   /** `--ready fd:N`; null without it. */
   readonly #announcement: Extract<ReadySpec, { kind: "fd" }> | null;
   #pipe: ReadyPipe | null = null;
+  /** Why it is not known yet what the program says of itself; null: it is known. */
+  awaited: () => string | null = () => null;
   /** Failures of each liveness check at its latest report. */
   readonly #reportedAt = new Map<RepeatedCheck, number>();
 
@@ -53,6 +55,16 @@ export class WorkerHealth {
     this.#logLines = ready.flatMap((spec) =>
       spec.kind === "log" ? [{ text: spec.text, line: new LogLine(spec.pattern) }] : []
     );
+  }
+
+  /** One more check of the gate, which no option names: what the program says of itself. */
+  addReady(name: string, startCheck: CheckLoop["options"]["startCheck"]): void {
+    if (this.#phase !== "gate") return;
+    const loop = this.#loopOf(name, startCheck, UNKNOWN, GATE_INTERVAL_MS, (before, after) => {
+      if (before.healthy !== after.healthy) this.options.onChange();
+    });
+    this.#ready.push(loop);
+    loop.start();
   }
 
   /** For the start of the process: a further descriptor for it, which the caller then owns. */
@@ -154,6 +166,7 @@ export class WorkerHealth {
       ...this.#announcements.filter(({ isSeen }) => !isSeen)
         .map(({ text, explanation }) => `${text}: ${explanation ?? "not there"}`),
       ...this.#ready.filter(({ health }) => !health.healthy).map(({ text }) => text),
+      ...[this.awaited()].filter((each) => each !== null),
     ];
   }
 
@@ -170,10 +183,31 @@ export class WorkerHealth {
     const { config, beginCheck } = context;
     if (beginCheck === null) throw new Error(`the code of checks is not loaded: ${spec.text}`);
     const intervalMs = config.checkIntervalMs ?? (isLive ? LIVE_INTERVAL_MS : GATE_INTERVAL_MS);
+    return this.#loopOf(
+      spec.text,
+      (onResult) =>
+        beginCheck(
+          { context, epoch, number, pid: pid() },
+          { spec, isLive, onResult, onImpossible: fail },
+        ),
+      isLive ? TRUSTED : UNKNOWN,
+      intervalMs,
+      (before, after) => this.#onResult(spec, isLive, before, after),
+    );
+  }
+
+  #loopOf(
+    name: string,
+    startCheck: CheckLoop["options"]["startCheck"],
+    health: Health,
+    intervalMs: number,
+    onResult: CheckLoop["options"]["onResult"],
+  ): CheckLoop {
+    const { context: { platform, config } } = this.options;
     return new CheckLoop({
-      clock: context.platform.clock,
-      name: spec.text,
-      health: isLive ? TRUSTED : UNKNOWN,
+      clock: platform.clock,
+      name,
+      health,
       schedule: {
         intervalMs,
         edgeIntervalMs: config.checkEdgeIntervalMs ?? intervalMs,
@@ -181,12 +215,8 @@ export class WorkerHealth {
         initialJitterMs: config.checkInitialJitterMs,
       },
       thresholds: config,
-      startCheck: (onResult) =>
-        beginCheck(
-          { context, epoch, number, pid: pid() },
-          { spec, isLive, onResult, onImpossible: fail },
-        ),
-      onResult: (before, after) => this.#onResult(spec, isLive, before, after),
+      startCheck,
+      onResult,
       random: Math.random,
     });
   }

@@ -34,8 +34,8 @@
  *   draining -> serving              handed_back, (unhealthy), (failed), (exited)
  *   draining -> stopping             drained, drain_timed_out, stop_requested, or killed to make room for a start
  *
- * No transition: healthy, behind, caught_up, late_timed_out, aftermath_timed_out, stop_timed_out; of the serving one also
- * scaled, worker_exited.
+ * No transition: healthy, behind, caught_up, late_timed_out, aftermath_timed_out, drain_called, stop_timed_out; of the
+ * serving one also scaled, worker_exited.
  *
  * State says where a generation is in its life, outcome says why it left it; the first cause wins. An event that a
  * state does not accept is stale (a timer that fired while it was being disarmed, the exit of a generation that was

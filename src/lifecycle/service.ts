@@ -40,7 +40,15 @@ export const ACCEPTS: Readonly<Record<GenerationState, readonly GenerationEvent[
   waiting: ["admitted", "failed", "exited"],
   starting: ["listening", "ready", "takeover_granted", "failed", "worker_exited", "exited"],
   probing: ["ready", "takeover_granted", "failed", "worker_exited", "exited"],
-  baking: ["ramped", "scaled", "bake_elapsed", "unhealthy", "worker_exited", "exited"],
+  baking: [
+    "ramped",
+    "scaled",
+    "bake_elapsed",
+    "unhealthy",
+    "worker_exited",
+    "drain_called",
+    "exited",
+  ],
   serving: [
     "unhealthy",
     "worker_exited",
@@ -50,10 +58,11 @@ export const ACCEPTS: Readonly<Record<GenerationState, readonly GenerationEvent[
     "caught_up",
     "late_timed_out",
     "aftermath_timed_out",
+    "drain_called",
     "exited",
   ],
-  draining: ["drained", "drain_timed_out", "exited"],
-  stopping: ["stop_timed_out", "exited"],
+  draining: ["drain_called", "drained", "drain_timed_out", "exited"],
+  stopping: ["drain_called", "stop_timed_out", "exited"],
   exited: [],
 };
 
@@ -131,6 +140,8 @@ const ON_GENERATION: {
   unhealthy: (draft, generation, event) => generationUnhealthy(draft, generation, event),
   failed: failCandidate,
   worker_exited: workerExited,
+  // For the record: nothing follows from it.
+  drain_called: () => {},
   drained: endDrain,
   // Connections that the signal cuts are counted when it is sent (`ExitReport.cut`).
   drain_timed_out: endDrain,

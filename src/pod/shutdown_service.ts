@@ -153,6 +153,7 @@ export class ShutdownService {
         pid: this.server.pid,
         startedAt: this.#startedAt,
         checks: [],
+        drainCalls: [],
         connections: { total: busy + idle + undecided, busy, idle, undecided },
         connectionsCut: shutdown.cut,
         connectionsUndecided: shutdown.undecided,

@@ -46,9 +46,21 @@ export interface CheckView {
   readonly failures: number;
 }
 
+/** One call that has told a worker to say goodbye to its clients, or to say so no more (--drain-call). */
+export interface DrainCallView {
+  /** With its placeholders filled in. */
+  readonly call: string;
+  readonly worker: number;
+  readonly result: "pending" | "ok" | "failed";
+  /** "status 200", "refused"; null: there is no answer yet. */
+  readonly detail: string | null;
+}
+
 export interface GenerationView extends EndedGeneration, StateProgress {
   /** By number; empty for one that has exited. */
   readonly workers: readonly WorkerStatus[];
+  /** The latest ones; empty for one that has exited. */
+  readonly drainCalls: readonly DrainCallView[];
 }
 
 export interface EndedGeneration {

@@ -15,7 +15,10 @@ import type { ChildUpgradeOptions } from "../succession/child_upgrade.ts";
 import type { RunningContext } from "../generation/context.ts";
 
 export interface SupervisorOptions extends ResumeSources {
-  readonly context: Omit<RunningContext, "dispatch" | "log" | "logError" | "journal" | "leftovers">;
+  readonly context: Omit<
+    RunningContext,
+    "dispatch" | "log" | "logError" | "journal" | "leftovers" | "notices"
+  >;
   readonly plan: PlanContext;
   readonly liveConfig: LiveConfig;
   readonly order: ServiceOrder;

@@ -50,6 +50,7 @@ export class SupervisorParts {
       },
       journal: journalOf(this, service),
       leftovers: new Leftovers(clock),
+      notices: new Set(),
       dispatch,
       log: (message) => logger.info(message),
       logError: (message) => logger.error(message),

@@ -52,7 +52,7 @@ export const STOP = {
   drainUndo: nextGeneration(withBytes(list("CALL", "How it is told to say goodbye no more, when it serves again: " +
     "its successor has failed. The forms are those of --drain-call.", parseDrainCalls))),
   drainCallTimeoutMs: positiveTime(2_000,
-    "A drain call without a response after this time has failed, and the drain goes on without it."),
+    "A drain call without a response after this time has failed, and the drain begins without it."),
   drainCallStatus: parsed("STATUSES", "Statuses that mean that a drain call has worked, as in " +
     "--check-status. By default 200-299.", parseStatuses),
   stopSignal: nextGeneration({

@@ -26,7 +26,8 @@ export function beginCheck(target: Target, request: CheckRequest): RunningCheck 
   const { spec, isLive, onResult } = request;
   const timeoutMs = config.checkTimeoutMs;
   if (spec.kind === "exec") {
-    return beginExecCheck(target, { command: spec.command, isLive, onResult });
+    const occasion = isLive ? "live" : "ready";
+    return beginExecCheck(target, { command: spec.command, occasion, timeoutMs, onResult });
   }
   const route = routeTo(platform, listeners, { epoch, worker, place: spec.place });
   if (route === null) return null;

@@ -18,19 +18,21 @@ interface ExecTarget {
 
 interface ExecRequest {
   readonly command: string;
-  readonly isLive: boolean;
+  /** The option that names it, without dashes. */
+  readonly occasion: "ready" | "live" | "drain-call" | "drain-undo";
+  readonly timeoutMs: number;
   readonly onResult: ExecCheck["options"]["onResult"];
 }
 
 export function beginExecCheck(target: ExecTarget, request: ExecRequest): ExecCheck {
   const { config, platform, children } = target.context;
-  const { command, isLive, onResult } = request;
+  const { command, occasion, timeoutMs, onResult } = request;
   return new ExecCheck(platform, {
     command,
-    timeoutMs: config.checkTimeoutMs,
+    timeoutMs,
     onResult,
     directory: config.cwd ?? "/",
-    env: commandEnvironment(target, isLive),
+    env: commandEnvironment(target, occasion),
     onStarted: (pid, onEnd) => children.addHelper(pid, onEnd),
     ...config.user !== null && { start: (stdio) => startAsUser(target, request, stdio) },
   });
@@ -39,7 +41,7 @@ export function beginExecCheck(target: ExecTarget, request: ExecRequest): ExecCh
 /** As a server is started (--user). */
 function startAsUser(
   target: ExecTarget,
-  { command, isLive }: ExecRequest,
+  { command, occasion }: ExecRequest,
   stdio: readonly [Fd, Fd, Fd],
 ): number {
   const { config, platform } = target.context;
@@ -52,18 +54,21 @@ function startAsUser(
     trap: [],
     fileLimit: null,
   };
-  const plan = shellPlan(context, command, commandEnvironment(target, isLive));
+  const plan = shellPlan(context, command, commandEnvironment(target, occasion));
   return startLauncher(platform, {
     plan,
     stdio,
     members: [],
     onPrepared: () => {},
-    onFailed: (_, message) => target.context.logError(`--${isLive ? "live" : "ready"}: ${message}`),
+    onFailed: (_, message) => target.context.logError(`--${occasion}: ${message}`),
   }).pid;
 }
 
 /** Without BATON_EPOCH, which marks the processes of a generation (children.ts). */
-function commandEnvironment({ context, epoch, number, pid }: ExecTarget, isLive: boolean) {
+function commandEnvironment(
+  { context, epoch, number, pid }: ExecTarget,
+  occasion: ExecRequest["occasion"],
+) {
   const { config, platform } = context;
   const given = platform.runtime.env();
   const env = serverEnvironment(
@@ -74,10 +79,14 @@ function commandEnvironment({ context, epoch, number, pid }: ExecTarget, isLive:
   delete env["BATON_EPOCH"];
   delete env["BATON_WORKER"];
   env["BATON_NAME"] = config.name;
-  env["BATON_CHECK"] = isLive ? "live" : "ready";
-  env["BATON_CHECK_EPOCH"] = String(epoch);
-  env["BATON_CHECK_WORKER"] = String(number);
-  env["BATON_CHECK_PID"] = String(pid ?? "");
+  // A drain call is about the one that is to end, as for hooks.
+  const isCheck = occasion === "ready" || occasion === "live";
+  const subject = isCheck ? "BATON_CHECK" : "BATON_OLD";
+  env[isCheck ? "BATON_CHECK" : "BATON_HOOK"] = occasion;
+  env[`${subject}_EPOCH`] = String(epoch);
+  env[`${subject}_WORKER`] = String(number);
+  env[`${subject}_PID`] = String(pid ?? "");
+  if (!isCheck) env["BATON_REASON"] = occasion;
   env["PWD"] = config.cwd ?? "/";
   return withoutStale(env, given);
 }

@@ -1,5 +1,10 @@
 /** How a check reaches one generation: at which listener, and from which source port, which is steered there. */
-import { formatAddress, type InetAddress, parseHost } from "../../platform/network/address.ts";
+import {
+  formatAddress,
+  type InetAddress,
+  isAnyHost,
+  parseHost,
+} from "../../platform/network/address.ts";
 import { routeByPath } from "./unix_route.ts";
 import type { CheckPlace } from "../../config/values/check_spec.ts";
 import { SystemCallError } from "../../platform/error.ts";
@@ -15,27 +20,41 @@ import { concernsWorker } from "../../steering/worker_members.ts";
 const LOOPBACK = { inet: "127.0.0.1", inet6: "::1" } as const;
 const MAPPED = "::ffff:";
 
-/** @param place null: the first listener of the service @returns null: it does not listen there yet */
+interface ProbeTarget {
+  readonly epoch: number;
+  readonly worker: number;
+  /** Null: the first listener of the service. */
+  readonly place: CheckPlace;
+  /** Of a port: an IP address, where several listeners have that port; null: the first one. */
+  readonly host?: string | null;
+}
+
+/** @returns null: it does not listen there yet */
 export function routeTo(
   platform: Platform,
   listeners: Listeners,
-  { epoch, worker, place }: { epoch: number; worker: number; place: CheckPlace },
+  { epoch, worker, place, host = null }: ProbeTarget,
 ): ProbeRoute | null {
   const isUnix = typeof place === "string" ||
     (place === null && listeners.groups.length > 0 &&
       listeners.groups.every(({ tcp }) => tcp === null));
   if (isUnix) return routeByPath(platform, listeners, { epoch, worker, path: place });
-  return routeByPort(platform, listeners, { epoch, worker, port: place });
+  return routeByPort(platform, listeners, { epoch, worker, port: place, at: host });
 }
 
 /** Of a TCP listener: the source port of the check is bound before it connects, and steered until it is connected. */
 function routeByPort(
   platform: Platform,
   listeners: Listeners,
-  { epoch, worker, port }: { epoch: number; worker: number; port: number | null },
+  { epoch, worker, port, at }: {
+    epoch: number;
+    worker: number;
+    port: number | null;
+    at: string | null;
+  },
 ): ProbeRoute | null {
   const named = listeners.groups.filter(({ tcp }) =>
-    tcp !== null && (port === null || tcp.port === port)
+    tcp !== null && (port === null || tcp.port === port) && hasHost(tcp, at)
   );
   const isMeant = (group: Group) => listeners.isOfService(group) && concernsWorker(group, worker);
   const meant = named.find(isMeant) ??
@@ -72,6 +91,11 @@ function routeByPort(
     release: () => steer(null),
     mutex: group.probes,
   };
+}
+
+/** One at all addresses has each of them. */
+export function hasHost({ host }: { readonly host: string }, wanted: string | null): boolean {
+  return wanted === null || host === wanted || isAnyHost(host) || isAnyHost(wanted);
 }
 
 /** The check may have waited for its turn: without a member of the generation, another one would get it. */

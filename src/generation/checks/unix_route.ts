@@ -13,7 +13,7 @@ export function routeByPath(
   { epoch, worker, path }: { epoch: number; worker: number; path: string | null },
 ): ProbeRoute | null {
   const groups = listeners.groups.filter((group) =>
-    group.address.family === "unix" && (path === null || isAt(group, path))
+    group.address.family === "unix" && (path === null || isAtPath(group, path))
   );
   const isMeant = (each: Group) => listeners.isOfService(each) && concernsWorker(each, worker);
   const group = groups.find(isMeant) ??
@@ -26,15 +26,15 @@ export function routeByPath(
     isSteeredElsewhere: false,
     stream: () => isPackets ? sockets.packets() : sockets.stream("unix"),
     aim: () => {},
-    connect: (socket) => sockets.connectUnix(socket, pathTo(group, epoch)),
+    connect: (socket) => sockets.connectUnix(socket, pathTo(group, epoch, worker)),
     release: () => {},
     mutex: group.probes,
   };
 }
 
 /** It may have been renamed since: by a switch, or by the server. */
-function pathTo(group: Group, epoch: number): string {
-  const used = group.usableMembers(epoch).at(-1);
+function pathTo(group: Group, epoch: number, worker: number): string {
+  const used = group.usableMembers(epoch, worker).at(-1);
   // Of a socket that all generations have, the first one has the node.
   const node = used?.node ?? group.members.find(({ inode }) => inode === used?.inode)?.node;
   const name = node?.name ?? null;
@@ -45,7 +45,7 @@ function pathTo(group: Group, epoch: number): string {
 }
 
 /** A path may lead there by other links. */
-function isAt({ address }: Group, path: string): boolean {
+export function isAtPath({ address }: Group, path: string): boolean {
   if (address.family !== "unix") return false;
   const slash = path.lastIndexOf("/");
   if (path.slice(slash + 1) !== address.name) return false;

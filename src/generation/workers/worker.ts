@@ -18,6 +18,7 @@ import { NotifyServer } from "../../systemd/notify_server.ts";
 import { AdoptTarget } from "../adopt_target.ts";
 import { capturedStreams } from "../captured_streams.ts";
 import { builtInGate, Gate } from "../gate.ts";
+import { Goodbye } from "../goodbye/goodbye.ts";
 import { WorkerHealth } from "../worker_health.ts";
 import { LeaderExit } from "../leader_exit.ts";
 import type { GenerationParts, WorkerLaunch, WorkerParts, WorkerRemains } from "./worker_parts.ts";
@@ -48,6 +49,7 @@ export class Worker {
   readonly server: ServerProcess;
   readonly adoptTarget: AdoptTarget;
   readonly leaderExit: LeaderExit;
+  readonly goodbye: Goodbye;
   readonly parts: WorkerParts;
   notify: NotifyServer | null = null;
   hasExited = false;
@@ -81,7 +83,23 @@ export class Worker {
     const gate = this.gate = new Gate(of, ready, listeners, wantsNotification, this.health);
     const server = this.server = this.#serverProcess();
     const { facts } = this;
-    const shared = this.parts = { context, epoch, number, name, facts, hints, gate, server };
+    const { health } = this;
+    const goodbye = this.goodbye = new Goodbye({ context, epoch, number, name, gate, server }, {
+      addReady: (check, startCheck) => health.addReady(check, startCheck),
+      onChange,
+    });
+    health.awaited = () => goodbye.lookup.awaited;
+    const shared = this.parts = {
+      context,
+      epoch,
+      number,
+      name,
+      facts,
+      hints,
+      gate,
+      server,
+      goodbye,
+    };
     this.adoptTarget = new AdoptTarget({
       ...shared,
       // One that is started later has queues of its own number.
@@ -198,6 +216,7 @@ export class Worker {
 
   /** @returns whether it has passed its gate */
   checkGate(): boolean {
+    this.goodbye.onGate();
     this.health.checkNow();
     if (this.gate.lacksRest && !this.hasExited) this.adoptTarget.rest.begin();
     return this.gate.isPassed;
@@ -241,6 +260,7 @@ export class Worker {
     this.hasExited = true;
     this.stop?.close();
     this.health.stop();
+    this.goodbye.close();
     this.adoptTarget.endLooks();
     this.notify?.close();
   }

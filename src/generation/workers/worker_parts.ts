@@ -8,6 +8,7 @@ import type { Admission } from "../admission.ts";
 import type { Inspection } from "../candidate/inspection.ts";
 import type { RunningContext } from "../context.ts";
 import type { Gate } from "../gate.ts";
+import type { GoodbyeSayer } from "../goodbye/farewell.ts";
 import type { Stopping } from "../stopping.ts";
 
 /** What the parts of one worker share. */
@@ -23,6 +24,7 @@ export interface WorkerParts {
   readonly hints: string[];
   readonly gate: Gate;
   readonly server: ServerProcess;
+  readonly goodbye: GoodbyeSayer;
 }
 
 /** What it has of its generation. */

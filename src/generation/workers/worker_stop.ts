@@ -14,7 +14,7 @@ import { isDatagram } from "../../steering/group_address.ts";
 import { setWorkerAside } from "../../steering/worker_steering.ts";
 import type { GenerationFacts } from "../../succession/state/resume_state.ts";
 import type { StopPolicy } from "../stop_policy.ts";
-import type { WorkerHealth } from "../worker_health.ts";
+import { Farewell } from "../goodbye/farewell.ts";
 import { moveToOthers } from "./worker_moves.ts";
 import type { WorkerParts } from "./worker_parts.ts";
 
@@ -26,7 +26,7 @@ const QUEUE_MS = 1_000;
 
 interface WorkerStopOptions {
   readonly worker: WorkerParts;
-  readonly health: Pick<WorkerHealth, "stop">;
+  readonly health: { stop(): void };
   readonly policy: StopPolicy;
   /** Of its generation. */
   readonly facts: Pick<GenerationFacts, "cut" | "undecided" | "takesConnections">;
@@ -43,6 +43,7 @@ export class WorkerStop {
   readonly #drainUntilMs: number;
   readonly #queueUntilMs: number;
   #mover: Mover | null = null;
+  readonly #farewell = new Farewell();
 
   constructor(readonly options: WorkerStopOptions) {
     const { platform: { clock }, config } = options.worker.context;
@@ -54,7 +55,11 @@ export class WorkerStop {
     const { worker, health } = this.options;
     health.stop();
     setWorkerAside(worker.context.listeners, worker, false);
-    this.#look();
+    this.#farewell.say([worker], () => this.#look());
+  }
+
+  get #quietMs(): number {
+    return this.#farewell.quietMs(this.options.worker.context.config.quietMs);
   }
 
   #look(): void {
@@ -72,7 +77,9 @@ export class WorkerStop {
   /** Null: its connections are not moved. */
   get #migration(): Migration | null {
     const { worker: { context: { migration } }, policy, facts } = this.options;
-    return facts.takesConnections && policy.drainStyle !== "signal" ? migration : null;
+    const moves = facts.takesConnections && policy.drainStyle !== "signal" &&
+      !this.#farewell.hasSaid;
+    return moves ? migration : null;
   }
 
   #move(migration: Migration): void {
@@ -133,7 +140,7 @@ export class WorkerStop {
   /** Nothing waits in its queues, none is on its way there, and it owes no answer, or can move what does. */
   #mayEnd(): boolean {
     const { worker, policy } = this.options;
-    const { platform, listeners, front, config } = worker.context;
+    const { platform, listeners, front } = worker.context;
     if (front?.hasLeft(worker.epoch, worker.number) === false) return false;
     const table = new SocketTable(platform, listeners);
     this.#tracks.note(table.sockets, platform.clock.now());
@@ -144,8 +151,8 @@ export class WorkerStop {
     if (this.#migration !== null) return this.#mover === null;
     if (policy.drainStyle === "signal") return true;
     const pids = worker.server.processes();
-    if (busyAmong(pids, table, config.quietMs).size > 0) return false;
-    return takeCensus(table.openBy(pids), config.quietMs, this.#tracks).blocking.size === 0;
+    if (busyAmong(pids, table, this.#quietMs).size > 0) return false;
+    return takeCensus(table.openBy(pids), this.#quietMs, this.#tracks).blocking.size === 0;
   }
 
   #lookAtQueues(table: SocketTable): void {
@@ -160,6 +167,7 @@ export class WorkerStop {
   }
 
   close(): void {
+    this.#farewell.cancel();
     this.#timer?.cancel();
     this.#mover?.cancel();
   }

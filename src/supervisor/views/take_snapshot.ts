@@ -13,7 +13,7 @@ import type { SupervisorParts } from "../parts.ts";
 import { workersAsked } from "../policy.ts";
 import { countOf, isStaying } from "./count.ts";
 import { progressOf } from "./state_progress.ts";
-import { workerViews } from "./worker_views.ts";
+import { drainCallViews, workerViews } from "./worker_views.ts";
 
 export function takeSnapshot(parts: SupervisorParts, state: ServiceState): Snapshot {
   const { context, history } = parts;
@@ -37,6 +37,7 @@ export function takeSnapshot(parts: SupervisorParts, state: ServiceState): Snaps
         ...each,
         ...NO_PROGRESS,
         workers: [],
+        drainCalls: [],
       })),
       ...generationViews(parts, state, table),
     ].sort((a, b) => a.epoch - b.epoch),
@@ -94,6 +95,7 @@ function generationViews(
       connectionsCut: running?.losses.cut ?? 0,
       connectionsUndecided: running?.losses.undecided ?? 0,
       checks: running?.checks ?? [],
+      drainCalls: drainCallViews(running),
       takesConnections: running?.takesConnections ?? false,
       ...progressOf(parts, generation, connections.total),
       workers: workerViews(running, connections, table, { quietMs: config.quietMs, isOwn }),

@@ -39,3 +39,10 @@ function viewOf(
     restarts,
   };
 }
+
+export function drainCallViews(
+  running: GenerationHandle | undefined,
+): GenerationView["drainCalls"] {
+  if (!(running instanceof RunningGeneration)) return [];
+  return running.workers.all.flatMap(({ goodbye }) => goodbye.views);
+}

@@ -59,6 +59,7 @@ function generation(takesConnections: boolean, needed = { isNeeded: false }, gra
     processes: () => pids,
     signalStop: (signal: number) => log.push(`signal ${signal}`),
     kill: () => log.push("kill"),
+    alive: [],
   };
   const timers = { dueAtMs: () => null };
   const workers = () => server;

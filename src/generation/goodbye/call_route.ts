@@ -1,0 +1,59 @@
+/** How a call reaches one worker of one generation, and no other. */
+import type { CallPlace } from "../../config/values/drain_call_spec.ts";
+import { directRoute } from "../../envoy/admin_client.ts";
+import type { CheckRoute } from "../../health/connection_check.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { Group } from "../../steering/group.ts";
+import type { Listeners } from "../../steering/listeners.ts";
+import { hasHost, routeTo } from "../checks/probe_route.ts";
+import { isAtPath } from "../checks/unix_route.ts";
+
+/** Why it cannot: nobody is there, another baton steers there, or which generation answers cannot be known. */
+interface NoRoute {
+  readonly failure: string;
+  readonly why: "not there" | "elsewhere" | "shared";
+}
+
+/** @param of its number is that of the worker */
+export function routeForCall(
+  platform: Platform,
+  listeners: Listeners,
+  { epoch, number: worker }: { readonly epoch: number; readonly number: number },
+  place: CallPlace,
+): CheckRoute | NoRoute {
+  const groups = listeners.groups.filter((group) => isMeant(group, place));
+  const isAnywhere = "port" in place && place.port === null;
+  // Where baton hands nothing over, who listens is who is meant.
+  if (groups.length === 0 && !isAnywhere) return directRoute(platform, addressOf(place));
+  const target = "unix" in place ? { place: place.unix } : { place: place.port, host: place.host };
+  const route = routeTo(platform, listeners, { epoch, worker, ...target });
+  if (route === null) {
+    const where = groups.map(({ text }) => text).join(", ");
+    return { failure: `it does not listen${where && ` at ${where}`}`, why: "not there" };
+  }
+  if (route.isSteeredElsewhere) {
+    return { failure: `another baton steers at ${route.text}`, why: "elsewhere" };
+  }
+  if (route.mustIdentify) {
+    return {
+      failure: `all generations share the socket at ${route.text}, and any of them would answer: ` +
+        "give each a control address of its own ({epoch})",
+      why: "shared",
+    };
+  }
+  return route;
+}
+
+function isMeant(group: Group, place: CallPlace): boolean {
+  if ("unix" in place) return isAtPath(group, place.unix);
+  const { tcp } = group;
+  if (tcp === null) return false;
+  return place.port === null || tcp.port === place.port && hasHost(tcp, place.host);
+}
+
+function addressOf(place: CallPlace) {
+  if ("unix" in place) return { family: "unix", path: place.unix } as const;
+  const host = place.host ?? "127.0.0.1";
+  const family = host.includes(":") ? "inet6" : "inet";
+  return { family, host, port: place.port ?? 0, scope: 0 } as const;
+}

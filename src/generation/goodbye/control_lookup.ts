@@ -1,0 +1,134 @@
+/**
+ * What is known of the program that a worker really runs, and where its control address is: by the command line of the
+ * process that listens, which has every variable filled in, and no wrapper before it; and by the files that it names, as
+ * they are when it begins to listen.
+ */
+import type { ControlLook, FindControl, FoundControl } from "../../config/servers/control.ts";
+import type { ControlFinder, Goodbye } from "../../config/servers/preset_table.ts";
+import { presetForCommand } from "../../config/presets.ts";
+import type { CallPlace } from "../../config/values/drain_call_spec.ts";
+import { fillPlaceholders } from "../../config/values/placeholders.ts";
+import { errorText } from "../../platform/error.ts";
+import { commandLineOf } from "../../platform/process/proc.ts";
+import type { RunningContext } from "../context.ts";
+import type { Gate } from "../gate.ts";
+import { readOf } from "./server_file.ts";
+
+/** How its program is told, and where; null: the call is whole. */
+export interface KnownProgram {
+  readonly goodbye: Goodbye;
+  readonly program: string;
+  readonly place: CallPlace | null;
+}
+
+/** A file that the server writes may come a moment after its listener. */
+const LATER_MS = 50;
+const MOST_LOOKS = 100;
+
+/** Each is loaded where such a server runs. */
+const FINDERS: Readonly<Record<ControlFinder, () => Promise<FindControl>>> = {
+  envoy: async () => (await import("../../envoy/admin_address.ts")).findEnvoyAdmin,
+};
+
+export interface LookupParts {
+  readonly context: RunningContext;
+  readonly epoch: number;
+  /** Of the worker in its generation. */
+  readonly number: number;
+  /** For people. */
+  readonly name: () => string;
+  readonly gate: Gate;
+}
+
+interface Candidate {
+  readonly goodbye: Goodbye;
+  readonly program: string;
+  readonly pid: number;
+  readonly words: readonly string[];
+}
+
+export class ControlLookup {
+  /** Null: nothing is known of it, or not yet. */
+  known: KnownProgram | null = null;
+  /** What is missing for that, in words; null: nothing. */
+  awaited: string | null = null;
+  #lookup: Promise<KnownProgram | null> | null = null;
+  #isClosed = false;
+
+  constructor(readonly parts: LookupParts, readonly onKnown: (known: KnownProgram) => void) {}
+
+  /** Called again and again. @returns null: the server has no such thing, or it does not listen yet */
+  look(): Promise<KnownProgram | null> | null {
+    if (this.#lookup !== null) return this.#lookup;
+    const candidate = this.#candidate();
+    if (candidate === null) return null;
+    this.awaited = `the control address of ${candidate.program} is not known yet`;
+    this.#lookup = this.#find(candidate).catch((error) => {
+      this.#notice(`the control address of ${candidate.program}: ${errorText(error)}`);
+      return null;
+    }).finally(() => this.awaited = null);
+    this.#lookup.then((known) => {
+      this.known = known;
+      if (known !== null && !this.#isClosed) this.onKnown(known);
+    });
+    return this.#lookup;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Its program, if it is known to have a way to say goodbye. */
+  #candidate(): Candidate | null {
+    const { context: { preset, config }, epoch, number, gate } = this.parts;
+    const members = gate.listening.flatMap((group) => group.membersOf(epoch, number));
+    for (const pid of new Set(members.map(({ owner }) => owner).filter((owner) => owner !== 0))) {
+      const argv = commandLineOf(pid);
+      const { goodbye, program, line } = presetForCommand(argv);
+      if (goodbye !== null) return { goodbye, program, pid, words: line.argv.slice(1) };
+    }
+    const [{ owner = 0 } = {}] = members;
+    if (preset.goodbye === null || owner === 0) return null;
+    const { goodbye, program, line } = preset;
+    const words = fillPlaceholders(line.argv.slice(1), config.listen, epoch, number);
+    return { goodbye, program, pid: owner, words };
+  }
+
+  async #find({ goodbye, program, pid, words }: Candidate): Promise<KnownProgram | null> {
+    if (goodbye.finder === undefined) return { goodbye, program, place: null };
+    const find = await FINDERS[goodbye.finder]();
+    const look: ControlLook = {
+      read: readOf(pid),
+      listensAt: (place) => this.#listensAt(place),
+    };
+    let found: FoundControl = { notice: "" };
+    for (let looks = 0; looks < MOST_LOOKS && !this.#isClosed; looks++) {
+      found = await find(words, look);
+      if (!("later" in found)) break;
+      this.awaited = found.later;
+      await this.#pause();
+    }
+    if ("place" in found) return { goodbye, program, place: found.place };
+    if (!this.#isClosed) this.#notice("later" in found ? found.later : found.notice);
+    return null;
+  }
+
+  #listensAt(place: CallPlace): boolean {
+    return this.parts.gate.listening.some(({ tcp, text }) =>
+      "unix" in place ? text === `unix:${place.unix}` : tcp?.port === place.port
+    );
+  }
+
+  #pause(): Promise<void> {
+    const { platform: { clock } } = this.parts.context;
+    return new Promise((resolve) => clock.after(LATER_MS, resolve));
+  }
+
+  /** Once for the service, and not to who has said what to call. */
+  #notice(text: string): void {
+    const { context: { config, notices, logError }, name } = this.parts;
+    if (config.drainCall.length > 0 || notices.has(text)) return;
+    notices.add(text);
+    logError(`${name()}: ${text}`);
+  }
+}

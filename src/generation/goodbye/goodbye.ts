@@ -1,0 +1,187 @@
+/**
+ * How one worker is told to say goodbye to its clients (`--drain-call`, or what baton knows of its program), and to stop
+ * saying so. A call that fails changes nothing but what is reported; none lasts longer than its time-out.
+ */
+import { type DrainCall, drainCallFor } from "../../config/values/drain_call_spec.ts";
+import type { CheckOutcome } from "../../health/monitor.ts";
+import type { RunningCheck } from "../../health/check_loop.ts";
+import { errorText } from "../../platform/error.ts";
+import type { DrainCallView } from "../../report/snapshot.ts";
+import type { ServerProcess } from "../../process/server_process.ts";
+import { callIn } from "./calls.ts";
+import { ControlLookup, type KnownProgram, type LookupParts } from "./control_lookup.ts";
+import type { GoodbyeSayer, Saying } from "./farewell.ts";
+import type { MadeCall } from "./make_call.ts";
+
+interface GoodbyeParts extends LookupParts {
+  readonly server: Pick<ServerProcess, "isStarted" | "pid">;
+}
+
+interface GateParts {
+  /** The gate has one more check. */
+  addReady(
+    name: string,
+    startCheck: (onResult: (result: CheckOutcome) => void) => RunningCheck | null,
+  ): void;
+  /** Something about the gate has changed. */
+  onChange(): void;
+}
+
+export class Goodbye implements GoodbyeSayer {
+  /** The latest ones, for status. */
+  views: readonly DrainCallView[] = [];
+  readonly lookup: ControlLookup;
+  #hasSaid = false;
+
+  constructor(readonly parts: GoodbyeParts, readonly gate: GateParts) {
+    this.lookup = new ControlLookup(parts, (known) => this.#onKnown(known));
+  }
+
+  /** Each time that something has changed about its gate. */
+  onGate(): void {
+    this.lookup.look();
+  }
+
+  /** A program that says when it may serve is asked. */
+  #onKnown({ goodbye: { ready }, place, program }: KnownProgram): void {
+    const { config } = this.parts.context;
+    // Checks of the operator's take its place.
+    const isUsual = config.ready.every(({ kind }) => ["auto", "listen", "notify"].includes(kind));
+    if (ready !== undefined && place !== null && isUsual) {
+      this.gate.addReady(`${program}: ${ready}`, (onResult) => this.#ask(ready, onResult));
+    }
+    this.gate.onChange();
+  }
+
+  #ask(path: string, onResult: (result: CheckOutcome) => void): RunningCheck {
+    const { place } = this.lookup.known!;
+    let isCanceled = false;
+    let check: RunningCheck | null = null;
+    const begin = async () => {
+      const { beginReadyCheck } = await import("./ready_check.ts");
+      if (!isCanceled) check = beginReadyCheck(this.#target, { place: place!, path, onResult });
+    };
+    begin();
+    return {
+      cancel: () => {
+        isCanceled = true;
+        check?.cancel();
+      },
+    };
+  }
+
+  get #target() {
+    const { context, epoch, number, server } = this.parts;
+    return { context, epoch, number, pid: server.isStarted ? server.pid : null };
+  }
+
+  say(onEnd: (hasWorked: boolean) => void): Saying | null {
+    const { drainCall } = this.parts.context.config;
+    const calls = this.#callsOf(drainCall, (known) => callIn(known, "call"));
+    return calls === null ? null : this.#begin(calls, false, onEnd);
+  }
+
+  takeBack(): void {
+    if (!this.#hasSaid) return;
+    this.#hasSaid = false;
+    const { config: { drainCall, drainUndo }, logError } = this.parts.context;
+    const isOwn = drainCall.length > 0;
+    const calls = isOwn && drainUndo.length === 0
+      ? null
+      : this.#callsOf(drainUndo, (known) => callIn(known, "undo"));
+    if (calls !== null) return void this.#begin(calls, true, () => {});
+    logError(
+      `${this.parts.name()} serves again, and has been told to say goodbye to its clients: ` +
+        "--drain-undo takes that back",
+    );
+  }
+
+  #callsOf(
+    given: readonly DrainCall[],
+    usual: (known: KnownProgram) => DrainCall | null,
+  ): Promise<readonly DrainCall[]> | null {
+    const { epoch, number } = this.parts;
+    if (given.some(({ kind }) => kind === "none")) return null;
+    if (given.length > 0) {
+      return Promise.resolve(given.map(({ text }) => drainCallFor(text, epoch, number)));
+    }
+    const known = this.lookup.look();
+    if (known === null) return null;
+    return known.then((program) => program === null ? [] : [usual(program)].filter(isCall));
+  }
+
+  #begin(
+    calls: Promise<readonly DrainCall[]>,
+    isUndo: boolean,
+    onEnd: (hasWorked: boolean) => void,
+  ): Saying {
+    let current: MadeCall | null = null;
+    let isOver = false;
+    const end = (hasWorked: boolean) => {
+      if (isOver) return;
+      isOver = true;
+      onEnd(hasWorked);
+    };
+    const run = async () => {
+      const { makeCall } = await import("./make_call.ts");
+      let hasWorked = false;
+      const list = await calls;
+      if (isOver) return;
+      this.views = list.map(({ text }) => this.#view(text, "pending", null));
+      // In their order: one may build on the one before.
+      for (const call of list) {
+        current = makeCall(this.#target, call, isUndo);
+        const result = await current.result;
+        if (isOver) return;
+        this.#report(call, isUndo, result);
+        hasWorked ||= result.hasWorked;
+      }
+      this.#hasSaid = !isUndo && list.length > 0;
+      end(hasWorked);
+    };
+    run().catch((error) => {
+      this.parts.context.logError(`${this.parts.name()}: drain call: ${errorText(error)}`);
+      end(false);
+    });
+    return {
+      cutShort: () => {
+        if (isOver) return;
+        isOver = true;
+        current?.cancel();
+        this.views = this.views.map((view) =>
+          view.result === "pending" ? { ...view, result: "failed", detail: "cut short" } : view
+        );
+      },
+    };
+  }
+
+  #report({ text }: DrainCall, isUndo: boolean, result: { hasWorked: boolean; text: string }) {
+    const { context: { log, logError, dispatch }, name, epoch, number: worker } = this.parts;
+    const { hasWorked, text: detail } = result;
+    this.views = this.views.map((view) =>
+      view.call === text ? this.#view(text, hasWorked ? "ok" : "failed", detail) : view
+    );
+    const what = isUndo ? "to say goodbye no more" : "to say goodbye to its clients";
+    if (hasWorked) log(`${name()} is told ${what}: ${text}: ${detail}`);
+    else logError(`${name()} cannot be told ${what}: ${text}: ${detail}`);
+    dispatch({
+      kind: "drain_called",
+      epoch,
+      worker,
+      call: text,
+      failure: hasWorked ? null : detail,
+    });
+  }
+
+  #view(call: string, result: DrainCallView["result"], detail: string | null): DrainCallView {
+    return { call, worker: this.parts.number, result, detail };
+  }
+
+  close(): void {
+    this.lookup.close();
+  }
+}
+
+function isCall(call: DrainCall | null): call is DrainCall {
+  return call !== null;
+}

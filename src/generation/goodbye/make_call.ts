@@ -1,0 +1,70 @@
+/**
+ * One call to one worker of one generation: the connection is led to it as a check is, whatever generation clients get
+ * there. Loaded when the first call is made.
+ */
+import type { DrainCall } from "../../config/values/drain_call_spec.ts";
+import type { StatusRange } from "../../config/values/check_values.ts";
+import { type AdminAnswer, askOnRoute } from "../../envoy/admin_client.ts";
+import { beginExecCheck } from "../checks/exec_command.ts";
+import type { CheckTarget } from "../checks/check_request.ts";
+import type { RunningContext } from "../context.ts";
+import { routeForCall } from "./call_route.ts";
+
+type CallTarget = CheckTarget<
+  Pick<RunningContext, "config" | "platform" | "listeners" | "children" | "logError">
+>;
+
+interface CallResult {
+  readonly hasWorked: boolean;
+  /** "status 200", "refused" */
+  readonly text: string;
+}
+
+export interface MadeCall {
+  /** Never settles after `cancel`. */
+  readonly result: Promise<CallResult>;
+  cancel(): void;
+}
+
+const USUAL: readonly StatusRange[] = [{ from: 200, to: 299 }];
+const LONGEST_REASON = 100;
+
+export function makeCall(target: CallTarget, call: DrainCall, isUndo: boolean): MadeCall {
+  if (call.kind === "exec") return execute(target, call.command, isUndo);
+  if (call.kind === "none") return over({ hasWorked: true, text: "nothing to call" });
+  const { config, platform, listeners } = target.context;
+  const route = routeForCall(platform, listeners, target, call.place);
+  if ("failure" in route) return over({ hasWorked: false, text: route.failure });
+  const request = { method: call.method, path: call.path, timeoutMs: config.drainCallTimeoutMs };
+  const { answer, cancel } = askOnRoute(platform, route, request);
+  return { result: answer.then((got) => judge(got, config.drainCallStatus ?? USUAL)), cancel };
+}
+
+function judge(answer: AdminAnswer, expected: readonly StatusRange[]): CallResult {
+  if ("failure" in answer) return { hasWorked: false, text: answer.failure };
+  const { status, body } = answer;
+  const hasWorked = expected.some(({ from, to }) => status >= from && status <= to);
+  const [reason = ""] = body.trim().split("\n");
+  const why = hasWorked || reason === "" ? "" : `: ${reason.slice(0, LONGEST_REASON)}`;
+  return { hasWorked, text: `status ${status}${why}` };
+}
+
+function execute(target: CallTarget, command: string, isUndo: boolean): MadeCall {
+  const { promise, resolve } = Promise.withResolvers<CallResult>();
+  const check = beginExecCheck(target, {
+    command,
+    occasion: isUndo ? "drain-undo" : "drain-call",
+    timeoutMs: target.context.config.drainCallTimeoutMs,
+    onResult: (outcome) =>
+      resolve(
+        "skippedReason" in outcome
+          ? { hasWorked: false, text: outcome.skippedReason }
+          : { hasWorked: outcome.passed, text: outcome.text },
+      ),
+  });
+  return { result: promise, cancel: () => check.cancel() };
+}
+
+function over(result: CallResult): MadeCall {
+  return { result: Promise.resolve(result), cancel: () => {} };
+}

@@ -1,0 +1,40 @@
+/** Asks a program by its own control address whether it may serve: Envoy's `/ready`. Loaded where such a server runs. */
+import type { CallPlace } from "../../config/values/drain_call_spec.ts";
+import { askOnRoute } from "../../envoy/admin_client.ts";
+import type { RunningCheck } from "../../health/check_loop.ts";
+import { type CheckOutcome, failure, success } from "../../health/monitor.ts";
+import type { CheckTarget } from "../checks/check_request.ts";
+import type { RunningContext } from "../context.ts";
+import { routeForCall } from "./call_route.ts";
+
+type Target = CheckTarget<Pick<RunningContext, "config" | "platform" | "listeners">>;
+
+interface ReadyRequest {
+  readonly place: CallPlace;
+  readonly path: string;
+  readonly onResult: (outcome: CheckOutcome) => void;
+}
+
+const READY = 200;
+
+export function beginReadyCheck(
+  target: Target,
+  { place, path, onResult }: ReadyRequest,
+): RunningCheck {
+  const { context: { platform, listeners, config } } = target;
+  const route = routeForCall(platform, listeners, target, place);
+  if ("failure" in route) {
+    // It cannot be asked, now or later: what else is in the gate decides.
+    const isPossible = route.why === "not there";
+    onResult(isPossible ? failure(route.failure) : success(`not asked: ${route.failure}`));
+    return { cancel: () => {} };
+  }
+  const request = { method: "GET", path, timeoutMs: config.checkTimeoutMs };
+  const { answer, cancel } = askOnRoute(platform, route, request);
+  answer.then((got) => {
+    if ("failure" in got) return onResult(failure(got.failure));
+    const text = `status ${got.status}: ${got.body.trim()}`;
+    onResult(got.status === READY ? success(text) : failure(text));
+  });
+  return { cancel };
+}
