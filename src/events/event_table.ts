@@ -16,7 +16,7 @@ interface EventSpec {
 /** What the fields mean, beside those that each event has. */
 export const EVENT_FIELDS = {
   again: "`true`: it served before, and drained meanwhile",
-  call: "what it was told by, as `--drain-call` has it",
+  call: "what it was asked by, as `--drain-call` has it",
   command: "the command of the server, a list",
   crashes: "crashes in a row",
   cut: "connections that were ended while an answer was outstanding",
@@ -75,9 +75,9 @@ export const EVENTS = {
     fields: ["epoch", "again"] },
   "generation.draining": { level: "debug", when: "it gets no new connections, and finishes those that it has",
     fields: ["epoch"] },
-  "generation.drain_called": { level: "debug", when: "it was told to say goodbye to its clients, or to say so no more (`--drain-call`)",
+  "generation.drain_called": { level: "debug", when: "it was asked to say goodbye to its clients, or to say so no more (`--drain-call`)",
     fields: ["epoch", "worker", "call"] },
-  "generation.drain_call_failed": { level: "warn", when: "it could not be told so, and drains without that",
+  "generation.drain_call_failed": { level: "warn", when: "it could not be asked that, and drains without that",
     fields: ["epoch", "worker", "call", "reason"] },
   "generation.drained": { level: "debug", when: "no answer of it is outstanding any more",
     fields: ["epoch"] },

@@ -78,9 +78,9 @@ function seen({ event, before, after, effects, history }: Step): Draft[] {
       const { worker, call, failure } = event;
       const who = `worker ${worker} of generation ${epoch}`;
       return failure === null
-        ? [draft("generation.drain_called", `${who} was told: ${call}`, { epoch, worker, call })]
+        ? [draft("generation.drain_called", `${who} was asked: ${call}`, { epoch, worker, call })]
         : [
-          draft("generation.drain_call_failed", `${who} was not told: ${call}: ${failure}`, {
+          draft("generation.drain_call_failed", `${who} was not asked: ${call}: ${failure}`, {
             ...{ epoch, worker, call },
             reason: failure,
           }),

@@ -94,9 +94,9 @@ export class Stopping {
     this.cancel();
     this.#successor = isLast ? null : successor;
     this.#isLast = isLast;
-    // One that still stands in gets new clients: it is told when it does so no more.
-    const told = listeners.standsIn(epoch) && !isLast ? [] : workers().alive;
-    this.#farewell.say(told, () => this.#beginWait(successor));
+    // One that still stands in gets new clients: it is asked when it does so no more.
+    const asked = listeners.standsIn(epoch) && !isLast ? [] : workers().alive;
+    this.#farewell.say(asked, () => this.#beginWait(successor));
   }
 
   #beginWait(successor: Successor | null): void {

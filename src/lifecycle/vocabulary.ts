@@ -80,7 +80,7 @@ export type ServiceEvent = Readonly<
   | { kind: "unhealthy"; epoch: number; reason: string; deaf?: true; worker?: number }
   /** One of its workers has exited, and others live. */
   | { kind: "worker_exited"; epoch: number; worker: number; reason: string; status: number }
-  /** A worker of it was told to say goodbye to its clients, or to say so no more; `failure` null: it has worked. */
+  /** A worker of it was asked to say goodbye to its clients, or to say so no more; `failure` null: it has worked. */
   | { kind: "drain_called"; epoch: number; worker: number; call: string; failure: string | null }
   /** Its queue is empty, its connections are idle or gone. */
   | { kind: "drained"; epoch: number }

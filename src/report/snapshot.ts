@@ -46,7 +46,7 @@ export interface CheckView {
   readonly failures: number;
 }
 
-/** One call that has told a worker to say goodbye to its clients, or to say so no more (--drain-call). */
+/** One call that has asked a worker to say goodbye to its clients, or to say so no more (--drain-call). */
 export interface DrainCallView {
   /** With its placeholders filled in. */
   readonly call: string;

@@ -33,7 +33,7 @@ export interface Pidfile {
 /** How a program's control address is found in its command line and the files that this names (generation/goodbye/). */
 export type ControlFinder = "envoy";
 
-/** How a server is told to say goodbye to its clients, before its stop signal. */
+/** How a server is asked to say goodbye to its clients, before its stop signal. */
 export interface Goodbye {
   /** As in --drain-call, at the control address: "POST:/drain", or "exec:socat - {control}". */
   readonly call: string;

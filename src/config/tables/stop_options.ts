@@ -43,13 +43,13 @@ export const STOP = {
   quietMs: time(DEFAULT_QUIET_MS, "A connection is idle when no response is due on it and it " +
     "has been silent for this long."),
   /** Empty: what is known of the program (generation/goodbye/). */
-  drainCall: nextGeneration(withBytes(list("CALL", "How the server is told to say goodbye to its clients when it " +
+  drainCall: nextGeneration(withBytes(list("CALL", "How the server is asked to say goodbye to its clients when it " +
     "drains: METHOD:[http://ADDR:]PORT/PATH, METHOD:/PATH at its first listener, " +
     "unix:/SOCKET:METHOD:/PATH, signal:NAME, file:PATH (a file that is there from then until it has ended), " +
     "or exec:COMMAND. It reaches the generation that drains, and no other. " +
     "May be given several times. By default the one known for the program (Envoy); none: nothing.",
     parseDrainCalls))),
-  drainUndo: nextGeneration(withBytes(list("CALL", "How it is told to say goodbye no more, when it serves again: " +
+  drainUndo: nextGeneration(withBytes(list("CALL", "How it is asked to say goodbye no more, when it serves again: " +
     "its successor has failed. The forms are those of --drain-call.", parseDrainCalls))),
   drainCallTimeoutMs: positiveTime(2_000,
     "A drain call without a response after this time has failed, and the drain begins without it."),

@@ -1,5 +1,5 @@
 /**
- * One `--drain-call` or `--drain-undo` value: how a server is told to say goodbye to its clients, and to stop saying so.
+ * One `--drain-call` or `--drain-undo` value: how a server is asked to say goodbye to its clients, and to stop saying so.
  *
  * Guarantees: with `{epoch}`, `{worker}` and their like filled in, a port is 1 to 65535 and a path is valid in a request
  * line. They are filled in when the call is made: each generation and worker has its own.

@@ -8,7 +8,7 @@ import type { Listeners } from "../../steering/listeners.ts";
 import { hasHost, routeTo } from "../checks/probe_route.ts";
 import { isAtPath } from "../checks/unix_route.ts";
 
-/** Why it cannot: nobody is there, another baton steers there, or which generation answers cannot be known. */
+/** Why it cannot: it does not listen, another baton steers there, or which generation answers cannot be known. */
 interface NoRoute {
   readonly failure: string;
   readonly why: "not there" | "elsewhere" | "shared";

@@ -14,7 +14,7 @@ import type { RunningContext } from "../context.ts";
 import type { Gate } from "../gate.ts";
 import { readOf } from "./server_file.ts";
 
-/** How its program is told, and where; null: the call is whole. */
+/** How its program is asked, and where; null: the call is whole. */
 export interface KnownProgram {
   readonly goodbye: Goodbye;
   readonly program: string;

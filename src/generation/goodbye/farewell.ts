@@ -1,7 +1,7 @@
-/** The first part of a drain: workers are told to say goodbye, and the wait begins when they have been, or could not be. */
+/** The first part of a drain: workers are asked to say goodbye, and the wait begins when they have been, or could not be. */
 
 /**
- * A connection that was idle when its server was told gets its goodbye with its next answer: a client that comes back
+ * A connection that was idle when its server was asked gets its goodbye with its next answer: a client that comes back
  * within this time leaves without a loss. Longer than --quiet, which is for servers that say nothing.
  */
 const GOODBYE_QUIET_MS = 2_000;
@@ -12,7 +12,7 @@ export interface Saying {
   cutShort(): void;
 }
 
-/** Who is told (goodbye.ts). */
+/** Who is asked (goodbye.ts). */
 export interface GoodbyeSayer {
   /**
    * @param onEnd not before this returns; whether a call has worked
@@ -24,7 +24,7 @@ export interface GoodbyeSayer {
 }
 
 export class Farewell {
-  /** One of them has been told, and its clients may not have heard it yet. */
+  /** One of them has been asked, and its clients may not have heard it yet. */
   hasSaid = false;
   #begin: (() => void) | null = null;
   #sayings: readonly Saying[] = [];

@@ -1,11 +1,14 @@
 /**
- * How one worker is told to say goodbye to its clients (`--drain-call`, or what baton knows of its program), and to stop
+ * How one worker is asked to say goodbye to its clients (`--drain-call`, or what baton knows of its program), and to stop
  * saying so. A call that fails changes nothing but what is reported; none lasts longer than its time-out.
  */
+import { rmSync } from "node:fs";
+import { isShell } from "../../config/servers/shell_script.ts";
 import { type DrainCall, drainCallFor } from "../../config/values/drain_call_spec.ts";
 import type { CheckOutcome } from "../../health/monitor.ts";
 import type { RunningCheck } from "../../health/check_loop.ts";
 import { errorText } from "../../platform/error.ts";
+import { processName } from "../../platform/process/proc.ts";
 import type { DrainCallView } from "../../report/snapshot.ts";
 import type { ServerProcess } from "../../process/server_process.ts";
 import { callIn } from "./calls.ts";
@@ -14,7 +17,7 @@ import type { GoodbyeSayer, Saying } from "./farewell.ts";
 import type { MadeCall } from "./make_call.ts";
 
 interface GoodbyeParts extends LookupParts {
-  readonly server: Pick<ServerProcess, "isStarted" | "pid">;
+  readonly server: Pick<ServerProcess, "isStarted" | "pid" | "exitStatus">;
 }
 
 interface GateParts {
@@ -32,6 +35,8 @@ export class Goodbye implements GoodbyeSayer {
   views: readonly DrainCallView[] = [];
   readonly lookup: ControlLookup;
   #hasSaid = false;
+  /** They are there while it says goodbye. */
+  readonly #files: string[] = [];
 
   constructor(readonly parts: GoodbyeParts, readonly gate: GateParts) {
     this.lookup = new ControlLookup(parts, (known) => this.#onKnown(known));
@@ -72,7 +77,20 @@ export class Goodbye implements GoodbyeSayer {
 
   get #target() {
     const { context, epoch, number, server } = this.parts;
-    return { context, epoch, number, pid: server.isStarted ? server.pid : null };
+    const pid = server.isStarted ? server.pid : null;
+    return { context, epoch, number, pid, signal: (signal: number) => this.#signal(signal) };
+  }
+
+  /** A shell in front of the server would die of what the server understands. */
+  #signal(signal: number): boolean {
+    const { server, gate, epoch, number, context: { platform } } = this.parts;
+    if (!server.isStarted || server.exitStatus !== null) return false;
+    const owners = gate.listening.flatMap((group) => group.membersOf(epoch, number))
+      .map(({ owner }) => owner).filter((owner) => owner !== 0);
+    const inFront = isShell(processName(server.pid) ?? "");
+    const [first = server.pid] = owners;
+    platform.processes.signal(inFront && !owners.includes(server.pid) ? first : server.pid, signal);
+    return true;
   }
 
   say(onEnd: (hasWorked: boolean) => void): Saying | null {
@@ -85,13 +103,16 @@ export class Goodbye implements GoodbyeSayer {
     if (!this.#hasSaid) return;
     this.#hasSaid = false;
     const { config: { drainCall, drainUndo }, logError } = this.parts.context;
-    const isOwn = drainCall.length > 0;
-    const calls = isOwn && drainUndo.length === 0
+    // A file that it has left is its own way back.
+    const given = drainUndo.length > 0
+      ? drainUndo
+      : drainCall.filter(({ kind }) => kind === "file");
+    const calls = drainCall.length > 0 && given.length === 0
       ? null
-      : this.#callsOf(drainUndo, (known) => callIn(known, "undo"));
+      : this.#callsOf(given, (known) => callIn(known, "undo"));
     if (calls !== null) return void this.#begin(calls, true, () => {});
     logError(
-      `${this.parts.name()} serves again, and has been told to say goodbye to its clients: ` +
+      `${this.parts.name()} serves again, and has been asked to say goodbye to its clients: ` +
         "--drain-undo takes that back",
     );
   }
@@ -132,6 +153,7 @@ export class Goodbye implements GoodbyeSayer {
       for (const call of list) {
         current = makeCall(this.#target, call, isUndo);
         const result = await current.result;
+        if (call.kind === "file" && result.hasMade) this.#files.push(call.file);
         if (isOver) return;
         this.#report(call, isUndo, result);
         hasWorked ||= result.hasWorked;
@@ -162,8 +184,8 @@ export class Goodbye implements GoodbyeSayer {
       view.call === text ? this.#view(text, hasWorked ? "ok" : "failed", detail) : view
     );
     const what = isUndo ? "to say goodbye no more" : "to say goodbye to its clients";
-    if (hasWorked) log(`${name()} is told ${what}: ${text}: ${detail}`);
-    else logError(`${name()} cannot be told ${what}: ${text}: ${detail}`);
+    if (hasWorked) log(`${name()} has been asked ${what}: ${text}: ${detail}`);
+    else logError(`${name()} cannot be asked ${what}: ${text}: ${detail}`);
     dispatch({
       kind: "drain_called",
       epoch,
@@ -177,8 +199,10 @@ export class Goodbye implements GoodbyeSayer {
     return { call, worker: this.parts.number, result, detail };
   }
 
+  /** It has ended. */
   close(): void {
     this.lookup.close();
+    for (const file of this.#files.splice(0)) rmSync(file, { force: true });
   }
 }
 

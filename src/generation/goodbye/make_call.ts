@@ -2,22 +2,31 @@
  * One call to one worker of one generation: the connection is led to it as a check is, whatever generation clients get
  * there. Loaded when the first call is made.
  */
+import { rmSync, writeFileSync } from "node:fs";
 import type { DrainCall } from "../../config/values/drain_call_spec.ts";
 import type { StatusRange } from "../../config/values/check_values.ts";
+import { type SignalName, signalNumber } from "../../config/values/signals.ts";
 import { type AdminAnswer, askOnRoute } from "../../envoy/admin_client.ts";
+import { errorText } from "../../platform/error.ts";
 import { beginExecCheck } from "../checks/exec_command.ts";
 import type { CheckTarget } from "../checks/check_request.ts";
 import type { RunningContext } from "../context.ts";
 import { routeForCall } from "./call_route.ts";
 
-type CallTarget = CheckTarget<
-  Pick<RunningContext, "config" | "platform" | "listeners" | "children" | "logError">
->;
+interface CallTarget extends
+  CheckTarget<
+    Pick<RunningContext, "config" | "platform" | "listeners" | "children" | "logError">
+  > {
+  /** To the server. @returns false: it has no process */
+  signal(signal: number): boolean;
+}
 
 interface CallResult {
   readonly hasWorked: boolean;
   /** "status 200", "refused" */
   readonly text: string;
+  /** A file, which is to be removed at the end. */
+  readonly hasMade?: boolean;
 }
 
 export interface MadeCall {
@@ -31,6 +40,8 @@ const LONGEST_REASON = 100;
 
 export function makeCall(target: CallTarget, call: DrainCall, isUndo: boolean): MadeCall {
   if (call.kind === "exec") return execute(target, call.command, isUndo);
+  if (call.kind === "signal") return signal(target, call.signal);
+  if (call.kind === "file") return mark(call.file, isUndo);
   if (call.kind === "none") return over({ hasWorked: true, text: "nothing to call" });
   const { config, platform, listeners } = target.context;
   const route = routeForCall(platform, listeners, target, call.place);
@@ -63,6 +74,25 @@ function execute(target: CallTarget, command: string, isUndo: boolean): MadeCall
       ),
   });
   return { result: promise, cancel: () => check.cancel() };
+}
+
+/** It gets no answer: what it does is the server's. */
+function signal({ signal }: CallTarget, name: SignalName): MadeCall {
+  const isThere = signal(signalNumber(name));
+  return over({ hasWorked: isThere, text: isThere ? "sent" : "no process of it is left" });
+}
+
+/** A file that is there while it says goodbye. */
+function mark(path: string, isUndo: boolean): MadeCall {
+  try {
+    if (isUndo) rmSync(path, { force: true });
+    else writeFileSync(path, "", { flag: "wx" });
+    return over({ hasWorked: true, text: isUndo ? "removed" : "made", hasMade: !isUndo });
+  } catch (error) {
+    const isThere = error instanceof Error && "code" in error && error.code === "EEXIST";
+    if (isThere) return over({ hasWorked: true, text: "it is there already" });
+    return over({ hasWorked: false, text: errorText(error) });
+  }
 }
 
 function over(result: CallResult): MadeCall {
