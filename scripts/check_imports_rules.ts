@@ -190,7 +190,7 @@ const LAYERS = {
     "config/values",
   ],
   init: ["config", "pod/budget.ts"],
-  hot_restarter: ["config", "envoy", "platform"],
+  hot_restarter: ["config", "envoy", "output", "platform"],
   rehearse: ["admin", "config", "inspect", "platform"],
   "cli/words": ["config", "hot_restarter/safe.ts", "init"],
   "cli/console": [
@@ -581,7 +581,6 @@ const TESTED = {
   "cli/commands/watch/stats.ts": ["statsLines"],
   "cli/words/parse_args.ts": ["ParseOptions"],
   "config/config_file.ts": ["parseConfigText"],
-  "config/load.ts": ["defaultName"],
   "config/presets.ts": ["PRESETS", "presetFor"],
   "config/values/hook_spec.ts": ["HOOK_NAMES"],
   "drain/order.ts": ["ACKNOWLEDGED_MS"],

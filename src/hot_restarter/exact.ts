@@ -214,6 +214,10 @@ export class ExactDecider {
     return looksAgain(this.#state);
   }
 
+  openErrors(): null {
+    return null;
+  }
+
   decide(event: Event): readonly Effect[] {
     const { state, effects } = step(this.#state, event);
     this.#state = state;

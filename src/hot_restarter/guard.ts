@@ -1,4 +1,7 @@
 /** Carries out what `--guard` decides (guarded.ts), for `Restarter`, and answers those who wait for the outcome of a reload. */
+import { CandidateOutput } from "../output/candidate_output.ts";
+import { flushOutputs } from "../output/own_output.ts";
+import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { clearMark, look } from "./envoy_memory.ts";
 import type { Effect, Event } from "./exact.ts";
@@ -12,8 +15,12 @@ import {
 import { own } from "./lines.ts";
 import { LiveWatch } from "./live_watch.ts";
 
+const STANDARD_ERROR = 2;
+const LAST_WORDS = 20;
+const SLOW_READER_MS = 2_000;
+
 /** The outcome of a reload. */
-interface Verdict {
+export interface Verdict {
   /** Null: baton ended before. */
   readonly epoch: number | null;
   /** Null: it is LIVE. */
@@ -21,6 +28,8 @@ interface Verdict {
   /** The newest one that is LIVE. */
   readonly serving: number | null;
   readonly durationMs: number;
+  /** Its last words, when it has failed. */
+  readonly output: readonly string[];
 }
 
 interface Waiting {
@@ -40,6 +49,7 @@ export class Guard {
   /** For the child that is asked for, and for the one that starts. */
   #asking: Waiting[] = [];
   #waiting: Waiting[] = [];
+  #output: CandidateOutput | null = null;
 
   constructor(readonly platform: Platform, readonly options: Options) {
     this.#watch = new LiveWatch({
@@ -68,6 +78,16 @@ export class Guard {
     this.#asking.push({ sinceMs: this.platform.clock.now(), resolve });
     this.options.perform(this.decide({ kind: "signal", signal: "SIGHUP" }));
     return promise;
+  }
+
+  openErrors(): Fd | null {
+    this.#output = null;
+    const { terminals } = this.platform;
+    if (terminals.isTerminal(STANDARD_ERROR)) return null;
+    const output = new CandidateOutput(this.platform);
+    const [, errors] = output.open([STANDARD_ERROR]);
+    this.#output = output;
+    return typeof errors === "number" ? null : errors;
   }
 
   decide(event: Event | GuardedEvent): readonly Effect[] {
@@ -117,9 +137,21 @@ export class Guard {
 
   #answer(waiting: readonly Waiting[], epoch: number | null, failure: string | null): void {
     const nowMs = this.platform.clock.now();
+    const output = failure === null ? [] : this.#lastWords();
     for (const { sinceMs, resolve } of waiting) {
       const durationMs = Math.round(nowMs - sinceMs);
-      resolve({ epoch, failure, serving: this.serving, durationMs });
+      resolve({ epoch, failure, serving: this.serving, durationMs, output });
     }
+  }
+
+  /** Before the end: what a slow reader has not read yet. */
+  flush(): void {
+    this.#output?.drain();
+    flushOutputs(this.platform, SLOW_READER_MS);
+  }
+
+  #lastWords(): readonly string[] {
+    this.#output?.drain();
+    return this.#output?.tail.lines(LAST_WORDS) ?? [];
   }
 }

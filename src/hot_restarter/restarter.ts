@@ -28,9 +28,11 @@ interface Decider {
   /** False: a look that is due is none. */
   readonly looksAgain: boolean;
   decide(event: Event): readonly Effect[];
+  /** Where the next child writes its errors; null: to baton's own standard error. */
+  openErrors(): Fd | null;
 }
 
-interface RestarterOptions {
+export interface RestarterOptions {
   readonly target: string;
   /** Of the children, without RESTART_EPOCH. */
   readonly env: Readonly<Record<string, string>>;
@@ -137,14 +139,19 @@ export class Restarter {
 
   #fork(epoch: number): void {
     const { target, env, onError } = this.options;
-    const child = { path: target, argv: [target], env: { ...env, RESTART_EPOCH: String(epoch) } };
     let event: Event;
+    let standardError: Fd | null = null;
     try {
+      standardError = this.decider.openErrors();
+      const variables = { ...env, RESTART_EPOCH: String(epoch) };
+      const child = { path: target, argv: [target], env: variables, standardError };
       event = { kind: "forked", pid: this.#start(child) };
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
       onError(error.message);
       event = { kind: "not_forked", text: error.message };
+    } finally {
+      standardError?.close();
     }
     this.dispatch(event);
   }

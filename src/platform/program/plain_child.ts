@@ -3,7 +3,7 @@
  * the descriptors that were passed to this process. `Processes.spawn` starts one that inherits nothing.
  */
 import { SystemCallError } from "../error.ts";
-import { FIRST_PASSED_DESCRIPTOR } from "../fd.ts";
+import { type Fd, FIRST_PASSED_DESCRIPTOR } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { cString, cStringArray, struct } from "../libc/libc.ts";
 import type { Platform } from "../platform.ts";
@@ -12,7 +12,8 @@ import { programFile } from "./machine_code.ts";
 import { environmentStrings } from "../process/environment.ts";
 import { descriptorTarget, namesIn } from "../process/proc.ts";
 
-/** posix_spawnattr_t is 336 bytes in glibc and musl; room to spare. */
+const STANDARD_ERROR = 2;
+/** posix_spawnattr_t is 336 bytes in glibc and musl, posix_spawn_file_actions_t 80; room to spare. */
 const ATTRIBUTES_SIZE = 1024;
 const SIGSET_SIZE = 128;
 /** Used by the C libraries themselves. */
@@ -23,12 +24,14 @@ interface PlainChild {
   readonly path: string;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** Null: this process's own. */
+  readonly standardError: Fd | null;
 }
 
 /** @throws {SystemCallError} when the program cannot be executed */
 export function startPlainChild(
   { libc }: Pick<Platform, "libc">,
-  { path, argv, env }: PlainChild,
+  { path, argv, env, standardError }: PlainChild,
 ): number {
   const pid = struct(4);
   const words = cStringArray(libc, argv);
@@ -39,15 +42,21 @@ export function startPlainChild(
   // Else glibc lets the child ignore them.
   c.posix_spawnattr_setsigdefault(attributes, signalSet(RESERVED_SIGNALS));
   c.posix_spawnattr_setflags(attributes, C.POSIX_SPAWN_SETSIGDEF);
+  const actions = new Uint8Array(ATTRIBUTES_SIZE);
+  c.posix_spawn_file_actions_init(actions);
+  if (standardError !== null) {
+    c.posix_spawn_file_actions_adddup2(actions, standardError.number, STANDARD_ERROR);
+  }
   const errno = c.posix_spawn(
     pid.bytes,
     cString(path),
-    null,
+    actions,
     attributes,
     words.array,
     variables.array,
   );
   c.posix_spawnattr_destroy(attributes);
+  c.posix_spawn_file_actions_destroy(actions);
   if (errno !== 0) throw new SystemCallError("execute", errno, path);
   return pid.view.getInt32(0, true);
 }
@@ -67,7 +76,7 @@ export function startFailedChild(platform: Platform): number {
     programFile(runtime.arch, layOut(libc.arch, fail, 0)),
     "program",
   );
-  const child = { argv: ["baton"], env: {} };
+  const child = { argv: ["baton"], env: {}, standardError: null };
   try {
     return startPlainChild(platform, { path: `/proc/self/fd/${file.number}`, ...child });
   } catch (error) {

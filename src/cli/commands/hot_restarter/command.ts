@@ -24,13 +24,8 @@ export async function commandHotRestarter(
     onError: (message: string) => print.error(`baton: ${message}`, "red"),
   };
   if (guard === null) return await new Restarter(platform, new ExactDecider(), options).run();
-  const { Guard } = await import("../../../hot_restarter/guard.ts");
-  const guarding = new Guard(platform, {
-    ...guard,
-    perform: (effects) => restarter.perform(effects),
-  });
-  const restarter: Restarter = new Restarter(platform, guarding, options);
-  return await restarter.run();
+  const { runGuarded } = await import("./guarded.ts");
+  return await runGuarded(platform, options, guard);
 }
 
 /** What the children get is what this process was given, which the runtime has changed. */
