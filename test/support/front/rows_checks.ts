@@ -27,18 +27,6 @@ function getsNothing({ port }: Place, server: FrontServer): () => Promise<boolea
   return async () => by(server, await askTimes(10, port)) === 0;
 }
 
-/** The checks that the first server got from now on until the condition. */
-async function checksUntil(
-  place: Place,
-  what: string,
-  condition: () => Promise<boolean>,
-): Promise<number> {
-  const [server] = place.servers;
-  const before = server!.count("/healthz");
-  await happens(null, what, condition);
-  return server!.count("/healthz") - before;
-}
-
 export const CHECK_ROWS: readonly Row[] = [
   {
     line: CHECK,
@@ -123,30 +111,33 @@ export const CHECK_ROWS: readonly Row[] = [
   },
   {
     line: "unhealthy_after = 1",
+    instead: "unhealthy_after = 1000",
     rest: `${CHECK}\n${QUICK}\ncheck_timeout = "50ms"`,
-    look: async (place) => {
+    look: async (place, twin) => {
       const server = checksOf(place, {});
       await happens(
         null,
         "it is in",
-        async () =>
-          server.count("/healthz") > 1 && (await place.trial.failed(place.name)).length === 0,
+        async () => server.count("/healthz") > 1 && !await isOut(place)(),
       );
       server.reply = () => "hang";
-      return (await checksUntil(place, "it is out", isOut(place))) >= 3;
+      return await happens(twin, "it is out", isOut(place));
     },
-    seen: { with: false, without: true },
+    seen: { with: true, without: false },
   },
   {
-    line: "healthy_after = 10",
+    line: "healthy_after = 1",
+    instead: "healthy_after = 1000",
     rest: `${CHECK}\n${QUICK}`,
-    look: async (place) => {
-      const server = checksOf(place, {});
-      await happens(null, "it is in", async () => server.count("/healthz") > 1);
-      server.reply = () => ({ status: 503 });
-      await happens(null, "it is out", isOut(place));
+    look: async (place, twin) => {
+      const server = checksOf(place, { status: 503 });
+      await happens(
+        null,
+        "it is out",
+        async () => server.count("/healthz") > 1 && await isOut(place)(),
+      );
       server.reply = () => ({});
-      return (await checksUntil(place, "it is in", isOut(place, 0))) >= 9;
+      return await happens(twin, "it is in", isOut(place, 0));
     },
     seen: { with: true, without: false },
   },
