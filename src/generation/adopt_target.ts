@@ -231,6 +231,10 @@ export class AdoptTarget implements ListenerOwner {
     return this.options.inspection?.options.passed.refuses(inode) ?? false;
   }
 
+  onOwnHandoff(program: string, what: string): void {
+    this.options.inspection?.options.passed.onOwnHandoff(program, what);
+  }
+
   onConflict(reason: string): void {
     const { context: { listeners, logError }, gate, fail, name } = this.options;
     // A generation that has passed its gate cannot fail any more.

@@ -22,12 +22,12 @@ export function adoptSocket(
     case "unix-stream":
     case "unix-seqpacket":
       return isBind
-        ? bindPrivateName(context, call) ?? bindAbstract(context, call, owner) ??
+        ? bindPrivateName(context, call, owner) ?? bindAbstract(context, call, owner) ??
           (context.followsPaths ? bindPath(context, call, owner) : leavePath(call, owner))
         : listenAtAbstract(context, call, owner) ?? listenAtPath(context, call, owner);
     case "unix-datagram":
       return isBind
-        ? bindPrivateName(context, call) ?? leaveDatagramSocket(call, owner)
+        ? bindPrivateName(context, call, owner) ?? leaveDatagramSocket(call, owner)
         : "continue";
     case "udp":
       return isBind ? adoptDatagrams(context, call, owner) : "continue";

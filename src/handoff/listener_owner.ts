@@ -55,6 +55,8 @@ export interface ListenerOwner {
   answer(notify: Fd, call: TrappedCall): void;
   /** It calls listen(2) on a socket of another generation. @returns whether it has failed with that */
   refusesPassed(inode: number): boolean;
+  /** It fails because its server hands over by itself. */
+  onOwnHandoff(program: string, what: string): void;
   /** It cannot be handed over to: fail it with this reason. */
   onConflict(reason: string): void;
   /** Something to say if it fails: "the port is held by ...". */

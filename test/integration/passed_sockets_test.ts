@@ -4,13 +4,16 @@
  * has stopped accepting already another one takes its place, and its queue.
  */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { startBaton } from "../support/baton.ts";
+import { envoyConfig, envoyProgram } from "../support/envoy.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
-import { findPython, fixture, required } from "../support/programs.ts";
+import { findPython, fixture, required, which } from "../support/programs.ts";
+import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
@@ -18,6 +21,7 @@ const CLIENTS = 3;
 const ENOUGH_REQUESTS = 20;
 const CURE =
   /it has generation 0's own socket at 127\.0\.0\.1:\d+ \(python3\S*, pid \d+\), passed to it behind baton's back: switch off what passes them/;
+const PASSED = /it has generation 0's own sockets? at .*passed to it behind baton's back/;
 let names = 0;
 
 async function start(env: Record<string, string>, flags: readonly string[] = []) {
@@ -119,3 +123,91 @@ describe("after a candidate that has made the generation that serves", () => {
     assert.ok(code === 3 || code === 70, `${code}\n${baton.stderr}`);
   });
 });
+
+const ENVOY = envoyProgram();
+const HAPROXY = which("haproxy");
+
+/** `baton reload` of a server that `script` starts at `port`: it fails with `cure`, and the old one answers. */
+async function failsAtOnce(
+  dir: TempDir,
+  port: number,
+  script: string,
+  { how, cure, flags = [], cutsNone = true }: {
+    how: RegExp;
+    cure: string;
+    flags?: readonly string[];
+    cutsNone?: boolean;
+  },
+): Promise<void> {
+  const path = dir.join("start.sh");
+  writeFileSync(path, `#!/bin/sh\n${script}`, { mode: 0o755 });
+  await using baton = await startBaton({
+    command: [path],
+    env: {},
+    flags: ["--ready-timeout", "60s", ...flags],
+  });
+  await waitUntil(async () => (await fetch(`http://127.0.0.1:${port}/`).catch(() => null))?.ok, {
+    what: `it answers\n${baton.stderr}`,
+  });
+  await using load = new Load({ port, clients: CLIENTS, timeoutMs: TEST.timeout }).start();
+  await waitUntil(() => load.tally.ok >= ENOUGH_REQUESTS, { what: "it answers" });
+  const { result, reason } = await baton.reload();
+  assert.equal(result, "failed", baton.stderr);
+  assert.match(reason ?? "", how);
+  assert.ok(reason?.includes(cure), String(reason));
+  const before = load.tally.ok;
+  await waitUntil(() => load.tally.ok >= before + ENOUGH_REQUESTS, { what: "it answers on" });
+  const tally = await load.stop();
+  // What a candidate has accepted ends with it.
+  const { lost, reset } = tally;
+  const cut = cutsNone ? lost : lost - reset;
+  assert.equal(cut, 0, `${formatTally(tally)}\n${baton.stderr}`);
+}
+
+describe("the own mechanism of", () => {
+  const envoys: readonly [what: string, options: string, how: RegExp][] = [
+    ["its hot restart, where the command does not show it", "", /it looks for the Envoy before it/],
+    ["the same with its sockets at another name", "--socket-path @$NAME", PASSED],
+  ];
+  for (const [what, options, how] of envoys) {
+    test(`Envoy: ${what}`, { ...TEST, skip: ENVOY.skip }, async () => {
+      using dir = tempDir("envoy");
+      const [port, admin] = [await freePort(), await freePort()];
+      const config = dir.join("envoy.json");
+      writeFileSync(config, JSON.stringify(envoyConfig({ port, admin })));
+      const base = 20_000 + process.pid % 100_000 * 10 + names++;
+      const script = `OWN=--restart-epoch NAME=baton-${base}\nexec ${ENVOY.path} -c ${config} ` +
+        `--base-id ${base} ${options} --concurrency 2 -l error $OWN $RESTART_EPOCH\n`;
+      await failsAtOnce(dir, port, script, { how, cure: "--disable-hot-restart" });
+    });
+  }
+
+  test("HAProxy: -x, where baton leaves its Unix socket alone", {
+    ...TEST,
+    skip: HAPROXY === null ? "haproxy is not installed" : false,
+  }, async () => {
+    using dir = tempDir("haproxy");
+    const port = await freePort();
+    const socket = dir.join("s");
+    writeFileSync(dir.join("haproxy.cfg"), haproxyConfig(port, socket));
+    const start = `exec ${HAPROXY} -db -f ${dir.join("haproxy.cfg")}`;
+    const script = `[ $RESTART_EPOCH = 0 ] && ${start}\n${start} -x ${socket}\n`;
+    await failsAtOnce(dir, port, script, {
+      how: PASSED,
+      cure: "without -x",
+      flags: ["--unix", "leave"],
+      cutsNone: false,
+    });
+  });
+});
+
+const haproxyConfig = (port: number, socket: string) => `
+global
+  stats socket ${socket} expose-fd listeners
+defaults
+  mode http
+  timeout client 5s
+frontend f
+  bind 127.0.0.1:${port}
+  http-request return status 200 content-type text/plain string "version=1 pid=1"
+`;

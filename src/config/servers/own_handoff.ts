@@ -3,7 +3,11 @@
  * (docs/handoff.md). Pure.
  */
 const CURES: readonly (readonly [program: RegExp, cure: string])[] = [
-  [/^envoy/, "start Envoy with --disable-hot-restart, and without --restart-epoch"],
+  [
+    /^envoy/,
+    "start Envoy with --disable-hot-restart, and without --restart-epoch (a start script of hot-restarter.py: by " +
+    "baton hot-restarter --safe)",
+  ],
   [/^haproxy/, "start HAProxy without -x, -sf and -st"],
   [
     /^(nginx|openresty|angie|freenginx|tengine)/,

@@ -7,6 +7,15 @@ import { UserError } from "./errors.ts";
  */
 const KNOWN = ["@envoy_domain_socket_*"] as const;
 
+/**
+ * Envoy's names end with its base id and its epoch modulo 3: one that is no first one looks for its predecessor there, and
+ * gives up after 10 s (1.36.2, 1.40.0).
+ */
+const OF_SUCCESSOR = /^@envoy_domain_socket_\w*(?:parent|child)_\d*[12]$/;
+
+/** @param name as in `isPrivateName` @returns whether who binds it waits for a predecessor, which it will not find */
+export const isSuccessorName = (name: string): boolean => OF_SUCCESSOR.test(name);
+
 /** sizeof(sun_path) without the NUL in front of an abstract name, unix(7). */
 const MOST_BYTES = 107;
 

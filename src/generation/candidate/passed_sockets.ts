@@ -19,7 +19,7 @@ import type { Listeners } from "../../steering/listeners.ts";
 
 const FIRST_LOOK_MS = 100;
 /** From the look that finds one to the look that confirms it. */
-const CONFIRM_MS = 50;
+const CONFIRM_MS = 20;
 const LONGEST_PAUSE_MS = 2_000;
 
 interface PassedSocketsOptions {
@@ -74,6 +74,12 @@ export class PassedSockets {
     if (!others.some((each) => each.inode === inode)) return false;
     this.#fail(this.find(others, this.options.processes()));
     return true;
+  }
+
+  /** @param what shows that the server hands over by itself */
+  onOwnHandoff(program: string, what: string): void {
+    this.end();
+    if (this.options.isPending()) this.options.fail(`${what}: ${ownHandoffCure([program])}`);
   }
 
   #fail(found: readonly PassedListener[]): void {

@@ -3,14 +3,15 @@
  * is its own, so a second copy finds none, and neither finds the other. Nothing is connected to it, and it is not handed
  * over.
  */
-import { isPrivateName } from "../../config/values/private_names.ts";
+import { isPrivateName, isSuccessorName } from "../../config/values/private_names.ts";
+import { C } from "../../platform/libc/constants.ts";
 import { decodeBytes, encodeBytes } from "../../platform/bytes.ts";
 import { SystemCallError } from "../../platform/error.ts";
 import { protocolName } from "../../platform/network/server_sockets.ts";
 import type { Platform } from "../../platform/platform.ts";
 import * as proc from "../../platform/process/proc.ts";
 import { intArgument, type TrappedCall } from "../../platform/process/seccomp.ts";
-import type { AdoptContext, CallReply, SocketCall } from "../listener_owner.ts";
+import type { AdoptContext, CallReply, ListenerOwner, SocketCall } from "../listener_owner.ts";
 import { addressAt } from "./path_text.ts";
 import { abstractNameIn, trimmedName } from "./unix_name.ts";
 
@@ -21,9 +22,16 @@ const MOST_BYTES = 107;
 export function bindPrivateName(
   { platform, privateNames }: AdoptContext,
   call: SocketCall,
+  owner: Pick<ListenerOwner, "onOwnHandoff">,
 ): CallReply | null {
   const name = privateNameIn(call, privateNames);
   if (name === null || !platform.seccomp.isValid(call.notify, call.id)) return null;
+  if (isSuccessorName(trimmedName(name))) {
+    const what =
+      "it looks for the Envoy before it, by Envoy's own hot restart, and will not find it";
+    owner.onOwnHandoff("envoy", what);
+    return { errno: C.EADDRINUSE };
+  }
   try {
     platform.sockets.bindUnix(call.socket, ownName(name, proc.ownSocketInode(call.socket.number)));
     return "done";

@@ -35,16 +35,17 @@ function scene(looks: readonly PassedListener[][]) {
 }
 
 describe("PassedSockets", () => {
-  test("finds what is open at two looks in a row, 150 ms after the start", TEST, async () => {
+  test("finds what is open at two looks in a row, 120 ms after the start", TEST, async () => {
     const { clock, passed, reasons } = scene([[inProgram(A)]]);
     passed.begin();
-    await clock.advance(149);
+    await clock.advance(119);
     assert.deepEqual([reasons, passed.wereFound], [[], false]);
     await clock.advance(1);
     assert.equal(passed.wereFound, true);
     assert.deepEqual(reasons, [
       "it has generation 0's own socket at 127.0.0.1:80 (app, pid 7), passed to it behind baton's back: " +
-      "start Envoy with --disable-hot-restart, and without --restart-epoch",
+      "start Envoy with --disable-hot-restart, and without --restart-epoch (a start script of hot-restarter.py: by " +
+      "baton hot-restarter --safe)",
     ]);
     await clock.advance(60_000);
     assert.equal(reasons.length, 1);

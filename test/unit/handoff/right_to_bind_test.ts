@@ -74,6 +74,7 @@ function candidate(heirOf: number | null, hints: string[]): ListenerOwner {
     processes: () => [],
     onListening: () => {},
     refusesPassed: () => false,
+    onOwnHandoff: () => assert.fail(),
     onConflict: (reason) => assert.fail(reason),
     onHint: (text) => hints.push(text),
     answer: () => assert.fail("nothing was postponed"),

@@ -2,7 +2,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { UserError } from "../../../../src/config/values/errors.ts";
-import { isPrivateName, parsePrivateNames } from "../../../../src/config/values/private_names.ts";
+import {
+  isPrivateName,
+  isSuccessorName,
+  parsePrivateNames,
+} from "../../../../src/config/values/private_names.ts";
 
 describe("isPrivateName()", () => {
   const rows: readonly (readonly [name: string, patterns: string[], expected: boolean])[] = [
@@ -39,5 +43,18 @@ describe("parsePrivateNames()", () => {
 
   for (const text of ["lock", "/run/lock", "@", "@*", `@${"x".repeat(108)}`]) {
     test(`refuses ${text}`, () => assert.throws(() => parsePrivateNames([text]), UserError));
+  }
+});
+
+describe("isSuccessorName()", () => {
+  const cases: readonly [name: string, waits: boolean][] = [
+    ["@envoy_domain_socket_parent_0", false],
+    ["@envoy_domain_socket_parent_1", true],
+    ["@envoy_domain_socket_udp_child_17172", true],
+    ["@envoy_domain_socket_child_20", false],
+    ["@app_child_1", false],
+  ];
+  for (const [name, waits] of cases) {
+    test(`${name}: ${waits}`, () => assert.equal(isSuccessorName(name), waits));
   }
 });
