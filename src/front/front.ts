@@ -54,7 +54,6 @@ export class Front {
   /** A generation has served: before that what the files say is not known to be wrong. */
   #hasServed = false;
   #isClosed = false;
-  #unreachable: string | null = null;
 
   constructor(readonly options: FrontOptions) {
     const { platform, service, specs, log, warn, logError, listeners } = options;
@@ -96,7 +95,6 @@ export class Front {
       file.checked = this.#introduced === listeners.servingEpoch ? null : this.#introduced;
       file.set(assign(endpoints, this.#introduced));
     }
-    this.#reportUnreachable(addresses);
   }
 
   /** The address that the front with this index stands before. */
@@ -104,19 +102,6 @@ export class Front {
     const port = this.#ports[index] ?? null;
     const isNamed = (each: FrontedAddress) => this.#ports.includes(each.port);
     return addresses.find((each) => port === null ? !isNamed(each) : each.port === port) ?? null;
-  }
-
-  /** At its private address alone no client finds it. */
-  #reportUnreachable(addresses: readonly FrontedAddress[]): void {
-    const reached = this.files.map((_, index) => this.#addressOf(index, addresses));
-    const text = addresses.filter((each) => !reached.includes(each)).map(({ text }) => text).join();
-    if (text !== "" && text !== this.#unreachable) {
-      this.options.logError(
-        `no front stands before ${text}, so no client reaches it: add --front eds:FILE,port=PORT, ` +
-          "or name the ports of the others",
-      );
-    }
-    this.#unreachable = text;
   }
 
   /**
