@@ -49,16 +49,20 @@ function parseOrNull(body: string): unknown {
   }
 }
 
-/** Those that read the file: by its name, or, with a service_name of their own, by what they have found in it. */
+/**
+ * Those that read the file: by what they have found in it, because a cluster may have another name there (service_name), and
+ * several may read one file; while none has found anything, by its name.
+ */
 export function readersOf(
   clusters: EnvoyClusters,
   name: string,
   addresses: readonly PrivateAddress[],
 ): EnvoyClusters {
   const keys = new Set(addresses.map(addressKey));
-  return clusters.filter((cluster) =>
-    cluster.name === name || cluster.host_statuses.some((host) => keys.has(hostKey(host) ?? ""))
+  const found = clusters.filter(({ host_statuses: hosts }) =>
+    hosts.some((host) => keys.has(hostKey(host) ?? ""))
   );
+  return found.length > 0 ? found : clusters.filter((cluster) => cluster.name === name);
 }
 
 /**

@@ -60,6 +60,11 @@ describe("an acknowledgement", () => {
     ["no cluster at all", clusters(), /no cluster app/],
     ["no such cluster", clusters(["ap"]), /no cluster app/],
     ["a cluster under another name", clusters(["service", DRAINING, HEALTHY]), null],
+    [
+      "one under another name, beside one of that name",
+      clusters(["app", host("9.9.9.9", "HEALTHY")], ["app-1", DRAINING, HEALTHY]),
+      null,
+    ],
     ["the file is not read yet", clusters(["app"]), /does not have 127\.64\.0\.1:3000/],
     [
       "the old one still healthy",
