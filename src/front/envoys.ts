@@ -35,8 +35,10 @@ type Look =
 export type Verdict = Look | { readonly kind: "none" };
 
 export class Envoys {
-  /** How often each had refused the file before the latest write, by its address. */
-  readonly #rejected = new Map<string, number>();
+  /** The statistics of each before the latest write, by its address: how often it had refused the file. */
+  readonly #before = new Map<string, string>();
+
+  #isBeside = false;
 
   constructor(readonly platform: Platform, readonly options: EnvoysOptions) {}
 
@@ -46,16 +48,18 @@ export class Envoys {
     if (acks === 0) return [];
     if (admins.length > 0) return admins;
     const beside = `${file.slice(0, file.lastIndexOf("/"))}/admin.sock`;
-    return exists(beside) ? [{ family: "unix", path: beside }] : [];
+    // One that has gone is missed.
+    this.#isBeside ||= exists(beside);
+    return this.#isBeside ? [{ family: "unix", path: beside }] : [];
   }
 
   /** Before a write whose rejection is to be noticed. @returns why none would notice it; null: enough answer */
   async prepare(): Promise<string | null> {
-    this.#rejected.clear();
+    this.#before.clear();
     const failures = await Promise.all(this.admins.map(async (admin) => {
       const { body, failure } = await this.#get(admin, STATS);
       if (body === null) return `Envoy at ${adminAddressText(admin)}: ${failure}`;
-      this.#rejected.set(adminAddressText(admin), this.#rejections(body));
+      this.#before.set(adminAddressText(admin), body);
       return null;
     }));
     const silent = failures.filter((failure) => failure !== null);
@@ -99,20 +103,16 @@ export class Envoys {
     const readers = readersOf(clusters, cluster, addresses);
     const lacks = missing(readers, cluster, endpoints, checked);
     if (lacks === null) return { kind: "acknowledged" };
-    const before = this.#rejected.get(adminAddressText(admin));
+    const before = this.#before.get(adminAddressText(admin));
     if (before === undefined) return { kind: "waiting", text: `${name}: ${lacks}` };
     const stats = await this.#get(admin, STATS);
-    if (stats.body === null || this.#rejections(stats.body, readers) <= before) {
+    const names = [cluster, ...readers.map((each) => each.observability_name ?? each.name)]
+      .map((each) => each.replaceAll(":", "_"));
+    if (rejectionsIn(stats.body ?? "", names) <= rejectionsIn(before, names)) {
       return { kind: "waiting", text: `${name}: ${lacks}` };
     }
     const why = `it has rejected ${file} (cluster.${cluster}.update_rejected), its log says why`;
     return { kind: "rejected", text: `${name}: ${why}` };
-  }
-
-  #rejections(stats: string, readers: EnvoyClusters = []): number {
-    const names = readers.map(({ name, observability_name: shown = name }) => shown);
-    const own = [this.options.cluster, ...names].map((name) => name.replaceAll(":", "_"));
-    return rejectionsIn(stats, own);
   }
 
   /** What each cluster that reads the file shows, by Envoy; those that do not answer are left out. */

@@ -126,7 +126,7 @@ export class Front {
       (await Promise.all(reasons)).find((reason) => reason !== null) ?? null;
     const settled = () =>
       first(files.map((file) => new Promise((resolve) => file.whenSettled(resolve))));
-    const silent = await first(files.map(({ envoys }) => envoys.prepare()));
+    const silent = await first(files.map((file) => file.prepare()));
     if (silent !== null) return `the front does not answer: ${silent}`;
     const steps = [
       () => first(isShared ? files.map((file) => file.weightObstacle()) : []),

@@ -137,7 +137,6 @@ export class FrontFile {
   #settle(verdict: Verdict): void {
     this.#progress = { kind: "settled", atMs: this.platform.clock.now(), verdict };
     const { file, timeoutMs } = this.options;
-    if (verdict.kind === "none") this.#warnOnce();
     const isDone = verdict.kind === "acknowledged" || verdict.kind === "none";
     if (isDone) return this.#tellWaiters(null);
     const late = verdict.kind === "rejected" ? "" : ` (after ${timeoutMs / 1_000} s)`;
@@ -146,11 +145,16 @@ export class FrontFile {
     this.#tellWaiters(failure);
   }
 
+  /** Before a write whose rejection is to be noticed. @returns why that is not possible; null: it is, or is not asked for */
+  prepare(): Promise<string | null> {
+    if (this.envoys.admins.length === 0) this.#warnOnce();
+    return this.envoys.prepare();
+  }
+
   #warnOnce(): void {
-    if (this.#hasWarned) return;
-    this.#hasWarned = true;
     const { file, acks } = this.options;
-    if (acks === 0) return;
+    if (this.#hasWarned || acks === 0) return;
+    this.#hasWarned = true;
     this.options.warn(
       `no Envoy says whether it follows ${file}: name its admin address, for example ` +
         "--front eds:FILE,admin=unix:/PATH; until then the rename alone counts",
