@@ -20,7 +20,7 @@ TEST = $(RUN) scripts/test.ts $(if $(FILE),--file $(FILE)) $(if $(TALLY),--tally
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build dist install test test-all test-unit test-selftest test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-servers test-kernels kernel-docs server-docs test-containers container-docs test-systemd-next bench bench-peers soak clean fmt check ci
+.PHONY: help demo build dist install test test-all test-unit test-selftest test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-servers test-kernels kernel-docs server-docs test-containers container-docs test-systemd-next bench bench-peers bench-envoy soak clean fmt check ci
 
 help: ## Show this list
 	@while IFS= read -r line; do case $$line in ([a-z]*:*"## "*) printf '  %-22s %s\n' "$${line%%:*}" "$${line##*## }";; esac; done < Makefile
@@ -95,6 +95,9 @@ bench: build ## Measure against the previous build and the targets (BENCH='--qui
 
 bench-peers: build ## Measure baton beside other restarters, 10 minutes (PEERS='--quick --only nginx', --write-docs)
 	@$(RUN) scripts/bench/peers/main.ts $(PEERS)
+
+bench-envoy: build ## Measure Envoy under baton beside hot-restarter.py, 12 minutes (ENVOY='--quick --only HUP', --write-docs)
+	@$(RUN) scripts/bench/envoy/main.ts $(ENVOY)
 
 soak: build ## Repeat integration and fault tests for SOAK_MINUTES (30)
 	@BATON_TEST_FULL=1 $(TEST) --minutes $(SOAK_MINUTES) integration fault integration-deno fault-deno-all

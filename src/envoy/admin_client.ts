@@ -40,7 +40,7 @@ export interface PendingAnswer {
 export function askOnRoute(
   platform: Platform,
   route: CheckRoute,
-  { method, path, timeoutMs, host = route.text }: AdminRequest,
+  { method, path, timeoutMs, host = hostOf(route) }: AdminRequest,
 ): PendingAnswer {
   const { promise, resolve } = Promise.withResolvers<AdminAnswer>();
   const dialogue = new AdminDialogue(method, path, host);
@@ -67,6 +67,11 @@ export function askAdmin(
 
 export function adminAddressText(address: AdminAddress): string {
   return address.family === "unix" ? `unix:${address.path}` : formatAddress(address);
+}
+
+/** A path is no host name, and Envoy answers such a header with 400. */
+function hostOf({ text }: CheckRoute): string {
+  return /[/@]/.test(text) ? "localhost" : text;
 }
 
 /** Nothing is steered. */

@@ -9,6 +9,10 @@ export interface H2LoadOptions {
   readonly streams: number;
   readonly thinkTimeMs: number;
   readonly timeoutMs: number;
+  /** @default false */
+  readonly tls?: boolean;
+  /** @default "/" */
+  readonly path?: string;
   readonly onAnswer: (body: string) => void;
 }
 
@@ -46,7 +50,8 @@ export class H2Load {
     const usable = (): H2Session => {
       if (session?.isUsable) return session;
       this.tally.connections++;
-      return session = new H2Session(this.#options.port, source, this.#options.timeoutMs);
+      const { port, timeoutMs } = this.#options;
+      return session = new H2Session(port, source, timeoutMs, this.#options);
     };
     const lanes = Array.from({ length: this.#options.streams }, () => this.#lane(usable));
     await Promise.all(lanes);

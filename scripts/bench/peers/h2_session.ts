@@ -1,10 +1,11 @@
 /**
- * One HTTP/2 connection without TLS, with prior knowledge (RFC 9113, 3.3), for a load generator: GET / only. It obeys
+ * One HTTP/2 connection for a load generator: GET only. It obeys
  * GOAWAY, and tells a stream that the server has not processed (8.1, REFUSED_STREAM, or above the last one that GOAWAY
  * names), which any client repeats, from one that is lost.
  */
 import { Buffer } from "node:buffer";
 import { createConnection, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { type Cause, causeOfCode } from "../../../test/support/tally.ts";
 
 export type StreamEnd =
@@ -32,11 +33,6 @@ const REFUSED_STREAM = 0x7;
 const STREAM_ID_MASK = 0x7fffffff;
 /** Of the static table (RFC 7541, A): ":status: 200", as one byte. */
 const STATUS_200 = 0x88;
-/** GET, http, "/", and ":authority: peers" as a literal that stays out of the dynamic table. */
-const REQUEST = Buffer.concat([
-  Buffer.from([0x82, 0x86, 0x84, 0x01, 5]),
-  Buffer.from("peers", "latin1"),
-]);
 
 interface Stream {
   body: string;
@@ -50,15 +46,27 @@ export class H2Session {
     "\0\0\0\u0004\0\0\0\0\0";
   /** Whether it takes no more requests. */
   isDraining = false;
-  readonly #socket: Socket;
+  #socket: Socket;
+  readonly #request: Buffer;
   readonly #streams = new Map<number, Stream>();
   #received: Buffer = Buffer.alloc(0);
   #nextId = 1;
   #isOpen = true;
   #answered = 0;
 
-  constructor(port: number, source: string, readonly timeoutMs: number) {
+  /** @param options without TLS, with prior knowledge (RFC 9113, 3.3), and `GET /`, unless said otherwise */
+  constructor(
+    port: number,
+    source: string,
+    readonly timeoutMs: number,
+    { tls = false, path = "/" }: { readonly tls?: boolean; readonly path?: string } = {},
+  ) {
+    this.#request = requestFor(path);
     this.#socket = createConnection({ port, host: "127.0.0.1", localAddress: source });
+    if (tls) {
+      const options = { ALPNProtocols: ["h2"], servername: "localhost", rejectUnauthorized: false };
+      this.#socket = connectTls({ socket: this.#socket, ...options });
+    }
     this.#socket.on("data", (bytes: Buffer) => this.#receive(bytes));
     this.#socket.on("error", (error: Error & { code?: string }) => {
       this.#end(causeOfCode(error.code), error.message);
@@ -91,7 +99,7 @@ export class H2Session {
         resolve(end);
       };
       this.#streams.set(id, { body: "", status: "none", settle });
-      this.#socket.write(frame(FRAME.headers, END_STREAM | END_HEADERS, id, REQUEST));
+      this.#socket.write(frame(FRAME.headers, END_STREAM | END_HEADERS, id, this.#request));
     });
   }
 
@@ -173,6 +181,16 @@ export class H2Session {
     for (const id of [...this.#streams.keys()]) this.#settle(id, lost(cause, detail));
     this.#socket.destroy();
   }
+}
+
+/** GET, http, and ":path" and ":authority: peers" as literals that stay out of the dynamic table. */
+function requestFor(path: string): Buffer {
+  return Buffer.concat([
+    Buffer.from([0x82, 0x86, 0x04, path.length]),
+    Buffer.from(path, "latin1"),
+    Buffer.from([0x01, 5]),
+    Buffer.from("peers", "latin1"),
+  ]);
 }
 
 function lost(cause: Cause, detail: string): StreamEnd {

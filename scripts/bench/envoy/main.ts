@@ -1,0 +1,143 @@
+/**
+ * `make bench-envoy`: Envoy under hot-restarter.py and under `baton hot-restarter --safe`, side by side: the same start script,
+ * the same clients, at the same time. Envoys are installed into .cache; in namespaces of its own where root allows that.
+ * Loopback only, bounded in load and time, and nothing stays. The figures also go to dist/bench-envoy.json.
+ *
+ *   deno run -A scripts/bench/envoy/main.ts [--quick] [--only WORD,...] [--write-docs]
+ *
+ * `--quick`: one version of Envoy. `--only` keeps the rows with one of these words in their name. `--write-docs` fills in
+ * docs/envoy.md. Ends with 1 if something was left behind, or baton has lost a request.
+ */
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { ENVOY_VERSIONS, envoyProgram } from "../../../test/support/envoy.ts";
+import { children, killTree } from "../../../test/support/proc.ts";
+import { REPOSITORY, which } from "../../../test/support/programs.ts";
+import { columnsOf, seconds, Terminal } from "../../terminal.ts";
+import { commitText, machineText } from "../machine.ts";
+import { measureRow } from "./measure.ts";
+import { type EnvoyRun, fillPage, lossLines, lostOf, type Outcome, resultTable } from "./result.ts";
+import { type Row, ROWS } from "./rows.ts";
+import { SIDES } from "./side.ts";
+
+const OUTPUT = join(REPOSITORY, "dist", "bench-envoy.json");
+const PAGE = join(REPOSITORY, "docs", "envoy.md");
+const EXIT_USAGE = 100;
+const EXIT_INTERRUPTED = 130;
+/** Set inside the namespaces. */
+const INSIDE = "BATON_BENCH_ENVOY_INSIDE";
+const ENTER = 'mount -t tmpfs tmpfs /dev/shm && ip link set lo up && exec "$@"';
+
+const terminal = new Terminal();
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      quick: { type: "boolean" },
+      only: { type: "string" },
+      "write-docs": { type: "boolean" },
+    },
+  });
+  if (values["write-docs"] && (values.only !== undefined || values.quick)) {
+    terminal.line("--write-docs needs all rows and versions: leave out --only and --quick");
+    return EXIT_USAGE;
+  }
+  const programs = new Map<string, string>();
+  const skipped: string[] = [];
+  for (const version of ENVOY_VERSIONS) {
+    terminal.status(`installing Envoy ${version}`);
+    const { path, skip } = envoyProgram(version);
+    terminal.status("");
+    if (path === null) skipped.push(`Envoy ${version}: ${skip}`);
+    else programs.set(version, path);
+  }
+  if (process.env[INSIDE] === undefined && mayEnter()) return enter(argv);
+  const startedAt = performance.now();
+  const load = Deno.loadavg()[0] ?? NaN;
+  const machine = machineText();
+  terminal.line(`${machine}, load ${load.toFixed(1)}`);
+  const words = values.only?.split(",") ?? [""];
+  const rows = ROWS.filter(({ name }) => words.some((word) => name.includes(word)));
+  const outcomes: Outcome[] = [];
+  for (const [row, version] of plan(rows, [...programs.keys()], values.quick === true)) {
+    outcomes.push(...await measureOne(row, version, Object.fromEntries(programs)));
+  }
+  const date = new Date().toISOString().slice(0, 10);
+  const run: EnvoyRun = { date, machine, load, commit: commitText(), outcomes, skipped };
+  show(run);
+  terminal.line(`\nin ${seconds(performance.now() - startedAt)}`);
+  writeFileSync(OUTPUT, `${JSON.stringify(run, null, 2)}\n`);
+  if (values["write-docs"]) writeFileSync(PAGE, fillPage(readFileSync(PAGE, "utf8"), run));
+  const isBad = outcomes.some((each) =>
+    each.leftovers.length > 0 || each.side !== SIDES[0] && lostOf(each) > 0
+  );
+  return isBad ? 1 : 0;
+}
+
+function plan(
+  rows: readonly Row[],
+  versions: readonly string[],
+  isQuick: boolean,
+): (readonly [Row, string])[] {
+  const used = isQuick ? versions.slice(0, 1) : versions;
+  return rows.flatMap((row) => {
+    // It begins with the older one, and needs both.
+    if (row.once) return versions.length < 2 ? [] : [[row, versions.at(-1)!] as const];
+    return used.map((version) => [row, version] as const);
+  });
+}
+
+async function measureOne(
+  row: Row,
+  version: string,
+  programs: Readonly<Record<string, string>>,
+): Promise<readonly Outcome[]> {
+  const status = (text: string) => terminal.status(`${row.name}, ${version}: ${text}`);
+  const outcomes = await measureRow(row, version, programs, status);
+  terminal.status("");
+  const sums = outcomes.map((each) => `${each.side} ${lostOf(each)} lost`);
+  terminal.line(`${row.name}, ${version}: ${sums.join(", ")}`);
+  return outcomes;
+}
+
+function show({ outcomes, skipped }: EnvoyRun): void {
+  terminal.line();
+  for (const line of columnsOf(resultTable(outcomes))) terminal.line(line);
+  for (const line of SIDES.slice(1).flatMap((side) => lossLines(outcomes, side))) {
+    terminal.line(`LOST by baton: ${line}`);
+  }
+  for (const { row, side, leftovers } of outcomes) {
+    for (const each of leftovers) terminal.line(`${row}: ${side}: LEFT BEHIND: ${each}`);
+  }
+  for (const reason of skipped) terminal.line(`left out: ${reason}`);
+}
+
+/** Abstract names, ports and /dev/shm are of nothing but this run then. */
+function mayEnter(): boolean {
+  if (which("unshare") === null || which("ip") === null) return false;
+  return spawnSync("unshare", ["-m", "-n", "sh", "-c", ENTER, "sh", "true"]).status === 0;
+}
+
+function enter(argv: readonly string[]): number {
+  const again = [Deno.execPath(), "run", "--quiet", "--allow-all", import.meta.filename!, ...argv];
+  const { status } = spawnSync("unshare", ["-m", "-n", "sh", "-c", ENTER, "sh", ...again], {
+    stdio: "inherit",
+    env: { ...process.env, [INSIDE]: "1" },
+  });
+  return status ?? EXIT_INTERRUPTED;
+}
+
+function interrupt(): never {
+  terminal.status("");
+  for (const pid of children(Deno.pid)) killTree(pid);
+  Deno.exit(EXIT_INTERRUPTED);
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  Deno.addSignalListener(signal, interrupt);
+}
+Deno.exit(await main(Deno.args));

@@ -1,0 +1,107 @@
+/** Pure: what was measured, as tables. */
+import { markdownTable } from "../peers/result.ts";
+import type { LaneEnd } from "./lanes.ts";
+import { type SideName, SIDES } from "./side.ts";
+
+export interface Outcome {
+  readonly row: string;
+  readonly envoy: string;
+  readonly side: SideName;
+  readonly lanes: readonly LaneEnd[];
+  /** What else is to be said. */
+  readonly note: string | null;
+  /** Of the restarter, if it has ended before it was stopped. */
+  readonly ended: number | string | null;
+  readonly leftovers: readonly string[];
+}
+
+export interface EnvoyRun {
+  /** UTC, "2026-11-29". */
+  readonly date: string;
+  readonly machine: string;
+  /** Of the machine when the run began: 0 when it had nothing else to do. */
+  readonly load: number;
+  readonly commit: string;
+  readonly outcomes: readonly Outcome[];
+  /** Why what is not there is not there. */
+  readonly skipped: readonly string[];
+}
+
+const MOST_LOSSES = 3;
+
+export function lostOf({ lanes }: Pick<Outcome, "lanes">): number {
+  return lanes.reduce((sum, { lost }) => sum + lost, 0);
+}
+
+/** Header first: a line for each row and version, the two sides beside each other. */
+export function resultTable(outcomes: readonly Outcome[]): string[][] {
+  const keys = [...new Set(outcomes.map(keyOf))];
+  return [
+    ["", "Envoy", ...SIDES],
+    ...keys.map((key) => {
+      const [row = "", envoy = ""] = key.split("\0");
+      const cells = SIDES.map((side) => {
+        const found = outcomes.find((each) => keyOf(each) === key && each.side === side);
+        return found === undefined ? "-" : cell(found);
+      });
+      return [row, envoy, ...cells];
+    }),
+  ];
+}
+
+function keyOf({ row, envoy }: Outcome): string {
+  return `${row}\0${envoy}`;
+}
+
+/** Lanes that have lost something are named. */
+function cell(outcome: Outcome): string {
+  const { lanes, note, ended } = outcome;
+  const lost = lostOf(outcome);
+  const all = lanes.reduce((sum, lane) => sum + lane.ok + lane.lost, 0);
+  const which = lanes.length < 2
+    ? []
+    : lanes.filter((lane) => lane.lost > 0).map((lane) => `${lane.name} ${lane.lost}`);
+  const more = [
+    ...which,
+    ...note === null ? [] : [note],
+    ...ended === null ? [] : [`it ended with ${ended}`],
+  ];
+  const shown = lost === 0 ? `0 of ${number(all)}` : `**${number(lost)}** of ${number(all)}`;
+  return more.length === 0 ? shown : `${shown} (${more.join(", ")})`;
+}
+
+function number(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+/** The first of what was lost. */
+export function lossLines(outcomes: readonly Outcome[], side: SideName): string[] {
+  return outcomes.filter((each) => each.side === side).flatMap(({ row, envoy, lanes }) =>
+    lanes.flatMap(({ name, errors }) =>
+      errors.slice(0, MOST_LOSSES).map(({ cause, detail, atMs }) =>
+        `${row}, ${envoy}, ${name}: ${cause} at ${atMs.toFixed(0)} ms: ${detail}`
+      )
+    )
+  );
+}
+
+const BEGIN = "<!-- generated: bench-envoy -->";
+const END = "<!-- end of generated -->";
+
+/** @throws {Error} when the page has no such marks */
+export function fillPage(page: string, run: EnvoyRun): string {
+  const start = page.indexOf(BEGIN);
+  const end = page.indexOf(END, start);
+  if (start < 0 || end < 0) throw new Error(`Cannot fill in the table: ${BEGIN} is missing`);
+  return `${page.slice(0, start + BEGIN.length)}\n\n${pageText(run)}\n\n${page.slice(end)}`;
+}
+
+function pageText({ date, machine, load, commit, outcomes, skipped }: EnvoyRun): string {
+  const began = `load ${load.toFixed(1)} when it began`;
+  return [
+    `${date}, commit ${commit}, ${machine}, ${began}; lost requests:`,
+    "",
+    markdownTable(resultTable(outcomes)),
+    ...skipped.length === 0 ? [] : ["", "Left out:", "", ...skipped.map((each) => `- ${each}`)],
+  ].join("\n");
+}
