@@ -121,9 +121,9 @@ export class FrontTrial implements AsyncDisposable {
       stream?.on("data", (bytes) => this.#said += String(bytes));
     }
     await waitUntil(async () => {
-      if (child.exitCode !== null) throw new Error(this.#said);
-      return (await this.admin("/ready")).includes("LIVE");
+      return child.exitCode !== null || (await this.admin("/ready")).includes("LIVE");
     }, { what: "Envoy is live" });
+    if (child.exitCode !== null) throw new Error(this.#said);
   }
 
   /** The endpoints of a front, as the baton of a service would write them. */
