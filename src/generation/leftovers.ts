@@ -3,6 +3,7 @@ import { busyAmong, type ServicePorts, SocketTable } from "../drain/connections.
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import { type KilledProcess, killedText } from "../report/killed_processes.ts";
+import { DrainFiles } from "./goodbye/drain_files.ts";
 
 /** Between two looks at processes that still answer. */
 const LOOK_MS = 50;
@@ -90,6 +91,8 @@ interface Leftover {
  * get KILL, and baton exits after the last of them.
  */
 export class Leftovers {
+  /** Of generations that say goodbye. */
+  readonly drainFiles = new DrainFiles();
   readonly #all = new Map<Leftover, Timer>();
   #whenEmpty: (() => void)[] = [];
   /** Processes of any generation that had to be killed since this was last cleared. */

@@ -2,7 +2,6 @@
  * How one worker is asked to say goodbye to its clients (`--drain-call`, or what baton knows of its program), and to stop
  * saying so. A call that fails changes nothing but what is reported; none lasts longer than its time-out.
  */
-import { rmSync } from "node:fs";
 import { isShell } from "../../config/servers/shell_script.ts";
 import { type DrainCall, drainCallFor } from "../../config/values/drain_call_spec.ts";
 import type { CheckOutcome } from "../../health/monitor.ts";
@@ -36,10 +35,19 @@ export class Goodbye implements GoodbyeSayer {
   readonly lookup: ControlLookup;
   #hasSaid = false;
   /** They are there while it says goodbye. */
-  readonly #files: string[] = [];
+  readonly #files = new Set<string>();
 
   constructor(readonly parts: GoodbyeParts, readonly gate: GateParts) {
     this.lookup = new ControlLookup(parts, (known) => this.#onKnown(known));
+  }
+
+  /** Before it is started. */
+  onStart(): void {
+    const { epoch, number, context: { config, leftovers } } = this.parts;
+    for (const { text } of config.drainCall.filter(({ kind }) => kind === "file")) {
+      const call = drainCallFor(text, epoch, number);
+      if (call.kind === "file") leftovers.drainFiles.clear(call.file);
+    }
   }
 
   /** Each time that something has changed about its gate. */
@@ -103,14 +111,15 @@ export class Goodbye implements GoodbyeSayer {
     if (!this.#hasSaid) return;
     this.#hasSaid = false;
     const { config: { drainCall, drainUndo }, logError } = this.parts.context;
-    // A file that it has left is its own way back.
-    const given = drainUndo.length > 0
-      ? drainUndo
-      : drainCall.filter(({ kind }) => kind === "file");
+    // A file is its own way back.
+    const files = drainCall.filter(({ kind }) => kind === "file");
+    const given = [...drainUndo.filter(({ kind }) => kind !== "none"), ...files];
     const calls = drainCall.length > 0 && given.length === 0
       ? null
       : this.#callsOf(given, (known) => callIn(known, "undo"));
-    if (calls !== null) return void this.#begin(calls, true, () => {});
+    if (calls !== null) this.#begin(calls, true, () => {});
+    const isTakenBack = drainUndo.length > 0 || files.length === drainCall.length;
+    if (calls !== null && isTakenBack) return;
     logError(
       `${this.parts.name()} serves again, and has been asked to say goodbye to its clients: ` +
         "--drain-undo takes that back",
@@ -153,7 +162,7 @@ export class Goodbye implements GoodbyeSayer {
       for (const call of list) {
         current = makeCall(this.#target, call, isUndo);
         const result = await current.result;
-        if (call.kind === "file" && result.hasMade) this.#files.push(call.file);
+        if (call.kind === "file" && result.hasWorked) this.#note(call.file, isUndo);
         if (isOver) return;
         this.#report(call, isUndo, result);
         hasWorked ||= result.hasWorked;
@@ -195,6 +204,11 @@ export class Goodbye implements GoodbyeSayer {
     });
   }
 
+  #note(file: string, isUndo: boolean): void {
+    if (isUndo) this.#files.delete(file);
+    else this.#files.add(file);
+  }
+
   #view(call: string, result: DrainCallView["result"], detail: string | null): DrainCallView {
     return { call, worker: this.parts.number, result, detail };
   }
@@ -202,7 +216,8 @@ export class Goodbye implements GoodbyeSayer {
   /** It has ended. */
   close(): void {
     this.lookup.close();
-    for (const file of this.#files.splice(0)) rmSync(file, { force: true });
+    for (const file of this.#files) this.parts.context.leftovers.drainFiles.leave(file);
+    this.#files.clear();
   }
 }
 

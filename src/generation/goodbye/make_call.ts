@@ -2,7 +2,6 @@
  * One call to one worker of one generation: the connection is led to it as a check is, whatever generation clients get
  * there. Loaded when the first call is made.
  */
-import { rmSync, writeFileSync } from "node:fs";
 import type { DrainCall } from "../../config/values/drain_call_spec.ts";
 import type { StatusRange } from "../../config/values/check_values.ts";
 import { type SignalName, signalNumber } from "../../config/values/signals.ts";
@@ -12,10 +11,11 @@ import { beginExecCheck } from "../checks/exec_command.ts";
 import type { CheckTarget } from "../checks/check_request.ts";
 import type { RunningContext } from "../context.ts";
 import { routeForCall } from "./call_route.ts";
+import type { DrainFiles } from "./drain_files.ts";
 
 interface CallTarget extends
   CheckTarget<
-    Pick<RunningContext, "config" | "platform" | "listeners" | "children" | "logError">
+    Pick<RunningContext, "config" | "platform" | "listeners" | "children" | "leftovers" | "logError">
   > {
   /** To the server. @returns false: it has no process */
   signal(signal: number): boolean;
@@ -25,8 +25,6 @@ interface CallResult {
   readonly hasWorked: boolean;
   /** "status 200", "refused" */
   readonly text: string;
-  /** A file, which is to be removed at the end. */
-  readonly hasMade?: boolean;
 }
 
 export interface MadeCall {
@@ -41,7 +39,7 @@ const LONGEST_REASON = 100;
 export function makeCall(target: CallTarget, call: DrainCall, isUndo: boolean): MadeCall {
   if (call.kind === "exec") return execute(target, call.command, isUndo);
   if (call.kind === "signal") return signal(target, call.signal);
-  if (call.kind === "file") return mark(call.file, isUndo);
+  if (call.kind === "file") return mark(target.context.leftovers.drainFiles, call.file, isUndo);
   if (call.kind === "none") return over({ hasWorked: true, text: "nothing to call" });
   const { config, platform, listeners } = target.context;
   const route = routeForCall(platform, listeners, target, call.place);
@@ -83,14 +81,12 @@ function signal({ signal }: CallTarget, name: SignalName): MadeCall {
 }
 
 /** A file that is there while it says goodbye. */
-function mark(path: string, isUndo: boolean): MadeCall {
+function mark(files: DrainFiles, path: string, isUndo: boolean): MadeCall {
   try {
-    if (isUndo) rmSync(path, { force: true });
-    else writeFileSync(path, "", { flag: "wx" });
-    return over({ hasWorked: true, text: isUndo ? "removed" : "made", hasMade: !isUndo });
+    if (isUndo) files.leave(path);
+    else files.take(path);
+    return over({ hasWorked: true, text: isUndo ? "removed" : "made" });
   } catch (error) {
-    const isThere = error instanceof Error && "code" in error && error.code === "EEXIST";
-    if (isThere) return over({ hasWorked: true, text: "it is there already" });
     return over({ hasWorked: false, text: errorText(error) });
   }
 }

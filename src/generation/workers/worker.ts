@@ -163,6 +163,7 @@ export class Worker {
 
   /** @throws when the launcher cannot be spawned */
   start({ plan, members }: WorkerLaunch, stdin: Fd | number, onReleased = () => {}): void {
+    this.goodbye.onStart();
     this.server.start({
       plan: { ...plan, spared: this.adoptTarget.spared },
       stdin,

@@ -1,0 +1,42 @@
+/**
+ * Files that are there while a server says goodbye (`--drain-call file:PATH`): servers that can look at one for each answer
+ * need no control interface. Workers and generations may have the same one, which is there until the last has ended.
+ *
+ * Only an empty file is ever removed: another one is not what baton has made.
+ */
+import { lstatSync, rmSync, writeFileSync } from "node:fs";
+
+export class DrainFiles {
+  readonly #users = new Map<string, number>();
+
+  /** @throws when it cannot be made */
+  take(path: string): void {
+    // One that is there stays as it is: of another user, or of the baton before this one.
+    writeFileSync(path, "", { flag: "a" });
+    this.#users.set(path, (this.#users.get(path) ?? 0) + 1);
+  }
+
+  leave(path: string): void {
+    const left = (this.#users.get(path) ?? 1) - 1;
+    if (left > 0) {
+      this.#users.set(path, left);
+      return;
+    }
+    this.#users.delete(path);
+    removeEmpty(path);
+  }
+
+  /** What a baton has left that was killed: a server that starts would say goodbye from its first answer on. */
+  clear(path: string): void {
+    if (!this.#users.has(path)) removeEmpty(path);
+  }
+}
+
+function removeEmpty(path: string): void {
+  try {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat?.isFile() && stat.size === 0) rmSync(path, { force: true });
+  } catch {
+    // Without the right to remove it there was none to make it.
+  }
+}
