@@ -15,7 +15,10 @@ import type { DrainFiles } from "./drain_files.ts";
 
 interface CallTarget extends
   CheckTarget<
-    Pick<RunningContext, "config" | "platform" | "listeners" | "children" | "leftovers" | "logError">
+    Pick<
+      RunningContext,
+      "config" | "platform" | "listeners" | "children" | "leftovers" | "logError"
+    >
   > {
   /** To the server. @returns false: it has no process */
   signal(signal: number): boolean;
