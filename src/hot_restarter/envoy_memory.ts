@@ -2,7 +2,9 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { type Mark, markIn, MEMORY_SIZE, memoryIn } from "../envoy/shared_memory.ts";
 import { errorText } from "../platform/error.ts";
-import { isRunning, processTree, readText } from "../platform/process/proc.ts";
+import { isRunning, namesIn, processTree, readText } from "../platform/process/proc.ts";
+
+const WORKER = "wrk:worker_";
 
 /** What can be seen of a child. */
 export type Seen =
@@ -11,6 +13,8 @@ export type Seen =
   | { readonly kind: "starting" }
   /** Its workers run, and its parent was told to drain. */
   | { readonly kind: "live" }
+  /** The mark is not set, but no worker runs: it is about to set it. */
+  | { readonly kind: "quiet" }
   | { readonly kind: "unseen"; readonly why: string };
 
 /** @param pid of the child, or of a script that has Envoy as a child */
@@ -21,7 +25,8 @@ export function look(pid: number): Seen {
   try {
     const mark = readMark(found.file, "r");
     if ("unknown" in mark) return { kind: "unseen", why: unknownText(found.path, mark.unknown) };
-    return { kind: mark.isSet ? "starting" : "live" };
+    if (mark.isSet) return { kind: "starting" };
+    return { kind: hasWorkers(found.pid) ? "live" : "quiet" };
   } catch (error) {
     return { kind: "unseen", why: errorText(error) };
   }
@@ -38,6 +43,13 @@ export function clearMark(pid: number): { readonly wasSet: boolean } | { readonl
   } catch (error) {
     return { why: errorText(error) };
   }
+}
+
+/** Threads that Envoy starts when all else is ready; then the mark goes. */
+function hasWorkers(pid: number): boolean {
+  return namesIn(`/proc/${pid}/task`).some((tid) =>
+    readText(`/proc/${pid}/task/${tid}/comm`)?.startsWith(WORKER) ?? false
+  );
 }
 
 function unknownText(path: string, version: string): string {
@@ -62,7 +74,9 @@ function readMark(
 }
 
 /** By the eyes of the process, which may have a /dev/shm of its own. */
-function fileOf(pid: number): { file: string; path: string } | { why: string } | null {
+function fileOf(
+  pid: number,
+): { pid: number; file: string; path: string } | { why: string } | null {
   for (const each of processTree(pid)) {
     const maps = readText(`/proc/${each}/maps`);
     if (maps === null) {
@@ -72,7 +86,7 @@ function fileOf(pid: number): { file: string; path: string } | { why: string } |
     const memory = memoryIn(maps);
     if (memory === null) continue;
     if (memory.isGone) return { why: `${memory.path} of process ${each} was removed` };
-    return { file: `/proc/${each}/root${memory.path}`, path: memory.path };
+    return { pid: each, file: `/proc/${each}/root${memory.path}`, path: memory.path };
   }
   return null;
 }

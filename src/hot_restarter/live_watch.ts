@@ -6,14 +6,21 @@ import type { GuardedEvent } from "./guarded_state.ts";
 
 /** Envoy's own part of a start takes 40 ms and more. */
 const LOOK_MS = 50;
-/** Between its mapping the memory and its setting the mark, for some microseconds, it looks LIVE. */
-const LOOKS = 2;
+/** An Envoy whose workers have other names is LIVE when the mark is gone for so long, in milliseconds. */
+const QUIET_MS = 2_000;
 
 interface LiveWatchOptions {
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly look: (pid: number) => Seen;
   readonly onEvent: (event: GuardedEvent) => void;
+}
+
+interface Watch {
+  readonly pid: number;
+  readonly endMs: number;
+  readonly quietSinceMs: number | null;
+  readonly isOverdue: boolean;
 }
 
 export class LiveWatch {
@@ -25,7 +32,7 @@ export class LiveWatch {
   start(pid: number): void {
     this.stop();
     const endMs = this.options.clock.now() + this.options.timeoutMs;
-    this.#lookSoon({ pid, endMs, hits: 0, isOverdue: false });
+    this.#lookSoon({ pid, endMs, quietSinceMs: null, isOverdue: false });
   }
 
   stop(): void {
@@ -33,23 +40,26 @@ export class LiveWatch {
     this.#timer = null;
   }
 
-  #lookSoon(watch: { pid: number; endMs: number; hits: number; isOverdue: boolean }): void {
+  #lookSoon(watch: Watch): void {
     this.#timer = this.options.clock.after(LOOK_MS, () => this.#look(watch));
   }
 
-  #look(watch: { pid: number; endMs: number; hits: number; isOverdue: boolean }): void {
+  #look(watch: Watch): void {
     const { clock, look, onEvent, timeoutMs } = this.options;
     const { pid, endMs } = watch;
     const seen = look(pid);
     if (seen.kind === "unseen") return onEvent({ kind: "unseen", pid, text: seen.why });
-    const hits = seen.kind === "live" ? watch.hits + 1 : 0;
-    if (hits === LOOKS) return onEvent({ kind: "live", pid });
-    const isOverdue = clock.now() >= endMs;
+    const nowMs = clock.now();
+    const quietSinceMs = seen.kind === "quiet" ? watch.quietSinceMs ?? nowMs : null;
+    if (seen.kind === "live" || quietSinceMs !== null && nowMs - quietSinceMs >= QUIET_MS) {
+      return onEvent({ kind: "live", pid });
+    }
+    const isOverdue = nowMs >= endMs;
     // It may still become LIVE, where it is left alone.
-    this.#lookSoon({ ...watch, hits, isOverdue });
+    this.#lookSoon({ ...watch, quietSinceMs, isOverdue });
     if (!isOverdue || watch.isOverdue) return;
     const text = `after ${formatDuration(timeoutMs)}`;
-    const why = seen.kind === "starting"
+    const why = seen.kind !== "none"
       ? "it still initializes"
       : "it has no memory of Envoy's hot restart: is it Envoy, and without --disable-hot-restart?";
     onEvent({ kind: "overdue", pid, text: `${text} (${why})` });

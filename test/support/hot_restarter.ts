@@ -39,6 +39,11 @@ export interface Outcome {
   readonly hasErrors: boolean;
 }
 
+/** A folder that the caller has is kept. */
+export function startPlay(command: readonly string[], options: PlayOptions, dir: TempDir): Play {
+  return new Play(dir, command, options);
+}
+
 const LINE = /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\]\[(\d+)\](\[[A-Z]+\]\[core\] .*)$/;
 const CHILD = fixture("hot_restarter/child.pl");
 
@@ -71,7 +76,8 @@ export class Play implements AsyncDisposable {
     );
   }
 
-  #read(name: string): string {
+  /** @param name of a file in its folder; "out" and "err" are its output */
+  read(name: string): string {
     try {
       return readFileSync(this.dir.join(name), "utf8");
     } catch {
@@ -80,12 +86,12 @@ export class Play implements AsyncDisposable {
   }
 
   #log(): string[][] {
-    return this.#read("log").split("\n").filter(Boolean).map((line) => line.split(" "));
+    return this.read("log").split("\n").filter(Boolean).map((line) => line.split(" "));
   }
 
   /** Of the children that have run, in the order of their start. */
   #pids(): number[] {
-    const forked = this.#read("out").matchAll(/forked new child process with PID=(\d+)/g);
+    const forked = this.read("out").matchAll(/forked new child process with PID=(\d+)/g);
     return [...forked].map(([, pid]) => Number(pid));
   }
 
@@ -105,7 +111,7 @@ export class Play implements AsyncDisposable {
 
   /** Waits until a text was printed so often. */
   async printed(text: string, times = 1): Promise<void> {
-    const isThere = () => this.#read("out").split(text).length > times;
+    const isThere = () => this.read("out").split(text).length > times;
     await waitUntil(isThere, { what: `"${text}" is printed` });
   }
 
@@ -127,7 +133,7 @@ export class Play implements AsyncDisposable {
         .catch(() => {});
     }
     return {
-      lines: this.#read("out").split("\n").filter(Boolean).map((line) => {
+      lines: this.read("out").split("\n").filter(Boolean).map((line) => {
         const [, pid, rest] = LINE.exec(line) ?? [];
         if (rest === undefined || pid !== own) return `odd: ${line}`;
         return pids.reduce((text, each, i) => text.replaceAll(`PID=${each}`, `PID=#${i}`), rest)
@@ -138,7 +144,7 @@ export class Play implements AsyncDisposable {
       children: this.#children(),
       left: left(),
       // Deno says so at each USR1.
-      hasErrors: this.#read("err").split("\n").some((line) => !/^$|Debugger|inspect/.test(line)),
+      hasErrors: this.read("err").split("\n").some((line) => !/^$|Debugger|inspect/.test(line)),
     };
   }
 
