@@ -50,11 +50,18 @@ export class Admission {
   #hooksHavePassed = false;
   #frontFollows = false;
   #isAdmitted = false;
+  /** Until it is admitted, or will not be: they know the generation that it is to replace. */
+  #steps: AdmissionSteps | null;
+  readonly options: Omit<AdmissionOptions, "steps">;
 
-  constructor(readonly options: AdmissionOptions) {}
+  constructor({ steps, ...options }: AdmissionOptions) {
+    this.options = options;
+    this.#steps = steps;
+  }
 
   begin(start: () => void): void {
-    const { steps, restartReadyTimer } = this.options;
+    const { restartReadyTimer } = this.options;
+    const steps = this.#steps;
     if (steps === null) return start();
     this.#run(steps.beforeStart, (veto) => {
       if (this.#isCanceled) {
@@ -91,17 +98,20 @@ export class Admission {
   admits(): boolean {
     if (this.#isAdmitted) return true;
     if (this.isBusy || this.#isCanceled) return false;
-    const beforeSwitch = this.options.steps?.beforeSwitch ?? null;
+    const beforeSwitch = this.#steps?.beforeSwitch ?? null;
     if (!this.#hooksHavePassed && beforeSwitch !== null) {
       this.#runBeforeSwitch(beforeSwitch, () => this.#hooksHavePassed = true);
       return false;
     }
     const reason = this.options.inspection?.refusal() ?? null;
-    const { atFront } = this.options.steps ?? {};
+    const { atFront } = this.#steps ?? {};
     if (reason !== null) this.#reject({ reason, output: null }, true);
     else if (atFront !== undefined && !this.#frontFollows) {
       this.#runBeforeSwitch(atFront, () => this.#frontFollows = true);
-    } else this.#isAdmitted = true;
+    } else {
+      this.#isAdmitted = true;
+      this.#steps = null;
+    }
     return this.#isAdmitted;
   }
 
@@ -138,6 +148,7 @@ export class Admission {
   /** @returns whether a step was running, whose end follows */
   cancel(): boolean {
     this.#isCanceled = true;
+    this.#steps = null;
     this.options.inspection?.end();
     this.#running?.kill();
     return this.isBusy;

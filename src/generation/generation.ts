@@ -18,7 +18,7 @@ import { Timers } from "./timers.ts";
 import { checksOf } from "./workers/worker_checks.ts";
 import { Workers } from "./workers/workers.ts";
 
-interface GenerationOptions {
+export interface GenerationOptions {
   readonly replacementOf: number | null;
   readonly wantsNotification: boolean;
   readonly admissionSteps: AdmissionSteps | null;

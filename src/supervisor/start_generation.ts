@@ -1,7 +1,7 @@
 /** Starts a generation: admission by hooks, launch plan, listeners, process. */
 import { checkProgram } from "../process/check_program.ts";
 import { UserError } from "../config/values/errors.ts";
-import { RunningGeneration } from "../generation/generation.ts";
+import { type GenerationOptions, RunningGeneration } from "../generation/generation.ts";
 import { Inspection } from "../generation/candidate/inspection.ts";
 import { othersListeners, PassedSockets } from "../generation/candidate/passed_sockets.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
@@ -25,26 +25,15 @@ export function startGeneration(
   { epoch, replaces, plan, waits, workers }: Omit<Spawn, "kind">,
   serving: GenerationHandle | null,
 ): void {
-  const { context, running, history, hooks } = parts;
+  const { running, history, hooks } = parts;
   const before = serving?.epoch ?? replaces;
-  const wantsNotification = before !== null && (running.get(before)?.notified ?? false);
   const reason = replaces !== null ? "crash" : serving !== null ? "reload" : "start";
-  const inspection = inspectionOf(parts, epoch, () => candidate);
-  const own = parts.config.contextFor(
-    context,
-    { epoch, source: plan, good: parts.goodPlans.goodEpoch },
-    (other) => running.has(other) || other === parts.goodPlans.goodEpoch,
-  );
-  const candidate: RunningGeneration = new RunningGeneration(own, epoch, {
-    replacementOf: replaces,
-    size: workers,
-    launch: (worker) => parts.launch(candidate, worker),
-    wantsNotification,
+  const candidate = makeCandidate(parts, { epoch, replaces, plan, workers }, {
+    wantsNotification: before !== null && (running.get(before)?.notified ?? false),
     admissionSteps: withFront(
       parts,
       hooks.admissionSteps(serving, reason, { plan, waits, workers }),
     ),
-    inspection,
   });
   running.set(epoch, candidate);
   history.started(epoch, candidate.startedAt);
@@ -53,18 +42,52 @@ export function startGeneration(
     const remedy = failure.remedy === null ? "" : `. ${failure.remedy}`;
     return candidate.failBeforeStart(`${failure.message}${remedy}`, failure.status);
   }
+  const { inspection } = candidate;
+  const noteConnections = noteConnectionsOf(parts, serving?.epoch ?? null);
   candidate.admission.begin(() => {
     if (waits) {
-      serving?.noteSockets("connections");
+      noteConnections();
       return waitToBeAlone(parts, candidate, plan);
     }
     // What takes its time is done while the server takes its own.
-    launch(parts, candidate, plan, () => serving?.noteSockets("connections"));
-    inspection.begin();
+    launch(parts, candidate, plan, noteConnections);
+    inspection?.begin();
   });
   serving?.noteSockets("datagrams");
   // What it has closed is not asked of its successor.
   if (serving instanceof RunningGeneration) serving.lookForClosed();
+}
+
+/**
+ * Its closures live as long as it does, and share what this function has in scope: with the generation before it among
+ * that, each would keep its predecessor in memory, and so all that ever were.
+ */
+function makeCandidate(
+  parts: SupervisorParts,
+  { epoch, replaces, plan, workers }: Omit<Spawn, "kind" | "waits">,
+  given: Pick<GenerationOptions, "wantsNotification" | "admissionSteps">,
+): RunningGeneration {
+  const { running, goodPlans } = parts;
+  const context = parts.config.contextFor(
+    parts.context,
+    { epoch, source: plan, good: goodPlans.goodEpoch },
+    (other) => running.has(other) || other === goodPlans.goodEpoch,
+  );
+  const candidate: RunningGeneration = new RunningGeneration(context, epoch, {
+    ...given,
+    replacementOf: replaces,
+    size: workers,
+    launch: (worker) => parts.launch(candidate, worker),
+    inspection: inspectionOf(parts, epoch, () => candidate),
+  });
+  return candidate;
+}
+
+/** Kept by the process that is started: for its scope see `makeCandidate()`. @param serving its epoch */
+function noteConnectionsOf({ running }: SupervisorParts, serving: number | null): () => void {
+  return () => {
+    if (serving !== null) running.get(serving)?.noteSockets("connections");
+  };
 }
 
 /** What it shares with the serving generation. */

@@ -121,8 +121,9 @@ describe("--stop-on", () => {
       const command = fixtureCommand("node_http.js");
       await using baton = await startBaton({ command, env, flags });
       await waitUntil(() => probe("127.0.0.1", { port, path: "/" }), { what: "it serves" });
-      const load = new Load({ port, path: "/slow?ms=600", clients: 1, maxRequests: 1 }).start();
-      await waitUntil(() => load.tally.connections === 1, { what: "the request is sent" });
+      const load = new Load({ port, path: "/slow?ms=1500", clients: 1, maxRequests: 1 }).start();
+      const isBusy = async () => (await baton.status()).generations[0]?.connections.busy === 1;
+      await waitUntil(isBusy, { what: "the request is in flight" });
       process.kill(baton.pid, signal);
       assert.deepEqual(await baton.exited, { code: 0, signal: null }, baton.stderr);
       const tally = await load.finished();

@@ -34,11 +34,13 @@ export class ShutdownSignals {
     // Not needed as stop signals: a server knows its image's STOPSIGNAL.
     this.#stopOn = stopSignalsOf(platform, config, { usr1: true, winch: true });
     const others = FORWARDED.filter((name) => !this.#stopOn.includes(name));
+    // With its first listener Deno 2.9 sets the actions of HUP, INT and TERM, whichever that listener is for. So those of
+    // our own come last.
     this.#removers = [
-      ...catchStopOn(platform, this.#stopOn, (signal) => this.#handle(signal)),
       ...[...STOP_SIGNALS, ...others].map((signal) =>
         platform.runtime.onSignal(signal, () => this.#handle(signal))
       ),
+      ...catchStopOn(platform, this.#stopOn, (signal) => this.#handle(signal)),
     ];
   }
 
