@@ -66,7 +66,7 @@ async function partOf(text: string): Promise<unknown> {
       // YAML's own braces.
     }
   }
-  const { parse } = await import("yaml");
+  const { parse } = await import("./parse_yaml.ts");
   const read = (part: string): unknown => parse(part, { uniqueKeys: false, logLevel: "silent" });
   // From its line to the next one that is not deeper.
   const block = /^(["']?)admin\1[ \t]*:.*(?:\n(?:[ \t#].*)?)*/m.exec(text)?.[0];

@@ -24,7 +24,8 @@ export function frontDocuments(front: Front, service: FrontService): FrontDocume
   return [
     ...front.clusters.map((cluster) => ({
       path: cluster.endpoints,
-      text: yamlText(["The baton of the service writes this file."], noEndpoints(cluster)),
+      // As the baton of the service writes it: JSON is YAML as well.
+      text: `${JSON.stringify(plain(noEndpoints(cluster)), null, 2)}\n`,
       isOnce: true,
     })),
     {

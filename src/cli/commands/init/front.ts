@@ -48,11 +48,16 @@ export async function commandInitFront(
     ? `not validated: ${found.kind === "found" ? "" : found.message}`
     : await validateByEnvoy(platform, program, validatedText(front));
   for (const each of documents) {
-    print.out(`${(results.get(each.path) ?? write(each)).padEnd(9)} ${each.path}`);
+    const result = results.get(each.path) ?? write(each);
+    results.set(each.path, result);
+    print.out(`${result.padEnd(9)} ${each.path}`);
   }
   print.out(validated);
-  print.out("");
-  for (const line of nextSteps(front, service)) print.out(line);
+  // As the pre-flight of the front it runs at each reload.
+  if (documents.some(({ path, isOnce }) => isOnce && results.get(path) === "wrote")) {
+    print.out("");
+    for (const line of nextSteps(front, service)) print.out(line);
+  }
   return EXIT_OK;
 }
 
