@@ -96,7 +96,7 @@ describe("baton init envoy: what it writes", () => {
       "/srv/run/bootstrap.yaml",
       "/srv/run/baton.toml",
     ]);
-    assert.match(all, /cluster_name: web/);
+    assert.match(all, /"cluster_name": "web"/);
     assert.match(all, /path: "\/srv\/run\/admin.sock"/);
   });
 
