@@ -5,7 +5,7 @@
 import type { InetAddress } from "../platform/network/address.ts";
 import { formatAddress, reachable } from "../platform/network/address.ts";
 import type { Platform } from "../platform/platform.ts";
-import { type CheckRoute, ConnectionCheck } from "../health/connection_check.ts";
+import { type CheckRoute, ConnectionCheck, hostOf } from "../health/connection_check.ts";
 import { ascii, type Dialogue, type DialogueStep, NEED_MORE } from "../health/dialogue.ts";
 import { HttpAnswer } from "../health/http_answer.ts";
 import { type CheckResult, failure, success } from "../health/monitor.ts";
@@ -78,8 +78,7 @@ function hostOf({ text }: CheckRoute): string {
 export function directRoute({ sockets }: Platform, address: AdminAddress): CheckRoute {
   const isUnix = address.family === "unix";
   return {
-    // Of a Unix socket a path is no host name.
-    text: isUnix ? "localhost" : formatAddress(address),
+    text: adminAddressText(address),
     stream: () => sockets.stream(address.family),
     aim: () => {},
     connect: (socket) =>

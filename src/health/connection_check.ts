@@ -32,6 +32,11 @@ export interface CheckRoute {
   readonly mutex: { enter(turn: () => void): void; leave(): void };
 }
 
+/** The Host of a request on that way: the path of a Unix socket is none, and strict servers refuse it. */
+export function hostOf({ text }: Pick<CheckRoute, "text">): string {
+  return text.includes("/") || text.startsWith("unix:") ? "localhost" : text;
+}
+
 interface ConnectionCheckOptions {
   readonly route: CheckRoute;
   readonly dialogue: Dialogue;

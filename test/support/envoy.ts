@@ -67,8 +67,8 @@ export interface EnvoyOptions {
   /** Port or Unix path; missing: no admin interface. */
   readonly admin?: number | string;
   readonly port: number;
-  /** With it the listener speaks TLS, and HTTP/2 by ALPN. */
-  readonly certificate?: { readonly cert: string; readonly key: string };
+  /** A second listener, with TLS, and HTTP/2 by ALPN. */
+  readonly tls?: { readonly port: number; readonly cert: string; readonly key: string };
   /** What it answers itself with; missing: "ok". */
   readonly answer?: string;
   /** Port of the server that it passes requests to; missing: it answers itself. */
@@ -77,7 +77,7 @@ export interface EnvoyOptions {
 
 /** @returns a configuration that a file with `JSON.stringify` of it is */
 export function envoyConfig(options: EnvoyOptions): object {
-  const { admin, port, certificate, answer = "ok", upstream } = options;
+  const { admin, port, tls, answer = "ok", upstream } = options;
   const route = upstream === undefined
     ? { direct_response: { status: 200, body: { inline_string: answer } } }
     : {
@@ -98,15 +98,22 @@ export function envoyConfig(options: EnvoyOptions): object {
       typed_config: typed("http.router.v3.Router", {}),
     }],
   });
-  const chain = {
-    filters: [{ name: "envoy.filters.network.http_connection_manager", typed_config: manager }],
-    ...certificate === undefined ? {} : { transport_socket: transportSocket(certificate) },
-  };
+  const filters = [
+    { name: "envoy.filters.network.http_connection_manager", typed_config: manager },
+  ];
+  const secure = tls === undefined ? [] : [{
+    name: "secure",
+    address: envoyAddress(tls.port),
+    filter_chains: [{ filters, transport_socket: transportSocket(tls) }],
+  }];
   return {
     node: { id: "test", cluster: "test" },
     ...admin === undefined ? {} : { admin: { address: envoyAddress(admin) } },
     static_resources: {
-      listeners: [{ name: "in", address: envoyAddress(port), filter_chains: [chain] }],
+      listeners: [
+        { name: "in", address: envoyAddress(port), filter_chains: [{ filters }] },
+        ...secure,
+      ],
       clusters: upstream === undefined ? [] : [upstreamCluster(upstream)],
     },
   };

@@ -5,7 +5,7 @@
 import type { NetworkCheck } from "../../config/values/check_spec.ts";
 import type { RunningCheck } from "../../health/check_loop.ts";
 import { beginExecCheck } from "./exec_command.ts";
-import { ConnectionCheck } from "../../health/connection_check.ts";
+import { ConnectionCheck, hostOf } from "../../health/connection_check.ts";
 import type { Dialogue } from "../../health/dialogue.ts";
 import { GrpcDialogue } from "../../health/grpc_dialogue.ts";
 import { HttpDialogue } from "../../health/http_dialogue.ts";
@@ -57,7 +57,7 @@ function dialogueFor(
   spec: NetworkCheck,
   { config, epoch, route }: { config: RunningContext["config"]; epoch: number; route: ProbeRoute },
 ): Dialogue {
-  const host = config.checkHost ?? route.text;
+  const host = config.checkHost ?? hostOf(route);
   switch (spec.kind) {
     case "http":
       return new HttpDialogue({
