@@ -69,11 +69,6 @@ export function adminAddressText(address: AdminAddress): string {
   return address.family === "unix" ? `unix:${address.path}` : formatAddress(address);
 }
 
-/** A path is no host name, and Envoy answers such a header with 400. */
-function hostOf({ text }: CheckRoute): string {
-  return /[/@]/.test(text) ? "localhost" : text;
-}
-
 /** Nothing is steered. */
 export function directRoute({ sockets }: Platform, address: AdminAddress): CheckRoute {
   const isUnix = address.family === "unix";

@@ -32,9 +32,9 @@ export interface CheckRoute {
   readonly mutex: { enter(turn: () => void): void; leave(): void };
 }
 
-/** The Host of a request on that way: the path of a Unix socket is none, and strict servers refuse it. */
+/** The Host of a request on that way: a path is no host name, and Envoy answers such a header with 400. */
 export function hostOf({ text }: Pick<CheckRoute, "text">): string {
-  return text.includes("/") || text.startsWith("unix:") ? "localhost" : text;
+  return /[/@]/.test(text) ? "localhost" : text;
 }
 
 interface ConnectionCheckOptions {

@@ -105,7 +105,7 @@ describe("baton hot-restarter --guard with Envoy", () => {
     Record<string, (script: EnvoyScript, held: number) => void>
   > = {
     "a certificate that is missing": (script) =>
-      script.configure({ certificate: { cert: "/nonexistent.pem", key: "/nonexistent.key" } }),
+      script.configure({ tls: { port: 0, cert: "/nonexistent.pem", key: "/nonexistent.key" } }),
     "a port that another process holds": (script, held) => {
       script.configure({ port: held });
     },
