@@ -10,6 +10,7 @@ const MOST_REQUESTS = 10_000_000;
 
 interface Running {
   readonly lane: Lane;
+  readonly startedMs: number;
   stop(): Promise<Tally>;
 }
 
@@ -20,7 +21,7 @@ function start({ port, tlsPort, limitMs }: ClientOrder, lane: Lane): Running {
     const mode = kind === "kept" ? "keep-alive" : "close";
     const bounds = { maxRequests: MOST_REQUESTS, maxDurationMs: limitMs };
     const load = new Load({ ...common, ...bounds, port, mode, clients }).start();
-    return { lane, stop: () => load.stop() };
+    return { lane, startedMs: Date.now(), stop: () => load.stop() };
   }
   const [tls, at] = kind === "h2tls" ? [true, tlsPort] : [false, port];
   const load = new H2Load({
@@ -31,12 +32,16 @@ function start({ port, tlsPort, limitMs }: ClientOrder, lane: Lane): Running {
     streams: STREAMS,
     onAnswer: () => {},
   });
-  return { lane, stop: () => load.stop() };
+  return { lane, startedMs: Date.now(), stop: () => load.stop() };
 }
 
-async function endOf({ lane: { name }, stop }: Running): Promise<LaneEnd> {
+async function endOf({ lane: { name }, startedMs, stop }: Running): Promise<LaneEnd> {
   const { ok, lost, maxLatencyMs, errors } = await stop();
-  const shown = errors.map(({ cause, detail, atMs }) => ({ cause, detail, atMs }));
+  const shown = errors.map(({ cause, detail, atMs }) => ({
+    cause,
+    detail,
+    wallMs: startedMs + atMs,
+  }));
   return { name, ok, lost, slowestMs: maxLatencyMs, errors: shown };
 }
 

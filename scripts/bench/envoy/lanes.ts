@@ -24,7 +24,8 @@ export const LANE_END = v.object({
   ok: v.number(),
   lost: v.number(),
   slowestMs: v.number(),
-  errors: v.array(v.object({ cause: v.string(), detail: v.string(), atMs: v.number() })),
+  /** The first ones. @property wallMs as Date.now() */
+  errors: v.array(v.object({ cause: v.string(), detail: v.string(), wallMs: v.number() })),
 });
 export type LaneEnd = v.InferOutput<typeof LANE_END>;
 

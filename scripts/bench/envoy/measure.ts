@@ -15,7 +15,7 @@ import { waitUntil } from "../../../test/support/wait_until.ts";
 import { withMarker } from "../peers/footprint.ts";
 import { type Place, writeConfig, writeScript } from "./configuration.ts";
 import { type ClientOrder, CLIENTS_END, type Lane, type LaneEnd } from "./lanes.ts";
-import type { Outcome } from "./result.ts";
+import { type Outcome, withoutKilled } from "./result.ts";
 import type { Row } from "./rows.ts";
 import { MARK, Side, type SideName, SIDES } from "./side.ts";
 
@@ -78,12 +78,13 @@ async function measureSide({ row, name, version, programs, heldPort }: Plan): Pr
       limitMs: CLIENTS_LIMIT_MS,
     });
     await pause(SETTLE_MS);
-    const note = await row.act({ side, programs, heldPort, pause }) ?? null;
+    const killsMs: number[] = [];
+    const note = await row.act({ side, programs, heldPort, killsMs, pause }) ?? null;
     const ended = note?.startsWith("status ") ? null : side.status;
-    const lanes = await clients.end();
+    const found = withoutKilled(await clients.end(), killsMs);
     await side.stop();
     const leftovers = await leftBehind(mark);
-    return { row: row.name, envoy: version, side: name, lanes, note, ended, leftovers };
+    return { row: row.name, envoy: version, side: name, ...found, note, ended, leftovers };
   } finally {
     for (const pid of withMarker(`${MARK}=${mark}`)) killTree(pid);
     for (const file of readdirSync(SHARED_MEMORY)) {

@@ -8,6 +8,8 @@ export interface Outcome {
   readonly envoy: string;
   readonly side: SideName;
   readonly lanes: readonly LaneEnd[];
+  /** Requests that a process was answering when it was killed, which nothing can save: not in `lanes`. */
+  readonly killed: number;
   /** What else is to be said. */
   readonly note: string | null;
   /** Of the restarter, if it has ended before it was stopped. */
@@ -33,6 +35,27 @@ export function lostOf({ lanes }: Pick<Outcome, "lanes">): number {
   return lanes.reduce((sum, { lost }) => sum + lost, 0);
 }
 
+/** With a request on its way to a process, a reset within this time is of its death. */
+const DEATH_MS = 50;
+
+/** @returns the lanes without what the killed processes were answering, and how much that was */
+export function withoutKilled(
+  lanes: readonly LaneEnd[],
+  killsMs: readonly number[],
+): { readonly lanes: readonly LaneEnd[]; readonly killed: number } {
+  const isKilled = ({ cause, wallMs }: LaneEnd["errors"][number]) =>
+    (cause === "reset" || cause === "short") &&
+    killsMs.some((atMs) => Math.abs(wallMs - atMs) < DEATH_MS);
+  let killed = 0;
+  const others = lanes.map((lane) => {
+    const errors = lane.errors.filter((error) => !isKilled(error));
+    const count = lane.errors.length - errors.length;
+    killed += count;
+    return { ...lane, lost: lane.lost - count, errors };
+  });
+  return { lanes: others, killed };
+}
+
 /** Header first: a line for each row and version, the two sides beside each other. */
 export function resultTable(outcomes: readonly Outcome[]): string[][] {
   const keys = [...new Set(outcomes.map(keyOf))];
@@ -55,7 +78,7 @@ function keyOf({ row, envoy }: Outcome): string {
 
 /** Lanes that have lost something are named. */
 function cell(outcome: Outcome): string {
-  const { lanes, note, ended } = outcome;
+  const { lanes, killed, note, ended } = outcome;
   const lost = lostOf(outcome);
   const all = lanes.reduce((sum, lane) => sum + lane.ok + lane.lost, 0);
   const which = lanes.length < 2
@@ -63,6 +86,7 @@ function cell(outcome: Outcome): string {
     : lanes.filter((lane) => lane.lost > 0).map((lane) => `${lane.name} ${lane.lost}`);
   const more = [
     ...which,
+    ...killed === 0 ? [] : [`${killed} in the killed process`],
     ...note === null ? [] : [note],
     ...ended === null ? [] : [`it ended with ${ended}`],
   ];
@@ -78,8 +102,8 @@ function number(value: number): string {
 export function lossLines(outcomes: readonly Outcome[], side: SideName): string[] {
   return outcomes.filter((each) => each.side === side).flatMap(({ row, envoy, lanes }) =>
     lanes.flatMap(({ name, errors }) =>
-      errors.slice(0, MOST_LOSSES).map(({ cause, detail, atMs }) =>
-        `${row}, ${envoy}, ${name}: ${cause} at ${atMs.toFixed(0)} ms: ${detail}`
+      errors.slice(0, MOST_LOSSES).map(({ cause, detail, wallMs }) =>
+        `${row}, ${envoy}, ${name}: ${cause} at ${new Date(wallMs).toISOString()}: ${detail}`
       )
     )
   );
