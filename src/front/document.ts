@@ -91,6 +91,14 @@ export function withEndpoints(
   return { ...rest, resources: [assignment] };
 }
 
+/** Addresses of endpoints, of whomever, that get something. */
+export function ledAddresses({ resources }: Document): Set<string> {
+  const entries = resources.flatMap(({ endpoints = [] }) => endpoints)
+    .flatMap(({ lb_endpoints = [] }) => lb_endpoints);
+  const led = entries.filter((entry) => entry["health_status"] !== "DRAINING");
+  return new Set(led.flatMap((entry) => entryAddress(entry) ?? []));
+}
+
 function isOwn({ metadata }: LbEndpoint, { service, host }: Owner): boolean {
   const found = metadata?.filter_metadata?.[NAMESPACE];
   return found?.service === service && found.host === host;

@@ -23,6 +23,7 @@ import type { AssignedEndpoint } from "./assignment.ts";
 import {
   type Document,
   documentText,
+  ledAddresses,
   type Owner,
   readDocument,
   withEndpoints,
@@ -63,6 +64,15 @@ export class EndpointFile {
 
   get exists(): boolean {
     return this.#stat() !== null;
+  }
+
+  /** Addresses that get something, whoever has written it; null: that cannot be read. */
+  led(): ReadonlySet<string> | null {
+    try {
+      return ledAddresses(readDocument(this.#read() ?? ""));
+    } catch {
+      return null;
+    }
   }
 
   /** @param waits false: it is written although another baton, which may be stopped, has the lock */

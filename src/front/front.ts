@@ -51,6 +51,8 @@ export class Front {
   /** The files say that it serves; the listeners follow. */
   #planned: number | null = null;
   #isScheduled = false;
+  /** Another baton has written the files. */
+  #wasElsewhere = false;
   /** A generation has served: before that what the files say is not known to be wrong. */
   #hasServed = false;
   #isClosed = false;
@@ -81,13 +83,21 @@ export class Front {
     });
   }
 
+  /** Another baton steers, and writes the files. */
+  get #isElsewhere(): boolean {
+    return this.options.listeners.groups.some(({ hold }) => hold === "order and program");
+  }
+
   update(): void {
     const { listeners } = this.options;
     this.#hasServed ||= listeners.servingEpoch !== null;
-    // Another baton steers: the files are that one's.
-    if (!this.#hasServed || this.#isClosed || listeners.groups.some((each) => each.isFrozen)) {
+    if (this.#isElsewhere) {
+      this.#wasElsewhere = true;
       return;
     }
+    if (!this.#hasServed || this.#isClosed) return;
+    if (this.#wasElsewhere) { for (const file of this.files) file.endpoints = null; }
+    this.#wasElsewhere = false;
     if (this.#planned === listeners.servingEpoch) this.#planned = null;
     const addresses = listeners.frontEndpoints(this.#planned);
     for (const [index, file] of this.files.entries()) {
@@ -121,6 +131,10 @@ export class Front {
     { epoch, leads, isShared }: Admitted,
     isCanceled: () => boolean,
   ): Promise<string | null> {
+    // In a takeover the old baton steers, and asks no Envoy: the files follow the switch.
+    if (this.#isElsewhere) return null;
+    // The old baton's generation does, in an upgrade.
+    this.#hasServed = true;
     const { files } = this;
     const first = async (reasons: Promise<string | null>[]) =>
       (await Promise.all(reasons)).find((reason) => reason !== null) ?? null;
@@ -162,6 +176,7 @@ export class Front {
 
   /** After each step of the lifecycle. */
   afterStep(generations: readonly Pick<Generation, "epoch" | "outcome">[]): void {
+    if (this.#isElsewhere) this.#wasElsewhere = true;
     const candidates = generations.filter(({ outcome }) => outcome === null);
     for (const epoch of new Set([this.#introduced, this.#planned])) {
       if (epoch !== null && candidates.every((each) => each.epoch !== epoch)) this.#withdraw(epoch);
@@ -170,7 +185,10 @@ export class Front {
 
   /** No Envoy leads anything new to it, as far as is known. @param worker null: to none of its workers */
   hasLeft(epoch: number, worker: number | null = null): boolean {
-    return this.files.every((file) => file.hasLeft(epoch, worker));
+    const isElsewhere = this.#isElsewhere;
+    return this.files.every((file) =>
+      isElsewhere ? file.hasLeftByOther(epoch, worker) : file.hasLeft(epoch, worker)
+    );
   }
 
   /** What the generations have answered until now, by epoch. */

@@ -8,7 +8,7 @@ import { sleep } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import { answersOf } from "./acknowledgement.ts";
 import { addAnswers, type AnswersByEpoch, answersByEpoch } from "./answers.ts";
-import type { AssignedEndpoint } from "./assignment.ts";
+import { addressKey, type AssignedEndpoint } from "./assignment.ts";
 import { EndpointFile } from "./endpoint_file.ts";
 import { Envoys, type EnvoysOptions, type Verdict } from "./envoys.ts";
 import type { Owner } from "./document.ts";
@@ -43,6 +43,7 @@ type Progress =
 export class FrontFile {
   readonly file: EndpointFile;
   readonly envoys: Envoys;
+  /** Null: what it says is not known. */
   endpoints: readonly AssignedEndpoint[] | null = null;
   /** The generation whose endpoints must pass Envoy's own health checks, before the file counts as followed. */
   checked: number | null = null;
@@ -53,6 +54,8 @@ export class FrontFile {
   #trouble: string | null = null;
   #waiters: ((failure: string | null) => void)[] = [];
   #hasWarned = false;
+  /** Since when another baton's file leads nothing to the generation that is asked about. */
+  #leftSinceMs: number | null = null;
 
   constructor(readonly platform: Platform, readonly options: FrontFileOptions) {
     const { file: path, cluster, owner, warn } = options;
@@ -114,6 +117,19 @@ export class FrontFile {
     if (kind === "none" || kind === "absent") return forMs >= UNSEEN_MS;
     if (forMs >= UNSEEN_MS) this.#ask();
     return false;
+  }
+
+  /** The same where another baton writes the file, and has heard Envoy's answers. */
+  hasLeftByOther(epoch: number, worker: number | null): boolean {
+    const own = (this.endpoints ?? []).filter((each) =>
+      each.epoch === epoch && (worker ?? each.worker) === each.worker
+    );
+    const led = this.file.led();
+    const isLed = led === null || own.some(({ address }) => led.has(addressKey(address)));
+    const { clock } = this.platform;
+    if (isLed) this.#leftSinceMs = null;
+    else this.#leftSinceMs ??= clock.now();
+    return this.#leftSinceMs !== null && clock.now() - this.#leftSinceMs >= UNSEEN_MS;
   }
 
   #ask(): void {

@@ -127,7 +127,7 @@ export class Inheritor {
     const { network, members, front } = group;
     const { sockets } = this.platform;
     if (front !== null) {
-      this.#refuseOverlap(spec, own);
+      this.#refuseOverlap(spec, group, own);
       return this.#boundPrivately(spec, group, own[0]);
     }
     const address = specAddress(spec);
@@ -139,7 +139,7 @@ export class Inheritor {
       if (canTell && unmanagedListenerAt(this.platform, this.listeners, address) !== undefined) {
         throw new SystemCallError("bind", C.EADDRINUSE, spec.text);
       }
-      this.#refuseOverlap(spec, own);
+      this.#refuseOverlap(spec, group, own);
       bindJoinable(sockets, socket, address);
       return socket;
     } catch (error) {
@@ -157,8 +157,12 @@ export class Inheritor {
   }
 
   /** The new listener would get another generation's connections at once. */
-  #refuseOverlap(spec: InetListenSpec, own: readonly (number | null)[]): void {
-    const other = this.listeners.overlapping(specAddress(spec), own);
+  #refuseOverlap(
+    spec: InetListenSpec,
+    { address }: Group,
+    own: readonly (number | null)[],
+  ): void {
+    const other = this.listeners.overlapping(address, own);
     if (other === null) return;
     throw new ListenError(`Cannot listen at ${spec.text}: ${overlapText("it", other)}`);
   }
