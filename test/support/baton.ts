@@ -41,6 +41,8 @@ export function batonCommand(): string[] {
 export interface BatonOptions extends Runnable {
   /** @default web */
   readonly name?: string;
+  /** In place of `run`: another verb that runs a server, with its flags. */
+  readonly verb?: readonly string[];
   /** Flags of `run`, before `--`. */
   readonly flags?: readonly string[];
   readonly cwd?: string;
@@ -208,7 +210,7 @@ export async function startBaton(options: BatonOptions): Promise<Baton> {
       ? []
       : ["sh", "-c", `LISTEN_FDS=${activated.length} LISTEN_PID=$$ exec "$@"`, "sh"],
     ...batonCommand(),
-    "run",
+    ...options.verb ?? ["run"],
     "--name",
     name,
     "--runtime-dir",
