@@ -71,7 +71,9 @@ describe("hot-restarter --safe", () => {
 
   test("USR1 makes Envoy reopen its log, behind a script", FULL, async () => {
     using dir = tempDir("safe");
-    const { script: own, baton: service } = await safely(dir, { flags: ["--component-log-level main:info"] });
+    const { script: own, baton: service } = await safely(dir, {
+      flags: ["--component-log-level main:info"],
+    });
     using _script = own;
     await using baton = service;
     baton.signal("SIGUSR1");
