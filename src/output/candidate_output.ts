@@ -14,7 +14,7 @@ import {
 import type { Platform } from "../platform/platform.ts";
 import { endOfFile, type FilePlace, readSince } from "../platform/files/own_file.ts";
 import { epollWatchedInodes } from "../platform/process/proc.ts";
-import { haveRun, runningThreads } from "../platform/process/rest.ts";
+import { nextTurns, NO_TURNS, runningThreads, type Turns } from "../platform/process/rest.ts";
 import { OutputStream } from "./output_stream.ts";
 
 const TAIL_LINES = 100;
@@ -218,10 +218,12 @@ export class CandidateOutput {
 
 /** Blocks for a few milliseconds, and for longer only where a thread of the server waits for a processor. */
 function isPrinting(stream: OutputStream, pid: number): boolean {
-  const before = runningThreads(pid);
+  const look = (turns: Turns) => nextTurns(turns, runningThreads(pid), TURN_NS);
+  let turns = look(NO_TURNS);
   if (!stream.isQuiet) return true;
   for (let looks = 0; looks < MOST_LOOKS; looks++) {
-    if (haveRun(before, runningThreads(pid), TURN_NS)) return false;
+    turns = look(turns);
+    if (turns.waiting.size === 0) return false;
     if (!stream.staysQuiet()) return true;
   }
   return true;

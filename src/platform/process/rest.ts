@@ -32,16 +32,35 @@ export function runningThreads(pid: number): Map<number, number | null> {
   return found;
 }
 
-/** Whether each thread that ran at the first look has run for `enoughNs` since, or has gone to sleep. */
-export function haveRun(
-  before: ReadonlyMap<number, number | null>,
-  after: ReadonlyMap<number, number | null>,
+/** Which threads of a process have had a turn on a processor in a row of looks at those that run, or would. */
+export interface Turns {
+  /** Without one so far, with the time that each had run at the first look that found it. */
+  readonly waiting: ReadonlyMap<number, number | null>;
+  readonly over: ReadonlySet<number>;
+}
+
+export const NO_TURNS: Turns = { waiting: new Map(), over: new Set() };
+
+/**
+ * A turn is over when a thread has run for `enoughNs` since it was first seen, or has gone to sleep. One that slept at the
+ * first look counts from the look that finds it awake: its timer may have ended while no processor was free.
+ */
+export function nextTurns(
+  { waiting, over }: Turns,
+  running: ReadonlyMap<number, number | null>,
   enoughNs: number,
-): boolean {
-  return [...before].every(([tid, from]) => {
-    const to = after.get(tid);
-    return to === undefined || (from !== null && to !== null && to - from >= enoughNs);
-  });
+): Turns {
+  const next = { waiting: new Map<number, number | null>(), over: new Set(over) };
+  for (const [tid, from] of waiting) {
+    const to = running.get(tid);
+    const isOver = to === undefined || (from !== null && to !== null && to - from >= enoughNs);
+    if (isOver) next.over.add(tid);
+    else next.waiting.set(tid, from);
+  }
+  for (const [tid, ranNs] of running) {
+    if (!next.over.has(tid) && !next.waiting.has(tid)) next.waiting.set(tid, ranNs);
+  }
+  return next;
 }
 
 /** Nanoseconds; null where the kernel does not say (CONFIG_SCHED_INFO). */

@@ -5,26 +5,42 @@ import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { haveRun, isAsleep, runningThreads } from "../../../../src/platform/process/rest.ts";
+import {
+  isAsleep,
+  nextTurns,
+  NO_TURNS,
+  runningThreads,
+  type Turns,
+} from "../../../../src/platform/process/rest.ts";
 import { TEST_TIMEOUT_MS } from "../../../support/limits.ts";
 import { findPython } from "../../../support/programs.ts";
 import { waitUntil } from "../../../support/wait_until.ts";
 
 type Threads = [tid: number, ranNs: number | null][];
 
-const CASES: [what: string, before: Threads, after: Threads, isOver: boolean][] = [
-  ["no thread ran at the first look", [], [[1, 5]], true],
-  ["one has gone to sleep", [[1, 5]], [], true],
-  ["one has run for long enough", [[1, 5]], [[1, 105]], true],
-  ["one has had no processor", [[1, 5]], [[1, 5]], false],
-  ["one has run for too short a time", [[1, 5]], [[1, 104]], false],
-  ["one of two has had no processor", [[1, 5], [2, 5]], [[1, 200], [2, 5]], false],
-  ["the kernel does not say how long it ran", [[1, null]], [[1, null]], false],
+const CASES: [what: string, looks: Threads[], waiting: number[]][] = [
+  ["no thread runs", [[], []], []],
+  ["one has gone to sleep", [[[1, 5]], []], []],
+  ["one has run for long enough", [[[1, 5]], [[1, 105]]], []],
+  ["one has had no processor", [[[1, 5]], [[1, 5]]], [1]],
+  ["one has run for too short a time", [[[1, 5]], [[1, 104]]], [1]],
+  ["one of two has had no processor", [[[1, 5], [2, 5]], [[1, 200], [2, 5]]], [2]],
+  ["the kernel does not say how long it ran", [[[1, null]], [[1, null]]], [1]],
+  ["one slept at first, and has had no processor since it woke", [[], [[1, 5]]], [1]],
+  ["the same, and it has slept again", [[], [[1, 5]], []], []],
+  ["one wakes a second time", [[[1, 5]], [], [[1, 6]]], []],
+  ["one runs in three looks, long enough in all", [[[1, 0]], [[1, 60]], [[1, 100]]], []],
 ];
 
-describe("whether each thread that ran has had its turn", () => {
-  for (const [what, before, after, isOver] of CASES) {
-    test(what, () => assert.equal(haveRun(new Map(before), new Map(after), 100), isOver));
+describe("which threads have had no turn yet", () => {
+  for (const [what, looks, waiting] of CASES) {
+    test(what, () => {
+      const turns = looks.reduce<Turns>(
+        (before, running) => nextTurns(before, new Map(running), 100),
+        NO_TURNS,
+      );
+      assert.deepEqual([...turns.waiting.keys()], waiting);
+    });
   }
 });
 
@@ -47,7 +63,9 @@ test("a thread that computes runs beside one that sleeps", {
       return threadsOf(pid) === 2 && running.size === 1 && running;
     }, { what: "one of two threads runs" });
     assert.deepEqual([...before.keys()], [pid]);
-    await waitUntil(() => haveRun(before, runningThreads(pid), 1_000_000), { what: "it has run" });
+    const first = nextTurns(NO_TURNS, before, 1_000_000);
+    const isOver = () => nextTurns(first, runningThreads(pid), 1_000_000).over.has(pid);
+    await waitUntil(isOver, { what: "it has run" });
     assert.equal(isAsleep(pid), false);
   } finally {
     process.kill(child.pid ?? 0, "SIGKILL");
