@@ -36,6 +36,8 @@ export interface PodOptions {
   /** Where it is kept that an operator has failed the health of the service; missing: here. */
   readonly hand?: { isFailedByHand: boolean; failByHand(isFailed: boolean): void };
   onBegin?(): void;
+  /** Connections are waited for from now on. */
+  onDraining?(): void;
   /** @param spentMs the part of the policy's `maxDrainMs` that is used up */
   signal(spentMs: number): void;
   kill?(): void;
@@ -70,6 +72,7 @@ export class Pod {
       policy: { ...policy, minDrainMs, quietMs, stopTimeMs, expectsListener: true },
       traffic: this.traffic,
       onPhase: (phase, why) => {
+        if (phase === "draining") options.onDraining?.();
         const text = DESCRIPTIONS[phase];
         if (text !== undefined) logger.info(`${text}: ${why}`, this.#facts());
       },

@@ -70,6 +70,7 @@ export class ShutdownService {
       ports: () => [],
       processes: () => this.server.processes(),
       whyNotReady: () => this.#whyNotReady(),
+      onDraining: () => this.server.goodbye.begin(),
       signal: () => this.server.signalStop(),
       kill: () => {
         this.#killLostNothing = this.pod.shutdown.latestLook?.busy === 0;
@@ -153,7 +154,7 @@ export class ShutdownService {
         pid: this.server.pid,
         startedAt: this.#startedAt,
         checks: [],
-        drainCalls: [],
+        drainCalls: [...this.server.goodbye.views],
         connections: { total: busy + idle + undecided, busy, idle, undecided },
         connectionsCut: shutdown.cut,
         connectionsUndecided: shutdown.undecided,

@@ -4,10 +4,10 @@
  * No filter, no group, no second generation; its standard output is baton's own.
  */
 import type { Config } from "../config/config.ts";
+import { SingleGoodbye } from "./single_goodbye.ts";
 import { presetForCommand } from "../config/presets.ts";
 import { busyProcesses, LeftoverSignals } from "../generation/leftovers.ts";
 import { StopPolicy } from "../generation/stop_policy.ts";
-import type { LaunchPlan } from "../launcher/plan.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Timer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -24,7 +24,7 @@ export const EPOCH = 0;
 export interface SingleServerOptions {
   readonly platform: Platform;
   readonly config: Config;
-  readonly plan: LaunchPlan;
+  readonly plan: Parameters<ServerProcess["start"]>[0]["plan"];
   readonly logger: Logger;
   /** Ports that the server has listened on. */
   ports(): readonly number[];
@@ -37,6 +37,7 @@ export interface SingleServerOptions {
 export class SingleServer {
   readonly foreground: Foreground;
   readonly stopPolicy: StopPolicy;
+  readonly goodbye: SingleGoodbye;
   readonly victims: KilledProcess[] = [];
   /** It has received its stop signal. */
   isSignaled = false;
@@ -59,9 +60,10 @@ export class SingleServer {
       platform,
       (pid, signal) => this.foreground.onLeaderStopped(pid, signal),
     );
+    const preset = presetForCommand(config.command, config.preset);
     this.stopPolicy = new StopPolicy(
       config,
-      presetForCommand(config.command, config.preset),
+      preset,
       () => processName(this.#leader.pid),
     );
     this.#leftovers = new LeftoverSignals({
@@ -85,6 +87,12 @@ export class SingleServer {
       // There is no other generation: every child of baton belongs to it.
       holdsMember: () => true,
       onAllExited: () => this.#onAllExited(),
+    });
+    this.goodbye = new SingleGoodbye({
+      ...{ platform, config, preset, logger, epoch: EPOCH },
+      children: this.#children,
+      server: this.#leader,
+      ports: options.ports,
     });
   }
 
@@ -123,13 +131,19 @@ export class SingleServer {
     else this.#leader.signal(signal);
   }
 
+  /** Once it has been asked to say goodbye, or could not be. */
   signalStop(): void {
+    this.goodbye.whenSaid(() => this.#signalStop());
+  }
+
+  #signalStop(): void {
     this.isSignaled = true;
     this.#signaledAtMs = this.options.platform.clock.now();
     this.forward(this.stopPolicy.leaderSignal);
   }
 
   kill(): void {
+    this.goodbye.close();
     this.wasKilled = true;
     this.#killRest();
   }
@@ -166,6 +180,7 @@ export class SingleServer {
     const status = this.exitStatus;
     if (status === null) return;
     this.#killTimer?.cancel();
+    this.goodbye.close();
     this.#leftovers.cancel();
     this.#leader.close();
     this.#children.close();

@@ -100,6 +100,20 @@ describe("--drain-call", () => {
     await world.until("0.0 POST /e0w0", "0.1 POST /e0w1", "0.2 POST /e0w2");
   });
 
+  test("the only one of --shutdown-only, before its stop signal", TEST, async () => {
+    using dir = tempDir();
+    const world = await World.at(dir);
+    const flags = ["--shutdown-only", "--drain-call", FAIL(world.control)];
+    await using baton = await startBaton(world.options(...flags));
+    await waitUntil(async () => {
+      using client = new KeptConnection(world.port);
+      client.send(REQUEST);
+      return (await client.answer()).status === 200;
+    }, { what: "it serves" });
+    assert.equal((await baton.stop()).code, 0, baton.stderr);
+    await world.until("0.0 POST /fail");
+  });
+
   test("the new one, where that is rolled back", TEST, async () => {
     using dir = tempDir();
     const world = await World.at(dir);

@@ -20,6 +20,8 @@ import { concernsWorker } from "../../steering/worker_members.ts";
 const LOOPBACK = { inet: "127.0.0.1", inet6: "::1" } as const;
 const MAPPED = "::ffff:";
 
+type ServiceListeners = Pick<Listeners, "groups" | "isOfService">;
+
 interface ProbeTarget {
   readonly epoch: number;
   readonly worker: number;
@@ -32,7 +34,7 @@ interface ProbeTarget {
 /** @returns null: it does not listen there yet */
 export function routeTo(
   platform: Platform,
-  listeners: Listeners,
+  listeners: ServiceListeners,
   { epoch, worker, place, host = null }: ProbeTarget,
 ): ProbeRoute | null {
   const isUnix = typeof place === "string" ||
@@ -45,7 +47,7 @@ export function routeTo(
 /** Of a TCP listener: the source port of the check is bound before it connects, and steered until it is connected. */
 function routeByPort(
   platform: Platform,
-  listeners: Listeners,
+  listeners: ServiceListeners,
   { epoch, worker, port, at }: {
     epoch: number;
     worker: number;

@@ -9,7 +9,7 @@ import { mustIdentify, type ProbeRoute } from "./check_route.ts";
 /** @param path that of clients; null: the first Unix socket of the service @returns null: it does not listen there yet */
 export function routeByPath(
   { sockets }: Platform,
-  listeners: Listeners,
+  listeners: Pick<Listeners, "groups" | "isOfService">,
   { epoch, worker, path }: { epoch: number; worker: number; path: string | null },
 ): ProbeRoute | null {
   const groups = listeners.groups.filter((group) =>

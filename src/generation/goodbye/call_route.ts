@@ -8,6 +8,9 @@ import type { Listeners } from "../../steering/listeners.ts";
 import { hasHost, routeTo } from "../checks/probe_route.ts";
 import { isAtPath } from "../checks/unix_route.ts";
 
+/** Of a service that hands nothing over there is no group, and its ports are what its processes listen at. */
+export type CallListeners = Pick<Listeners, "groups" | "isOfService" | "ports">;
+
 /** Why it cannot: it does not listen, another baton steers there, or which generation answers cannot be known. */
 interface NoRoute {
   readonly failure: string;
@@ -17,14 +20,17 @@ interface NoRoute {
 /** @param of its number is that of the worker */
 export function routeForCall(
   platform: Platform,
-  listeners: Listeners,
+  listeners: CallListeners,
   { epoch, number: worker }: { readonly epoch: number; readonly number: number },
   place: CallPlace,
 ): CheckRoute | NoRoute {
   const groups = listeners.groups.filter((group) => isMeant(group, place));
-  const isAnywhere = "port" in place && place.port === null;
   // Where baton hands nothing over, who listens is who is meant.
-  if (groups.length === 0 && !isAnywhere) return directRoute(platform, addressOf(place));
+  if (listeners.groups.length === 0 || groups.length === 0 && !isAnywhere(place)) {
+    const [port = null] = listeners.ports;
+    const found = isAnywhere(place) ? { host: null, port } : place;
+    if (!isAnywhere(found)) return directRoute(platform, addressOf(found));
+  }
   const target = "unix" in place ? { place: place.unix } : { place: place.port, host: place.host };
   const route = routeTo(platform, listeners, { epoch, worker, ...target });
   if (route === null) {
@@ -42,6 +48,10 @@ export function routeForCall(
     };
   }
   return route;
+}
+
+function isAnywhere(place: CallPlace): boolean {
+  return "port" in place && place.port === null;
 }
 
 function isMeant(group: Group, place: CallPlace): boolean {

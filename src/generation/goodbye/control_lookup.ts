@@ -11,7 +11,8 @@ import { fillPlaceholders } from "../../config/values/placeholders.ts";
 import { errorText } from "../../platform/error.ts";
 import { commandLineOf } from "../../platform/process/proc.ts";
 import type { RunningContext } from "../context.ts";
-import type { Gate } from "../gate.ts";
+import type { CallListeners } from "./call_route.ts";
+import type { ListeningSide } from "./listening_side.ts";
 import { readOf } from "./server_file.ts";
 
 /** How its program is asked, and where; null: the call is whole. */
@@ -31,13 +32,26 @@ const FINDERS: Readonly<Record<ControlFinder, () => Promise<FindControl>>> = {
 };
 
 export interface LookupParts {
-  readonly context: RunningContext;
+  readonly context:
+    & Pick<
+      RunningContext,
+      | "config"
+      | "preset"
+      | "platform"
+      | "children"
+      | "leftovers"
+      | "notices"
+      | "log"
+      | "logError"
+      | "dispatch"
+    >
+    & { readonly listeners: CallListeners };
   readonly epoch: number;
   /** Of the worker in its generation. */
   readonly number: number;
   /** For people. */
   readonly name: () => string;
-  readonly gate: Gate;
+  readonly side: ListeningSide;
 }
 
 interface Candidate {
@@ -55,7 +69,11 @@ export class ControlLookup {
   #lookup: Promise<KnownProgram | null> | null = null;
   #isClosed = false;
 
-  constructor(readonly parts: LookupParts, readonly onKnown: (known: KnownProgram) => void) {}
+  /** @param onOver null: nothing can be called */
+  constructor(
+    readonly parts: LookupParts,
+    readonly onOver: (known: KnownProgram | null) => void,
+  ) {}
 
   /** Called again and again. @returns null: the server has no such thing, or it does not listen yet */
   look(): Promise<KnownProgram | null> | null {
@@ -69,7 +87,7 @@ export class ControlLookup {
     }).finally(() => this.awaited = null);
     this.#lookup.then((known) => {
       this.known = known;
-      if (known !== null && !this.#isClosed) this.onKnown(known);
+      if (!this.#isClosed) this.onOver(known);
     });
     return this.#lookup;
   }
@@ -80,15 +98,15 @@ export class ControlLookup {
 
   /** Its program, if it is known to have a way to say goodbye. */
   #candidate(): Candidate | null {
-    const { context: { preset, config }, epoch, number, gate } = this.parts;
-    const members = gate.listening.flatMap((group) => group.membersOf(epoch, number));
-    for (const pid of new Set(members.map(({ owner }) => owner).filter((owner) => owner !== 0))) {
+    const { context: { preset, config }, epoch, number, side } = this.parts;
+    const owners = side.owners();
+    for (const pid of owners) {
       const argv = commandLineOf(pid);
       const { goodbye, program, line } = presetForCommand(argv);
       if (goodbye !== null) return { goodbye, program, pid, words: line.argv.slice(1) };
     }
-    const [{ owner = 0 } = {}] = members;
-    if (preset.goodbye === null || owner === 0) return null;
+    const [owner] = owners;
+    if (preset.goodbye === null || owner === undefined) return null;
     const { goodbye, program, line } = preset;
     const words = fillPlaceholders(line.argv.slice(1), config.listen, epoch, number);
     return { goodbye, program, pid: owner, words };
@@ -99,7 +117,7 @@ export class ControlLookup {
     const find = await FINDERS[goodbye.finder]();
     const look: ControlLook = {
       read: readOf(pid),
-      listensAt: (place) => this.#listensAt(place),
+      listensAt: (place) => this.parts.side.listensAt(place),
     };
     let found: FoundControl = { notice: "" };
     for (let looks = 0; looks < MOST_LOOKS && !this.#isClosed; looks++) {
@@ -111,12 +129,6 @@ export class ControlLookup {
     if ("place" in found) return { goodbye, program, place: found.place };
     if (!this.#isClosed) this.#notice("later" in found ? found.later : found.notice);
     return null;
-  }
-
-  #listensAt(place: CallPlace): boolean {
-    return this.parts.gate.listening.some(({ tcp, text }) =>
-      "unix" in place ? text === `unix:${place.unix}` : tcp?.port === place.port
-    );
   }
 
   #pause(): Promise<void> {

@@ -13,6 +13,7 @@ import type { ServerProcess } from "../../process/server_process.ts";
 import { callIn } from "./calls.ts";
 import { ControlLookup, type KnownProgram, type LookupParts } from "./control_lookup.ts";
 import type { GoodbyeSayer, Saying } from "./farewell.ts";
+import { sideOf } from "./listening_side.ts";
 import type { MadeCall } from "./make_call.ts";
 
 interface GoodbyeParts extends LookupParts {
@@ -38,7 +39,20 @@ export class Goodbye implements GoodbyeSayer {
   readonly #files = new Set<string>();
 
   constructor(readonly parts: GoodbyeParts, readonly gate: GateParts) {
-    this.lookup = new ControlLookup(parts, (known) => this.#onKnown(known));
+    this.lookup = new ControlLookup(parts, (known) => {
+      if (known !== null) this.#onKnown(known);
+      this.gate.onChange();
+    });
+  }
+
+  /** Of a worker. */
+  static of(
+    { gate, ...parts }: Omit<GoodbyeParts, "side"> & {
+      readonly gate: Parameters<typeof sideOf>[0];
+    },
+    hooks: GateParts,
+  ): Goodbye {
+    return new Goodbye({ ...parts, side: sideOf(gate) }, hooks);
   }
 
   /** Before it is started. */
@@ -63,7 +77,6 @@ export class Goodbye implements GoodbyeSayer {
     if (ready !== undefined && place !== null && isUsual) {
       this.gate.addReady(`${program}: ${ready}`, (onResult) => this.#ask(ready, onResult));
     }
-    this.gate.onChange();
   }
 
   #ask(path: string, onResult: (result: CheckOutcome) => void): RunningCheck {
@@ -91,10 +104,9 @@ export class Goodbye implements GoodbyeSayer {
 
   /** A shell in front of the server would die of what the server understands. */
   #signal(signal: number): boolean {
-    const { server, gate, epoch, number, context: { platform } } = this.parts;
+    const { server, side, context: { platform } } = this.parts;
     if (!server.isStarted || server.exitStatus !== null) return false;
-    const owners = gate.listening.flatMap((group) => group.membersOf(epoch, number))
-      .map(({ owner }) => owner).filter((owner) => owner !== 0);
+    const owners = side.owners();
     const inFront = isShell(processName(server.pid) ?? "");
     const [first = server.pid] = owners;
     platform.processes.signal(inFront && !owners.includes(server.pid) ? first : server.pid, signal);
@@ -160,6 +172,7 @@ export class Goodbye implements GoodbyeSayer {
       this.views = list.map(({ text }) => this.#view(text, "pending", null));
       // In their order: one may build on the one before.
       for (const call of list) {
+        if (!isUndo) this.#hasSaid = true;
         current = makeCall(this.#target, call, isUndo);
         const result = await current.result;
         if (call.kind === "file" && result.hasWorked) this.#note(call.file, isUndo);
@@ -167,7 +180,6 @@ export class Goodbye implements GoodbyeSayer {
         this.#report(call, isUndo, result);
         hasWorked ||= result.hasWorked;
       }
-      this.#hasSaid = !isUndo && list.length > 0;
       end(hasWorked);
     };
     run().catch((error) => {

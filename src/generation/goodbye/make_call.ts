@@ -10,16 +10,14 @@ import { errorText } from "../../platform/error.ts";
 import { beginExecCheck } from "../checks/exec_command.ts";
 import type { CheckTarget } from "../checks/check_request.ts";
 import type { RunningContext } from "../context.ts";
-import { routeForCall } from "./call_route.ts";
+import { type CallListeners, routeForCall } from "./call_route.ts";
 import type { DrainFiles } from "./drain_files.ts";
 
-interface CallTarget extends
-  CheckTarget<
-    Pick<
-      RunningContext,
-      "config" | "platform" | "listeners" | "children" | "leftovers" | "logError"
-    >
-  > {
+type CallContext =
+  & Pick<RunningContext, "config" | "platform" | "children" | "leftovers" | "logError">
+  & { readonly listeners: CallListeners };
+
+interface CallTarget extends CheckTarget<CallContext> {
   /** To the server. @returns false: it has no process */
   signal(signal: number): boolean;
 }

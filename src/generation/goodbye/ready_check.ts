@@ -5,9 +5,11 @@ import type { RunningCheck } from "../../health/check_loop.ts";
 import { type CheckOutcome, failure, success } from "../../health/monitor.ts";
 import type { CheckTarget } from "../checks/check_request.ts";
 import type { RunningContext } from "../context.ts";
-import { routeForCall } from "./call_route.ts";
+import { type CallListeners, routeForCall } from "./call_route.ts";
 
-type Target = CheckTarget<Pick<RunningContext, "config" | "platform" | "listeners">>;
+type Target = CheckTarget<
+  Pick<RunningContext, "config" | "platform"> & { readonly listeners: CallListeners }
+>;
 
 interface ReadyRequest {
   readonly place: CallPlace;

@@ -84,7 +84,7 @@ export class Worker {
     const server = this.server = this.#serverProcess();
     const { facts } = this;
     const { health } = this;
-    const goodbye = this.goodbye = new Goodbye({ context, epoch, number, name, gate, server }, {
+    const goodbye = this.goodbye = Goodbye.of({ context, epoch, number, name, gate, server }, {
       addReady: (check, startCheck) => health.addReady(check, startCheck),
       onChange,
     });

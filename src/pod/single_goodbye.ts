@@ -1,0 +1,86 @@
+/** How the one server of `--shutdown-only` is asked to say goodbye: it is reached where it listens, since nothing is steered. */
+import type { Config } from "../config/config.ts";
+import type { CommandPreset } from "../config/presets.ts";
+import { Farewell } from "../generation/goodbye/farewell.ts";
+import { Goodbye } from "../generation/goodbye/goodbye.ts";
+import { Leftovers } from "../generation/leftovers.ts";
+import type { Logger } from "../log/logger.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Children } from "../process/children.ts";
+import type { ServerProcess } from "../process/server_process.ts";
+import type { DrainCallView } from "../report/snapshot.ts";
+
+interface SingleGoodbyeParts {
+  readonly platform: Platform;
+  readonly config: Config;
+  readonly preset: CommandPreset;
+  readonly logger: Logger;
+  readonly children: Children;
+  readonly server: ServerProcess;
+  readonly epoch: number;
+  ports(): readonly number[];
+}
+
+export class SingleGoodbye {
+  readonly #goodbye: Goodbye;
+  readonly #farewell = new Farewell();
+  #hasBegun = false;
+  #isOver = false;
+  #after: (() => void)[] = [];
+
+  constructor(readonly parts: SingleGoodbyeParts) {
+    const { platform, config, preset, logger, children, server, epoch, ports } = parts;
+    const listeners = {
+      groups: [],
+      isOfService: () => false,
+      get ports() {
+        return [...ports()];
+      },
+    };
+    const context = {
+      ...{ platform, config, preset, children, listeners },
+      leftovers: new Leftovers(platform.clock),
+      notices: new Set<string>(),
+      log: (text: string) => logger.info(text),
+      logError: (text: string) => logger.error(text),
+      dispatch: () => {},
+    };
+    const name = () => "the server";
+    // The first process is the leading one. What it has written down about its address is its own.
+    const side = { owners: () => server.processes(), listensAt: () => true };
+    this.#goodbye = new Goodbye({ context, epoch, number: 0, name, side, server }, {
+      addReady: () => {},
+      onChange: () => {},
+    });
+  }
+
+  get views(): readonly DrainCallView[] {
+    return this.#goodbye.views;
+  }
+
+  /** Its drain begins. */
+  begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    this.#farewell.say([{ goodbye: this.#goodbye }], () => this.#end());
+  }
+
+  /** Calls `then` when it has been asked, or could not be: at once if that is long ago. */
+  whenSaid(then: () => void): void {
+    this.begin();
+    if (this.#isOver) then();
+    else this.#after.push(then);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    for (const then of this.#after.splice(0)) then();
+  }
+
+  /** It has exited, or is killed. */
+  close(): void {
+    this.#farewell.cancel();
+    this.#after = [];
+    this.#goodbye.close();
+  }
+}
