@@ -123,6 +123,7 @@ const SCENARIOS: readonly Scenario[] = [
       await play.noted(1, "USR1");
       play.signal("SIGTERM");
       await play.noted(1, "TERM");
+      await play.noted(0, "TERM", 2);
       play.signalChild(0, "SIGKILL");
     },
     status: 0,

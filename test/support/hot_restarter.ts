@@ -115,9 +115,10 @@ export class Play implements AsyncDisposable {
     await waitUntil(isThere, { what: `"${text}" is printed` });
   }
 
-  /** Waits until child `epoch` has noted so many signals. */
-  async noted(epoch: number, text: string): Promise<void> {
-    const isThere = () => this.#log().some(([of, what]) => of === String(epoch) && what === text);
+  /** Waits until child `epoch` has noted a signal so often. */
+  async noted(epoch: number, text: string, times = 1): Promise<void> {
+    const isMeant = ([of, what]: string[]) => of === String(epoch) && what === text;
+    const isThere = () => this.#log().filter(isMeant).length >= times;
     await waitUntil(isThere, { what: `child ${epoch} notes ${text}` });
   }
 
