@@ -470,6 +470,7 @@ const MODULES = {
       "output",
       "rehearse",
       "hot_restarter/envoy_memory.ts",
+      "hot_restarter/leaving.ts",
     ],
   ],
   "node:path": [
@@ -501,7 +502,8 @@ const MODULES = {
 
 /** Same input, same output: no clock, no timer, no chance, no global of the runtime. */
 const PURE = [
-  ...["hot_restarter/exact.ts", "hot_restarter/guarded.ts", "hot_restarter/guarded_state.ts"],
+  ...["hot_restarter/exact.ts", "hot_restarter/guarded.ts", "hot_restarter/guarded_end.ts"],
+  ...["hot_restarter/guarded_state.ts"],
   ...["hot_restarter/lines.ts", "envoy/shared_memory.ts"],
   ...["metrics/accept.ts", "metrics/envoy_stats.ts", "metrics/families.ts", "metrics/family.ts"],
   ...["metrics/name_filter.ts", "metrics/process_families.ts", "metrics/service_gauges.ts"],

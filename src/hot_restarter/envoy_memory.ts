@@ -32,6 +32,12 @@ export function look(pid: number): Seen {
   }
 }
 
+/** @returns the Envoy itself, where `pid` is a script that has it as a child; null: it has none that can be seen */
+export function envoyOf(pid: number): number | null {
+  const found = fileOf(pid);
+  return found === null || "why" in found ? null : found.pid;
+}
+
 /** @returns whether there was one, or why that is unknown */
 export function clearMark(pid: number): { readonly wasSet: boolean } | { readonly why: string } {
   const found = fileOf(pid);

@@ -1,4 +1,5 @@
 /** Carries out what `--guard` decides (guarded.ts), for `Restarter`, and answers those who wait for the outcome of a reload. */
+import { errorText } from "../platform/error.ts";
 import { CandidateOutput } from "../output/candidate_output.ts";
 import { flushOutputs } from "../output/own_output.ts";
 import type { Fd } from "../platform/fd.ts";
@@ -13,6 +14,7 @@ import {
   INITIAL_GUARDED,
 } from "./guarded_state.ts";
 import { own } from "./lines.ts";
+import { leave } from "./leaving.ts";
 import { LiveWatch } from "./live_watch.ts";
 
 const STANDARD_ERROR = 2;
@@ -104,6 +106,9 @@ export class Guard {
       case "unwatch":
         this.#watch.stop();
         return [];
+      case "leave":
+        this.#leave(effect.pid);
+        return [];
       case "clear":
         return this.#clear(effect.pid);
       case "verdict":
@@ -121,6 +126,15 @@ export class Guard {
       default:
         return [effect];
     }
+  }
+
+  #leave(pid: number): void {
+    const { clock } = this.platform;
+    const startMs = clock.now();
+    void leave(this.platform, pid, () => !this.#state.isLeaving).catch(errorText).then((text) => {
+      const afterMs = clock.now() - startMs;
+      this.options.perform(this.decide({ kind: "left", text, afterMs }));
+    });
   }
 
   #clear(pid: number): Effect[] {

@@ -6,6 +6,8 @@
  * behind that keeps all later ones from starting, which is cleared; two that start at once end both. There is no way back
  * once a child is LIVE: then its parent accepts nothing any more.
  */
+import { type Ended, endOf, type Event, isNormal, kill, print, reopen } from "./exact.ts";
+import { endAll, finish, last, onPoll, onStop, terminateAll } from "./guarded_end.ts";
 import {
   candidateOf,
   type Child,
@@ -13,29 +15,12 @@ import {
   type GuardedEffect,
   type GuardedEvent,
   type GuardedState,
+  type GuardedStep,
   type GuardOptions,
   say,
   verdict,
 } from "./guarded_state.ts";
-import {
-  type Ended,
-  endOf,
-  type Event,
-  exit,
-  isNormal,
-  kill,
-  MOST_POLLS,
-  POLL_MS,
-  print,
-  reopen,
-  terminate,
-} from "./exact.ts";
 import { LINES } from "./lines.ts";
-
-interface GuardedStep {
-  readonly state: GuardedState;
-  readonly effects: readonly GuardedEffect[];
-}
 
 export function stepGuarded(
   state: GuardedState,
@@ -63,6 +48,10 @@ export function stepGuarded(
       return onPoll(state, event.ended);
     case "live":
       return onLive(state, event.pid, null, options);
+    case "left":
+      return state.isLeaving
+        ? terminateAll(state, [say("INFO", event.text)], event.afterMs)
+        : { state, effects: [] };
     case "unseen":
       return onLive(state, event.pid, event.text, options);
     case "overdue":
@@ -85,7 +74,7 @@ function onSignal(
   const { children, polls } = state;
   switch (signal) {
     case "SIGHUP":
-      if (polls !== null) {
+      if (polls !== null || state.isLeaving) {
         return { state, effects: [print(LINES.gotHup), say("INFO", "stopping: no new child")] };
       }
       return startNext({ ...state, isAsked: true }, [print(LINES.gotHup)], options, true);
@@ -96,16 +85,7 @@ function onSignal(
     }
     case "SIGTERM":
     case "SIGINT":
-      return {
-        state: { ...state, polls: 0, isAsked: false },
-        effects: [
-          print(signal === "SIGTERM" ? LINES.gotTerm : LINES.gotInt),
-          { kind: "unwatch" },
-          ...verdictOf(state, "it was stopped"),
-          ...children.flatMap(({ pid }) => terminate(pid)),
-          { kind: "poll", afterMs: 0 },
-        ],
-      };
+      return onStop(state, print(signal === "SIGTERM" ? LINES.gotTerm : LINES.gotInt));
   }
 }
 
@@ -250,43 +230,4 @@ function onOverdue(state: GuardedState, pid: number, text: string): GuardedStep 
   const children = [{ ...candidate, phase: "late" as const }];
   const said = say("WARNING", `epoch ${epoch} is not LIVE ${text}: SIGHUP replaces it`);
   return { state: { ...state, children }, effects: [said] };
-}
-
-/** As the original looks, but without its wait for the next look where all have ended. */
-function onPoll(state: GuardedState, ended: readonly Ended[]): GuardedStep {
-  if (state.polls === null) return { state, effects: [] };
-  const children = state.children.filter(({ pid }) => !ended.some((each) => each.pid === pid));
-  const next = { ...state, children, polls: state.polls + 1 };
-  if (children.length > 0 && state.polls >= MOST_POLLS) {
-    return endAll(next, children.map(({ pid }) => print(LINES.notExited(pid))), []);
-  }
-  return finish(next, []) ?? { state: next, effects: [{ kind: "poll", afterMs: POLL_MS }] };
-}
-
-function finish(
-  state: GuardedState,
-  before: readonly GuardedEffect[],
-): GuardedStep | null {
-  if (state.children.length > 0) return null;
-  return { state, effects: [...before, print(LINES.allExited), exit(0)] };
-}
-
-function last(state: GuardedState, before: readonly GuardedEffect[], isBad: boolean): GuardedStep {
-  return { state, effects: [...before, print(LINES.noChildren), exit(isBad ? 1 : 0)] };
-}
-
-function endAll(
-  state: GuardedState,
-  before: readonly GuardedEffect[],
-  after: readonly GuardedEffect[] = [print(LINES.noChildren)],
-): GuardedStep {
-  return {
-    state: { ...state, children: [] },
-    effects: [...before, ...state.children.flatMap(({ pid }) => kill(pid)), ...after, exit(1)],
-  };
-}
-
-function verdictOf(state: GuardedState, failure: string): GuardedEffect[] {
-  const candidate = candidateOf(state);
-  return candidate === null ? [] : [verdict(candidate.epoch, failure)];
 }

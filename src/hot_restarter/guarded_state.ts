@@ -18,6 +18,8 @@ export interface GuardedState {
   readonly children: readonly Child[];
   /** A HUP waits. */
   readonly isAsked: boolean;
+  /** After TERM, the newest one finishes its requests before all get theirs. */
+  readonly isLeaving: boolean;
   /** Looks that were made since TERM; null: not stopping. */
   readonly polls: number | null;
 }
@@ -25,6 +27,8 @@ export interface GuardedState {
 export type GuardedEvent =
   | Event
   | { readonly kind: "live"; readonly pid: number }
+  /** It has no request left, or cannot be asked, or takes too long. */
+  | { readonly kind: "left"; readonly text: string; readonly afterMs: number }
   /** It was not LIVE in time. */
   | { readonly kind: "overdue"; readonly pid: number; readonly text: string }
   /** Whether it is LIVE cannot be seen. */
@@ -35,10 +39,17 @@ export type GuardedEffect =
   /** Look whether it is LIVE, until one of the events. */
   | { readonly kind: "watch"; readonly pid: number }
   | { readonly kind: "unwatch" }
+  /** Ask it to accept nothing more and to finish its requests, until the event `left`. */
+  | { readonly kind: "leave"; readonly pid: number }
   /** Clear the mark that a child left behind, in the memory that this one has. */
   | { readonly kind: "clear"; readonly pid: number }
   /** For those who wait for the outcome of a reload. */
   | { readonly kind: "verdict"; readonly epoch: number; readonly failure: string | null };
+
+export interface GuardedStep {
+  readonly state: GuardedState;
+  readonly effects: readonly GuardedEffect[];
+}
 
 export interface GuardOptions {
   /** HUP waits until the one before the newest has ended. */
@@ -49,6 +60,7 @@ export const INITIAL_GUARDED: GuardedState = {
   epoch: 0,
   children: [],
   isAsked: false,
+  isLeaving: false,
   polls: null,
 };
 

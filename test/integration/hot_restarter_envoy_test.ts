@@ -1,6 +1,7 @@
 /** The promise: with `baton hot-restarter --guard` a real Envoy's own hot restart harms nothing when it fails. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { createServer as createHttpServer, type ServerResponse } from "node:http";
 import { createServer, type Server } from "node:net";
 import { existsSync, renameSync } from "node:fs";
 import { describe, test } from "node:test";
@@ -136,6 +137,28 @@ describe("baton hot-restarter --guard with Envoy", () => {
     });
   }
 
+  test("TERM lets requests in flight finish, and a second one does not", FULL, async () => {
+    for (const times of [1, 2]) {
+      using slow = await slowServer();
+      await using envoy = await guarded();
+      const { script, play } = envoy;
+      script.configure({ upstream: slow.port });
+      assert.equal((await envoy.reload()).code, 0);
+      await using load = new Load({ port: script.port, clients: 12, maxRequests: 12 }).start();
+      await waitUntil(() => slow.waiting() === 12, { what: "12 requests are in flight" });
+      play.signal("SIGTERM");
+      await play.printed("got SIGTERM");
+      if (times === 2) {
+        play.signal("SIGTERM");
+        await play.printed("sending TERM");
+      } else slow.answer();
+      const tally = await load.finished();
+      const { status, left } = await play.outcome();
+      assert.deepEqual({ status, left }, { status: 0, left: 0 });
+      assert.equal(tally.lost, times === 1 ? 0 : 12, formatTally(tally));
+    }
+  });
+
   test("--wait-drain: a second HUP waits until the first Envoy has drained", FULL, async () => {
     await using envoy = await guarded(["--wait-drain"]);
     const { script, play } = envoy;
@@ -214,6 +237,23 @@ describe("baton hot-restarter with Envoy, as the original", () => {
     });
   }
 });
+
+/** Answers when it is told to. */
+async function slowServer() {
+  const port = await freePort();
+  const waiting: ServerResponse[] = [];
+  const server = createHttpServer((_, response) => void waiting.push(response));
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return {
+    port,
+    waiting: () => waiting.length,
+    answer: () => waiting.forEach((response) => response.end("ok")),
+    [Symbol.dispose]: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
 
 async function holdPort(): Promise<{ readonly port: number } & AsyncDisposable> {
   const port = await freePort();

@@ -26,6 +26,10 @@ function overdue(pid: number): GuardedEvent {
   return { kind: "overdue", pid, text: "after 1m" };
 }
 
+function left(text: string, afterMs = 0): GuardedEvent {
+  return { kind: "left", text, afterMs };
+}
+
 function exits(pid: number, code: number): GuardedEvent {
   return { kind: "children", ended: [{ pid, status: { kind: "exited", code } }] };
 }
@@ -45,6 +49,8 @@ function text(effect: GuardedEffect): string[] {
       return [`fork ${effect.epoch}`];
     case "kill":
       return [`${effect.signal} ${effect.pid}`];
+    case "leave":
+      return [`leave ${effect.pid}`];
     case "watch":
       return [`watch ${effect.pid}`];
     case "clear":
@@ -171,15 +177,30 @@ const STORIES: Readonly<
     after: [...SERVING, HUP, forked(11)],
     story: [[USR1, ["SIGUSR1 10"]]],
   },
-  "TERM ends all, at once when all have ended": {
+  "TERM: the newest one finishes its requests, then all end, and baton at once with the last": {
     after: DRAINING,
     story: [
-      [TERM, ["SIGTERM 10", "SIGTERM 11"]],
+      [TERM, ["leave 11"]],
+      [HUP, [], /no new child/],
+      [left("all finished"), ["SIGTERM 10", "SIGTERM 11"], /all finished/],
+      [left(""), []],
       [HUP, [], /no new child/],
       [exits(11, 0), []],
       [POLLED, []],
       [exits(10, 1), ["exit 0"]],
     ],
+  },
+  "a second TERM waits for no request": {
+    after: DRAINING,
+    story: [
+      [TERM, ["leave 11"]],
+      [TERM, ["SIGTERM 10", "SIGTERM 11"]],
+      [TERM, ["SIGTERM 10", "SIGTERM 11"]],
+    ],
+  },
+  "all end by themselves while requests are finished": {
+    after: [...DRAINING, TERM],
+    story: [[exits(10, 0), []], [exits(11, 0), ["exit 0"]]],
   },
   "TERM during a start answers those who wait": {
     after: [...SERVING, HUP, forked(11)],
@@ -222,19 +243,23 @@ describe("stepGuarded()", () => {
     });
   }
 
-  test("after 30 s what has not ended is killed", () => {
-    let state = DRAINING.reduce(
-      (before, event) => stepGuarded(before, event, { waitsForDrain: false }).state,
-      INITIAL_GUARDED,
-    );
-    let effects = stepGuarded(state, TERM, { waitsForDrain: false }).effects;
-    state = stepGuarded(state, TERM, { waitsForDrain: false }).state;
-    let looks = 0;
-    while (effects.at(-1)?.kind === "poll") {
-      looks++;
-      ({ state, effects } = stepGuarded(state, POLLED, { waitsForDrain: false }));
-    }
-    assert.equal(looks, 31);
-    assert.deepEqual(effects.flatMap(text), ["SIGKILL 10", "SIGKILL 11", "exit 1"]);
-  });
+  const ends: Readonly<Record<string, { by: readonly GuardedEvent[]; looks: number }>> = {
+    "a second TERM": { by: [TERM, TERM], looks: 31 },
+    "25 s for requests in flight": { by: [TERM, left("", 25_400)], looks: 6 },
+  };
+  for (const [what, { by, looks }] of Object.entries(ends)) {
+    test(`30 s after TERM what has not ended is killed: ${what}`, () => {
+      let state = INITIAL_GUARDED;
+      let effects: readonly GuardedEffect[] = [];
+      const next = (event: GuardedEvent) => {
+        ({ state, effects } = stepGuarded(state, event, { waitsForDrain: false }));
+      };
+      DRAINING.forEach(next);
+      by.forEach(next);
+      let seen = 0;
+      for (; effects.at(-1)?.kind === "poll"; seen++) next(POLLED);
+      assert.equal(seen, looks);
+      assert.deepEqual(effects.flatMap(text), ["SIGKILL 10", "SIGKILL 11", "exit 1"]);
+    });
+  }
 });

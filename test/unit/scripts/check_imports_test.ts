@@ -83,7 +83,7 @@ describe("checkSources()", () => {
       "files in lifecycle",
       "lifecycle/new.ts",
       "node:fs",
-      'module: imports "node:fs", which only platform/, launcher/, systemd/, supervisor/, admin/, cli/, config/config_file.ts, events/, health/, pod/, log/, succession/, process/, front/, generation/, output/, rehearse/, hot_restarter/envoy_memory.ts may',
+      'module: imports "node:fs", which only platform/, launcher/, systemd/, supervisor/, admin/, cli/, config/config_file.ts, events/, health/, pod/, log/, succession/, process/, front/, generation/, output/, rehearse/, hot_restarter/envoy_memory.ts, hot_restarter/leaving.ts may',
     ],
     [
       "sockets of the runtime",
