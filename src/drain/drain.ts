@@ -155,6 +155,11 @@ export class Drain {
     this.#count(table, this.#connections.endingOf(table));
   }
 
+  /** It is reported once more when it is drained. */
+  resume(): void {
+    this.#isDrained = false;
+  }
+
   cancel(): void {
     this.#timer?.cancel();
     this.#timer = null;

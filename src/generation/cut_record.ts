@@ -4,6 +4,7 @@
  * ended while that was not known.
  */
 import type { Drain } from "../drain/drain.ts";
+import { SystemCallError } from "../platform/error.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
 
 export class CutRecord {
@@ -20,13 +21,23 @@ export class CutRecord {
     this.closedOneByOne += this.#count(inodes, "cut");
   }
 
-  /** Everything that is open will be cut now. A look that fails leaves the result of the one before. */
-  cutAll(drain: Pick<Drain, "recount" | "census" | "waiting">): void {
+  /**
+   * Everything that is open will be cut now. A look that fails leaves the result of the one before.
+   * @param streams so many are no idle connections, as the server itself says (a WebSocket on which nothing is said)
+   */
+  cutAll(drain: Pick<Drain, "recount" | "census" | "waiting">, streams = 0): void {
     try {
       drain.recount();
     } finally {
-      this.#count(drain.census.busy, "cut");
-      this.#count(drain.census.undecided, "undecided");
+      const { busy, undecided, counts: { idle } } = drain.census;
+      this.#count(busy, "cut");
+      const left = Math.max(0, streams - busy.size);
+      const quiet = [...undecided];
+      this.#count(quiet.slice(0, left), "cut");
+      this.#count(quiet.slice(left), "undecided");
+      if (!this.#hasCountedQueue) {
+        this.facts.cut += Math.min(Math.max(0, left - quiet.length), idle);
+      }
       if (!this.#hasCountedQueue) this.facts.cut += drain.waiting;
       this.#hasCountedQueue = true;
     }
@@ -50,5 +61,14 @@ export class CutRecord {
     for (const inode of news) this.#counted.set(inode, as);
     this.facts[as] += news.length;
     return news.length;
+  }
+}
+
+/** A look that fails (no descriptor left) changes nothing. */
+export function ignoringFailedLook(look: () => void): void {
+  try {
+    look();
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
   }
 }

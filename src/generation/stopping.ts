@@ -13,7 +13,7 @@ import { processName } from "../platform/process/proc.ts";
 import { holdDatagrams } from "../steering/held_queues.ts";
 import { switchedDatagrams } from "../steering/switched_datagrams.ts";
 import { describeVictims, killedText } from "../report/killed_processes.ts";
-import { CutRecord } from "./cut_record.ts";
+import { CutRecord, ignoringFailedLook } from "./cut_record.ts";
 import { Farewell } from "./goodbye/farewell.ts";
 import { spreadOf, StopPolicy } from "./stop_policy.ts";
 import type { GenerationHandle, SharedParts } from "./handle.ts";
@@ -123,7 +123,7 @@ export class Stopping {
     this.#startDrain(isLast, style, moves ? () => this.#move() : undefined);
   }
 
-  #startDrain(isLast: boolean, style: DrainStyle, onDrained = () => this.#reportDrained()): void {
+  #startDrain(isLast: boolean, style: DrainStyle, onDrained = () => this.#askStreams(style)): void {
     const { context: { platform, listeners, front, config, migration, log }, epoch, workers } =
       this.options;
     const isHeld = !isLast && listeners.groups.some((group) => group.isHeld);
@@ -162,6 +162,13 @@ export class Stopping {
     const { timers, context: { config } } = this.options;
     const killAtMs = timers.dueAtMs("stop");
     return timers.dueAtMs("drain") ?? (killAtMs === null ? null : killAtMs - config.stopTimeMs);
+  }
+
+  #askStreams(style: DrainStyle): void {
+    const { context: { platform: { clock } }, workers } = this.options;
+    // Meanwhile a kept connection may have got a request.
+    const then = (hasWaited: boolean) => hasWaited ? this.#drain?.resume() : this.#reportDrained();
+    this.#farewell.askStreams(clock, workers().alive, { waits: style !== "signal", then });
   }
 
   /** Nothing but datagrams may be left for it to answer. */
@@ -282,18 +289,11 @@ export class Stopping {
   /** Counts what a signal will cut, before it is sent; a count that fails never stops the signal. */
   #cutBy(isCut: boolean, send: () => void): void {
     try {
-      if (isCut && this.#drain !== null) this.#record.cutAll(this.#drain);
+      if (isCut && this.#drain !== null) {
+        this.#record.cutAll(this.#drain, this.#farewell.openStreams);
+      }
     } finally {
       send();
     }
-  }
-}
-
-/** A look that fails (no descriptor left) changes nothing. */
-function ignoringFailedLook(look: () => void): void {
-  try {
-    look();
-  } catch (error) {
-    if (!(error instanceof SystemCallError)) throw error;
   }
 }

@@ -41,6 +41,8 @@ export interface Goodbye {
   readonly undo?: string;
   /** Path of a check at the control address, which answers with 200 when the server may serve: part of its gate. */
   readonly ready?: string;
+  /** Path of gauges at the control address, "name: 3" each: streams that look idle from outside. */
+  readonly streams?: string;
   /** Missing: the call is whole. */
   readonly finder?: ControlFinder;
 }
@@ -95,7 +97,8 @@ export const PRESET_ROWS: readonly Row[] = [
   ["envoy", "SIGTERM", "abrupt", "reopen",
     "TERM cuts connections at once, so baton has it say goodbye first; use --disable-hot-restart",
     "envoyproxy.io, operations: draining; access log rotation",
-    { goodbye: { call: "POST:/healthcheck/fail", undo: "POST:/healthcheck/ok", ready: "/ready", finder: "envoy" } }],
+    { goodbye: { call: "POST:/healthcheck/fail", undo: "POST:/healthcheck/ok", ready: "/ready",
+      streams: "/stats?filter=downstream_cx_upgrades_active$", finder: "envoy" } }],
   ["h2o", "SIGTERM", "graceful", "ignore", "as under Server::Starter",
     "h2o.examp1e.net/configure/command_options.html", { pidfile: ["removes"] }],
   ["nghttpx", "SIGQUIT", "graceful", "reopen", "TERM and INT are immediate", "nghttpx(1), SIGNALS",

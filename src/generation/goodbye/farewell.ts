@@ -1,10 +1,17 @@
-/** The first part of a drain: workers are asked to say goodbye, and the wait begins when they have been, or could not be. */
+/**
+ * The first part of a drain: workers are asked to say goodbye, and the wait begins when they have been, or could not be. And
+ * its last one: those that know of streams that look idle from outside are asked how many are left.
+ */
+import type { Clock, Timer } from "../../platform/clock.ts";
 
 /**
  * A connection that was idle when its server was asked gets its goodbye with its next answer: a client that comes back
  * within this time leaves without a loss. Longer than --quiet, which is for servers that say nothing.
  */
 const GOODBYE_QUIET_MS = 2_000;
+
+/** From one question about streams to the next. */
+const STREAMS_PAUSE_MS = 1_000;
 
 /** Calls that are being made. */
 export interface Saying {
@@ -21,18 +28,27 @@ export interface GoodbyeSayer {
   say(onEnd: (hasWorked: boolean) => void): Saying | null;
   /** It serves again. */
   takeBack(): void;
+  /** How many streams it has open that look idle from outside; null: it has no such thing. */
+  streams(): Promise<number> | null;
 }
+
+type Sayers = readonly { readonly goodbye: GoodbyeSayer }[];
 
 export class Farewell {
   /** One of them has been asked, and its clients may not have heard it yet. */
   hasSaid = false;
+  /** Streams that were open at the latest question. */
+  openStreams = 0;
+  #asking: object | null = null;
+  #timer: Timer | null = null;
   #begin: (() => void) | null = null;
   #sayings: readonly Saying[] = [];
 
   /** Calls `begin` once, at once if there is nothing to say. */
-  say(sayers: readonly { readonly goodbye: GoodbyeSayer }[], begin: () => void): void {
+  say(sayers: Sayers, begin: () => void): void {
     this.cancel();
     this.hasSaid = false;
+    this.openStreams = 0;
     let left = 0;
     const onEnd = (hasWorked: boolean) => {
       this.hasSaid ||= hasWorked;
@@ -45,6 +61,30 @@ export class Farewell {
     this.#begin = begin;
   }
 
+  /**
+   * Asks until no stream is left, or once.
+   * @param then once, at once if none of them has streams; whether some were waited for
+   */
+  askStreams(
+    clock: Clock,
+    sayers: Sayers,
+    { waits, then }: { waits: boolean; then: (hasWaited: boolean) => void },
+  ): void {
+    const asking = this.#asking = {};
+    const ask = async (hasWaited: boolean, asked: readonly Promise<number>[]): Promise<void> => {
+      const counts = await Promise.all(asked);
+      if (this.#asking !== asking) return;
+      this.openStreams = counts.reduce((sum, count) => sum + count, 0);
+      if (this.openStreams === 0 || !waits) return then(hasWaited);
+      this.#timer = clock.after(STREAMS_PAUSE_MS, () => void ask(true, questions()));
+    };
+    const questions = () =>
+      sayers.map(({ goodbye }) => goodbye.streams()).filter((q) => q !== null);
+    const first = questions();
+    if (first.length === 0) return then(false);
+    void ask(false, first);
+  }
+
   /** How long a connection is silent that is idle. @param isPressing the service ends, or new clients wait */
   quietMs(usualMs: number, isPressing = false): number {
     return this.hasSaid && !isPressing ? Math.max(usualMs, GOODBYE_QUIET_MS) : usualMs;
@@ -52,6 +92,8 @@ export class Farewell {
 
   /** A signal is next: the wait begins, so that what the signal cuts is counted. */
   cutShort(): void {
+    this.#asking = null;
+    this.#timer?.cancel();
     for (const saying of this.#sayings) saying.cutShort();
     this.#end();
   }

@@ -16,6 +16,8 @@ import type { GoodbyeSayer, Saying } from "./farewell.ts";
 import { sideOf } from "./listening_side.ts";
 import type { MadeCall } from "./make_call.ts";
 
+const questions = () => import("./control_questions.ts");
+
 interface GoodbyeParts extends LookupParts {
   readonly server: Pick<ServerProcess, "isStarted" | "pid" | "exitStatus">;
 }
@@ -84,7 +86,7 @@ export class Goodbye implements GoodbyeSayer {
     let isCanceled = false;
     let check: RunningCheck | null = null;
     const begin = async () => {
-      const { beginReadyCheck } = await import("./ready_check.ts");
+      const { beginReadyCheck } = await questions();
       if (!isCanceled) check = beginReadyCheck(this.#target, { place: place!, path, onResult });
     };
     begin();
@@ -136,6 +138,14 @@ export class Goodbye implements GoodbyeSayer {
       `${this.parts.name()} serves again, and has been asked to say goodbye to its clients: ` +
         "--drain-undo takes that back",
     );
+  }
+
+  streams(): Promise<number> | null {
+    const { place = null, goodbye } = this.lookup.known ?? {};
+    const path = goodbye?.streams;
+    if (place === null || path === undefined) return null;
+    return questions()
+      .then(({ openStreams }) => openStreams(this.#target, { place, path }));
   }
 
   #callsOf(

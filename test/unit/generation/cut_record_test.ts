@@ -44,3 +44,25 @@ it("what a process that outlives the signal has open is not cut before its own s
   record.cutAll(drain([2]));
   assert.deepEqual(facts, { cut: 2, undecided: 0 });
 });
+
+const STREAMS: readonly [what: string, streams: number, cut: number, undecided: number][] = [
+  ["none", 0, 1, 2],
+  ["they are what was found busy", 1, 1, 2],
+  ["some are undecided", 2, 2, 1],
+  ["some look idle", 4, 4, 0],
+  ["more than there are connections (HTTP/2)", 50, 6, 0],
+];
+for (const [what, streams, cut, undecided] of STREAMS) {
+  it(`streams that the server tells of are cut, however silent: ${what}`, () => {
+    const facts = { cut: 0, undecided: 0 };
+    const record = new CutRecord(facts);
+    const { census, ...rest } = drain([1], [2, 3]);
+    const counts = { ...census.counts, idle: 3 };
+    const all = { ...rest, census: { ...census, counts } };
+    record.cutAll(all, streams);
+    assert.deepEqual(facts, { cut, undecided });
+    // KILL follows the stop signal.
+    record.cutAll(all, streams);
+    assert.deepEqual(facts, { cut, undecided });
+  });
+}

@@ -109,9 +109,13 @@ describe("an end with 0 of the serving generation", () => {
   }, [
     [
       "exited 1 0",
-      ...["disarm all 1", "kill 1"],
+      "disarm all 1",
+      "kill 1",
       "reload 1 failed by 1: it exited before it was ready: exit status 0",
-      ...["return_members 1 to 0", "disarm_backoff", "retire 0", "finish 70"],
+      "return_members 1 to 0",
+      "disarm_backoff",
+      "retire 0",
+      "finish 70",
       "=",
     ],
   ]);
