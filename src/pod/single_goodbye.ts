@@ -38,7 +38,11 @@ export class SingleGoodbye {
       },
     };
     const context = {
-      ...{ platform, config, preset, children, listeners },
+      platform,
+      config,
+      preset,
+      children,
+      listeners,
       leftovers: new Leftovers(platform.clock),
       notices: new Set<string>(),
       log: (text: string) => logger.info(text),

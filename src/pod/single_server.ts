@@ -89,7 +89,11 @@ export class SingleServer {
       onAllExited: () => this.#onAllExited(),
     });
     this.goodbye = new SingleGoodbye({
-      ...{ platform, config, preset, logger, epoch: EPOCH },
+      platform,
+      config,
+      preset,
+      logger,
+      epoch: EPOCH,
       children: this.#children,
       server: this.#leader,
       ports: options.ports,

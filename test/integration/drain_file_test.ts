@@ -137,7 +137,8 @@ describe("--drain-call file:", () => {
           env: {},
           flags: [
             // Until the client has left: without a goodbye that is never.
-            ...["--drain", "quiesce", "--drain-call"],
+            "--drain=quiesce",
+            "--drain-call",
             `file:${dir.join(hasEpoch ? "drain.{epoch}" : "drain")}`,
           ],
         });

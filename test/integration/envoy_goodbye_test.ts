@@ -49,7 +49,12 @@ function plainClients(port: number): Clients[] {
 
 function h2Clients(name: string, port: number, tls = false): Clients {
   const load = new H2Load({
-    ...{ port, tls, connections: 2, streams: 3, thinkTimeMs: 2, timeoutMs: 10_000 },
+    port,
+    tls,
+    connections: 2,
+    streams: 3,
+    thinkTimeMs: 2,
+    timeoutMs: 10_000,
     onAnswer: () => {},
   });
   return { name, tally: load.tally, stop: () => load.stop() };

@@ -46,7 +46,11 @@ async function service(
   await waitUntil(() => front.healthy.length > 0, { what: `an endpoint\n${baton.stderr}` });
   load.start();
   return {
-    ...{ baton, port, file, front, load },
+    baton,
+    port,
+    file,
+    front,
+    load,
     lostNone: async () => {
       const tally = await load.stop();
       assert.equal(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);

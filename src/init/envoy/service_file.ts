@@ -31,10 +31,8 @@ function tomlText(text: string): string {
 
 export function serviceFile(front: Front, { baton, envoy, config }: FrontService): string {
   const { bootstrap, service } = frontFiles(front);
-  const words = [
-    ...[envoy, "--config-path", bootstrap, "--disable-hot-restart"],
-    ...["--concurrency", "2", "--log-level", "warning"],
-  ];
+  const options = "--disable-hot-restart --concurrency 2 --log-level warning".split(" ");
+  const words = [envoy, "--config-path", bootstrap, ...options];
   const written = config === null ? [] : [
     `# A reload writes Envoy's files from [front] of ${config}, has Envoy validate them, and starts a new Envoy.`,
     `pre_flight = ${tomlText(shellLine([...baton, "init", "envoy", "--config", config]))}`,

@@ -6,6 +6,7 @@ import { happens, type Row } from "./row.ts";
 
 const CHECK = 'check = "http:/healthz"';
 const QUICK = 'check_interval = "50ms"';
+const EJECTING = [["eject_after = 3", ""], ['eject_percent = "50%"', "eject_after = 3"]];
 
 function by(server: FrontServer | undefined, all: readonly Got[]): number {
   return all.filter(({ body }) => body === server?.name).length;
@@ -163,7 +164,7 @@ export const CHECK_ROWS: readonly Row[] = [
     },
     seen: { with: true, without: false },
   },
-  ...[["eject_after = 3", ""], ['eject_percent = "50%"', "eject_after = 3"]].map(
+  ...EJECTING.map(
     ([line = "", rest = ""]): Row => ({
       line,
       // Envoy's own.

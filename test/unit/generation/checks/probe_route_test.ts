@@ -55,7 +55,11 @@ class World {
       membersOf,
       usableMembers: membersOf,
       isReceiving: ({ receiving }: { receiving: boolean }) => receiving,
-      ...{ isShared, hold, network: null, front: null, probes: new Mutex() },
+      isShared,
+      hold,
+      network: null,
+      front: null,
+      probes: new Mutex(),
       steerCandidates: (
         { probe }: { probe: { port: number; address: Uint8Array } | null },
       ) =>
