@@ -7,6 +7,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { batonCommand, type CommandResult, runCommand } from "../support/baton.ts";
 import { ENVOY_VERSIONS, envoyProgram } from "../support/envoy.ts";
+import { http3Python, http3Status } from "../support/front/http3.ts";
+import { certificateLines } from "../support/front/trial_certificate.ts";
 import { allLines } from "../support/front/all_lines.ts";
 import { ask, Kept, requestText } from "../support/front/front_client.ts";
 import { FrontTrial, without } from "../support/front/front_trial.ts";
@@ -122,7 +124,8 @@ async function started(dir: TempDir, lines: string, removed?: string): Promise<F
   assert.equal(made.code, 0, made.stderr);
   const { parse } = await import("yaml");
   const bootstrap = without(parse(readFileSync(dir.join("f/bootstrap.yaml"), "utf8")), removed);
-  const text = JSON.stringify(bootstrap).replace('"port_value":1', '"port_value":0')
+  const text = JSON.stringify(bootstrap).replaceAll('"port_value":1,', '"port_value":0,')
+    .replaceAll('"port_value":1}', '"port_value":0}')
     .replace(dir.join("f/admin.sock"), dir.join("admin.sock"));
   const trial = new FrontTrial(dir, ENVOY ?? "");
   await trial.run(JSON.parse(text));
@@ -171,4 +174,21 @@ describe("a line of [front] for the whole Envoy", OPTIONS, () => {
     using dir = tempDir();
     await assert.rejects(started(dir, "", "validate_clusters"), /unknown cluster 'app'/);
   });
+
+  for (const isOn of [true, false]) {
+    const options = { ...OPTIONS, skip: skip || (IS_FULL ? false : "in make test-all") };
+    test(
+      `http3 = ${isOn}: a client of HTTP/3 ${isOn ? "is answered" : "is not"}`,
+      options,
+      async () => {
+        using dir = tempDir();
+        const python = http3Python();
+        await using trial = await started(dir, `${certificateLines()}\nhttp3 = ${isOn}`);
+        // The kernel has chosen one for TCP, and another one for UDP.
+        const port = await trial.portOf(isOn ? "clients-http3" : "clients");
+        // Without endpoints Envoy answers itself.
+        assert.equal(await http3Status(python, port), isOn ? "503" : "none");
+      },
+    );
+  }
 });
