@@ -14,6 +14,7 @@ import { fileURLToPath } from "node:url";
 import { EXIT_STATUSES } from "./exit_statuses.ts";
 import type { VerbFlag } from "../src/cli/words/verb_spec.ts";
 import { type Verb, VERBS } from "../src/cli/words/verbs.ts";
+import { FRONT_KEYS } from "../src/config/front/settings.ts";
 import { defaultText, type Option, OPTION_GROUPS, OPTIONS } from "../src/config/options.ts";
 import { PRESETS } from "../src/config/presets.ts";
 import { EVENT_FIELDS, EVENTS } from "../src/events/event_table.ts";
@@ -40,6 +41,7 @@ export const SCHEMA = "baton.schema.json";
 const BLOCKS: Readonly<Record<string, () => string>> = {
   "options of run": optionsOfRun,
   "other commands": otherCommands,
+  "keys of front": keysOfFront,
   "presets": presets,
   "exclusive servers": exclusiveServers,
   "exit statuses": exitStatuses,
@@ -97,6 +99,18 @@ function optionRow(option: Option): string[] {
     option.reload,
     limits === undefined ? help : `${help} ${limits}`,
   ];
+}
+
+/** For `[front]`. */
+function keysOfFront(): string {
+  const rows = FRONT_KEYS.map(({ key, value }) => {
+    const shown = defaultText(value);
+    const raw = typeof value.default === "boolean" ? String(value.default) : shown;
+    const text = value.limits === undefined ? value.help : `${value.help} ${value.limits}`;
+    const kind = value.placeholder === null ? "" : ` ${code(value.placeholder)}`;
+    return [`${code(key)}${kind}`, raw === null ? "none" : code(raw), text];
+  });
+  return table(["Key", "Default", "Meaning"], rows);
 }
 
 function otherCommands(): string {

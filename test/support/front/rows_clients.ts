@@ -59,6 +59,8 @@ function sick(place: Place) {
   }
 }
 
+const ENFORCING = ["filter_enabled", "filter_enforced"];
+
 export const CLIENT_ROWS: readonly Row[] = [
   {
     line: certificateLines(),
@@ -187,7 +189,7 @@ export const CLIENT_ROWS: readonly Row[] = [
     look: async ({ port }) => statuses(await askTimes(4, port)),
     seen: { with: "200 200 429 429", without: "200 200 200 200" },
   },
-  ...["filter_enabled", "filter_enforced"].map((removed): Row => ({
+  ...ENFORCING.map((removed): Row => ({
     line: "",
     removed,
     rest: 'rate_limit = "2/1h"',

@@ -39,6 +39,8 @@ async function withDead({ trial, name, servers, port }: Place, dead: number): Pr
 
 const oneUser = (port: number) => askTimes(12, port, "/", { headers: { "x-user": "ada" } });
 
+const HASHING = ["ring-hash", "maglev"];
+
 export const SERVER_ROWS: readonly Row[] = [
   {
     line: 'upstream = "http2"',
@@ -53,7 +55,7 @@ export const SERVER_ROWS: readonly Row[] = [
     },
     seen: { with: "PRI", without: "GET" },
   },
-  ...["ring-hash", "maglev"].map((kind): Row => ({
+  ...HASHING.map((kind): Row => ({
     line: `load_balancing = "${kind}"\n${STICKY}`,
     servers: 2,
     look: async ({ port }) => distinct(await oneUser(port)),
