@@ -9,6 +9,7 @@
 import type { Buffer } from "node:buffer";
 import { createConnection, type Socket } from "node:net";
 import process from "node:process";
+import { connect as connectTls } from "node:tls";
 import { setImmediate } from "node:timers";
 import { HttpResponse } from "./http_response.ts";
 import { TEST_TIMEOUT_MS } from "./limits.ts";
@@ -38,6 +39,8 @@ export interface LoadOptions {
   readonly port?: number;
   /** @default "127.0.0.1" */
   readonly host?: string;
+  /** With TLS, and no look at the certificate. @default false */
+  readonly tls?: boolean;
   /** Path of a Unix socket, instead of host and port. */
   readonly unixPath?: string;
   /** Requests at the same time. @default DEFAULT_CLIENTS */
@@ -157,13 +160,14 @@ export class Load implements AsyncDisposable {
   }
 
   #connect(): Connection {
-    const { port = 0, host = "127.0.0.1", unixPath } = this.#options;
+    const { port = 0, host = "127.0.0.1", unixPath, tls = false } = this.#options;
     const source = this.#sources[this.tally.connections++ % this.#sources.length];
     const local = source === undefined ? {} : { localAddress: source };
-    return new Connection(
-      createConnection(unixPath === undefined ? { port, host, ...local } : { path: unixPath }),
-      source ?? "any address",
+    const plain = createConnection(
+      unixPath === undefined ? { port, host, ...local } : { path: unixPath },
     );
+    const socket = tls ? connectTls({ socket: plain, rejectUnauthorized: false }) : plain;
+    return new Connection(socket, source ?? "any address");
   }
 
   /** One request; true when the connection may carry another. */

@@ -5,7 +5,9 @@
  *
  *   deno run -A scripts/bench/envoy/main.ts [--quick] [--only WORD,...] [--write-docs]
  *
- * `--quick`: one version of Envoy. `--only` keeps the rows with one of these words in their name. `--write-docs` fills in
+ * Then services behind a front (front/): Node, Go and Python servers, and gRPC, reloaded while Envoy is.
+ *
+ * `--quick`: one version of Envoy. `--only` keeps the rows with one of these words in their name ("front: Go"). `--write-docs` fills in
  * docs/envoy.md. Ends with 1 if baton has left something behind, or lost a request. What the original leaves is removed.
  */
 import { spawnSync } from "node:child_process";
@@ -19,12 +21,16 @@ import { REPOSITORY, which } from "../../../test/support/programs.ts";
 import { columnsOf, seconds, Terminal } from "../../terminal.ts";
 import { commitText, machineText } from "../machine.ts";
 import { measureRow } from "./measure.ts";
+import { measureCost } from "./front/cost.ts";
+import { APPS, type FrontOutcome, type FrontPlan, measureFront } from "./front/measure.ts";
+import { costLines, frontLost, frontTable, isBadFront } from "./front/result.ts";
 import { type EnvoyRun, fillPage, lossLines, lostOf, type Outcome, resultTable } from "./result.ts";
 import { type Row, ROWS } from "./rows.ts";
 import { SIDES } from "./side.ts";
 
 const OUTPUT = join(REPOSITORY, "dist", "bench-envoy.json");
 const PAGE = join(REPOSITORY, "docs", "envoy.md");
+const FRONT_PLAN: FrontPlan = { alone: 5, withEnvoy: 5, envoyReloads: 4 };
 const EXIT_USAGE = 100;
 const EXIT_INTERRUPTED = 130;
 /** Set inside the namespaces. */
@@ -66,8 +72,33 @@ async function main(argv: readonly string[]): Promise<number> {
   for (const [row, version] of plan(rows, [...programs.keys()], values.quick === true)) {
     outcomes.push(...await measureOne(row, version, Object.fromEntries(programs)));
   }
+  const fronts: FrontOutcome[] = [];
+  const envoy = programs.get(ENVOY_VERSIONS[0]);
+  const isChosen = (name: string) => words.some((word) => `front: ${name}`.includes(word));
+  const apps = envoy === undefined ? [] : APPS.filter(({ name }) => isChosen(name));
+  for (const app of apps) {
+    const outcome = await measureFront(app, envoy!, FRONT_PLAN, (text) => {
+      terminal.status(`front: ${app.name}: ${text}`);
+    });
+    terminal.status("");
+    terminal.line(`front: ${app.name}: ${frontLost(outcome)} lost, ${outcome.ended} ended`);
+    fronts.push(outcome);
+  }
+  const cost = apps.length === 0 || !isChosen("cost")
+    ? null
+    : await measureCost(apps[0]!, envoy!, (text) => terminal.status(`front: cost: ${text}`));
+  terminal.status("");
   const date = new Date().toISOString().slice(0, 10);
-  const run: EnvoyRun = { date, machine, load, commit: commitText(), outcomes, skipped };
+  const run: EnvoyRun = {
+    date,
+    machine,
+    load,
+    commit: commitText(),
+    outcomes,
+    fronts,
+    cost,
+    skipped,
+  };
   show(run);
   terminal.line(`\nin ${seconds(performance.now() - startedAt)}`);
   writeFileSync(OUTPUT, `${JSON.stringify(run, null, 2)}\n`);
@@ -75,7 +106,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const isBad = outcomes.some((each) =>
     each.side !== SIDES[0] && (each.leftovers.length > 0 || lostOf(each) > 0)
   );
-  return isBad ? 1 : 0;
+  return isBad || fronts.some(isBadFront) ? 1 : 0;
 }
 
 function plan(
@@ -104,9 +135,17 @@ async function measureOne(
   return outcomes;
 }
 
-function show({ outcomes, skipped }: EnvoyRun): void {
-  terminal.line();
-  for (const line of columnsOf(resultTable(outcomes))) terminal.line(line);
+function show({ outcomes, fronts, cost, skipped }: EnvoyRun): void {
+  for (const rows of [resultTable(outcomes), frontTable(fronts)]) {
+    terminal.line();
+    for (const line of rows.length < 2 ? [] : columnsOf(rows)) terminal.line(line);
+  }
+  for (const line of cost === null ? [] : costLines(cost)) terminal.line(line);
+  for (const { app, lanes, failures } of fronts) {
+    for (const each of [...failures, ...lanes.flatMap(({ errors }) => errors)]) {
+      terminal.line(`front: ${app}: ${each}`);
+    }
+  }
   for (const line of SIDES.slice(1).flatMap((side) => lossLines(outcomes, side))) {
     terminal.line(`LOST by baton: ${line}`);
   }

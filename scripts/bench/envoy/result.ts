@@ -1,5 +1,8 @@
 /** Pure: what was measured, as tables. */
 import { markdownTable } from "../peers/result.ts";
+import type { FrontCost } from "./front/cost.ts";
+import type { FrontOutcome } from "./front/measure.ts";
+import { costLines, frontTable } from "./front/result.ts";
 import type { LaneEnd } from "./lanes.ts";
 import { type SideName, SIDES } from "./side.ts";
 
@@ -25,6 +28,9 @@ export interface EnvoyRun {
   readonly load: number;
   readonly commit: string;
   readonly outcomes: readonly Outcome[];
+  readonly fronts: readonly FrontOutcome[];
+  /** Null: it was not asked for. */
+  readonly cost: FrontCost | null;
   /** Why what is not there is not there. */
   readonly skipped: readonly string[];
 }
@@ -120,12 +126,21 @@ export function fillPage(page: string, run: EnvoyRun): string {
   return `${page.slice(0, start + BEGIN.length)}\n\n${pageText(run)}\n\n${page.slice(end)}`;
 }
 
-function pageText({ date, machine, load, commit, outcomes, skipped }: EnvoyRun): string {
+function pageText(run: EnvoyRun): string {
+  const { date, machine, load, commit, outcomes, fronts, cost, skipped } = run;
   const began = `load ${load.toFixed(1)} when it began`;
   return [
     `${date}, commit ${commit}, ${machine}, ${began}; lost requests:`,
     "",
     markdownTable(resultTable(outcomes)),
+    ...fronts.length === 0 ? [] : [
+      "",
+      "In the same run, services behind a front, all clients with TLS: new and kept connections, HTTP/2, WebSockets,",
+      "gRPC streams. Half of the reloads are alone, the others have a reload of Envoy at the same time:",
+      "",
+      markdownTable(frontTable(fronts)),
+    ],
+    ...cost === null ? [] : ["", ...costLines(cost).map((line) => `- ${line}`)],
     ...skipped.length === 0 ? [] : ["", "Left out:", "", ...skipped.map((each) => `- ${each}`)],
   ].join("\n");
 }

@@ -1,0 +1,3 @@
+module frontbench
+
+go 1.21
