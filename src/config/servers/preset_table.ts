@@ -85,7 +85,7 @@ export const PRESET_ROWS: readonly Row[] = [
     "httpd.apache.org/docs/2.4/stopping.html",
     { pidfile: ["checks"], ownPidfile: "PidFile /run/apache2/apache2.${BATON_EPOCH}.pid in its configuration" }],
   ["haproxy", "SIGUSR1", "graceful", "ignore",
-    "USR1 is its soft stop, so baton never forwards it; hard-stop-after bounds the wait",
+    "USR1 is its soft stop, never forwarded; hard-stop-after bounds the wait; set close-spread-time 1s",
     "haproxy's management.txt, 4. Stopping and restarting", { pidfile: ["writes", "-p"] }],
   ["lighttpd", "SIGINT", "graceful", "ignore",
     "TERM is immediate and USR1 its own restart; run it with -D",
