@@ -139,3 +139,15 @@ export function rejectionsIn(body: string, names: readonly string[]): number {
   return found.filter(([, cluster = ""]) => names.includes(cluster))
     .reduce((sum, [, , count]) => sum + Number(count), 0);
 }
+
+/** Envoy makes this counter only for a cluster that it checks. */
+export function hasChecks(body: string, names: readonly string[]): boolean {
+  return [...body.matchAll(/^cluster\.(.+)\.health_check\.attempt: /gm)]
+    .some(([, cluster = ""]) => names.includes(cluster));
+}
+
+/** @returns the names of these clusters, and of the one that is meant, as statistics have them */
+export function statNames(name: string, readers: EnvoyClusters): string[] {
+  const found = readers.map((each) => each.observability_name ?? each.name);
+  return [name, ...found].map((each) => each.replaceAll(":", "_"));
+}

@@ -4,10 +4,12 @@ import type { Platform } from "../platform/platform.ts";
 import { exists } from "../platform/files/path.ts";
 import {
   type EnvoyClusters,
+  hasChecks,
   missing,
   readClusters,
   readersOf,
   rejectionsIn,
+  statNames,
 } from "./acknowledgement.ts";
 import type { AssignedEndpoint } from "./assignment.ts";
 import { unweightedPolicy } from "./lb_policy.ts";
@@ -31,6 +33,13 @@ type Look =
   /** No process listens at its admin address. */
   | { readonly kind: "absent"; readonly text: string };
 
+export interface Preparation {
+  /** Why none would notice it; null: enough Envoys answer. */
+  readonly failure: string | null;
+  /** One of them has health checks of its own for these endpoints. */
+  readonly isChecked: boolean;
+}
+
 /** Of all of them. */
 export type Verdict = Look | { readonly kind: "none" };
 
@@ -53,8 +62,8 @@ export class Envoys {
     return this.#isBeside ? [{ family: "unix", path: beside }] : [];
   }
 
-  /** Before a write whose rejection is to be noticed. @returns why none would notice it; null: enough answer */
-  async prepare(): Promise<string | null> {
+  /** Before a write whose rejection is to be noticed. */
+  async prepare(endpoints: readonly AssignedEndpoint[]): Promise<Preparation> {
     this.#before.clear();
     const failures = await Promise.all(this.admins.map(async (admin) => {
       const { body, failure } = await this.#get(admin, STATS);
@@ -63,7 +72,12 @@ export class Envoys {
       return null;
     }));
     const silent = failures.filter((failure) => failure !== null);
-    return failures.length - silent.length >= this.#needed ? null : silent[0] ?? null;
+    const failure = failures.length - silent.length >= this.#needed ? null : silent[0] ?? null;
+    const names = statNames(this.options.cluster, (await this.clusters(endpoints)).flat());
+    return {
+      failure,
+      isChecked: [...this.#before.values()].some((body) => hasChecks(body, names)),
+    };
   }
 
   async look(endpoints: readonly AssignedEndpoint[], checked: number | null): Promise<Verdict> {
@@ -106,8 +120,7 @@ export class Envoys {
     const before = this.#before.get(adminAddressText(admin));
     if (before === undefined) return { kind: "waiting", text: `${name}: ${lacks}` };
     const stats = await this.#get(admin, STATS);
-    const names = [cluster, ...readers.map((each) => each.observability_name ?? each.name)]
-      .map((each) => each.replaceAll(":", "_"));
+    const names = statNames(cluster, readers);
     if (rejectionsIn(stats.body ?? "", names) <= rejectionsIn(before, names)) {
       return { kind: "waiting", text: `${name}: ${lacks}` };
     }
@@ -155,4 +168,4 @@ const DUMPS = ["static_clusters", "dynamic_active_clusters"].map((of) =>
   `/config_dump?resource=${of}`
 );
 const CLUSTERS = "/clusters?format=json";
-const STATS = "/stats?filter=update_rejected$";
+const STATS = "/stats?filter=(update_rejected|health_check.attempt)$";

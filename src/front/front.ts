@@ -3,9 +3,10 @@
  * of them get new requests. They follow from what the listeners are steered to (steering/front/), so that a switch, a trial,
  * a rollback, a crash and a change of the number of workers all come by one way.
  *
- * A reload asks Envoy first (`admit`): the candidate becomes known to it while it gets nothing, then it is put in the place of
- * the serving generation, each acknowledged. Only then the switch follows, which changes the files no more. So a front that
- * rejects a file, hangs or is absent fails the reload, and the files are as before.
+ * A reload asks Envoy first (`admit`): it has acknowledged that the candidate is in the place of the serving generation, by one
+ * rename, before the switch follows, which changes the files no more. So a front that rejects a file, hangs or is absent fails
+ * the reload, and the files are as before. A candidate that is to get a part only, or that Envoy checks itself, is introduced
+ * before. Not always, because of `update_merge_window`: Envoy delays what only changes states and weights by up to 1 s.
  */
 import type { Generation } from "../lifecycle/generation.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -67,9 +68,12 @@ export class Front {
     listeners.onFrontChange = () => this.#schedule();
   }
 
-  /** Before a first generation: Envoy does not start without the file. */
-  begin(): void {
-    for (const file of this.files) if (!file.file.exists) file.set([]);
+  /**
+   * Envoy does not start without the file.
+   * @param isFresh no server of an earlier baton of this name lives: what it has left in the files is dead
+   */
+  begin(isFresh: boolean): void {
+    for (const file of this.files) if (isFresh || !file.file.exists) file.set([]);
     this.update();
   }
 
@@ -140,11 +144,13 @@ export class Front {
       (await Promise.all(reasons)).find((reason) => reason !== null) ?? null;
     const settled = () =>
       first(files.map((file) => new Promise((resolve) => file.whenSettled(resolve))));
-    const silent = await first(files.map((file) => file.prepare()));
-    if (silent !== null) return `the front does not answer: ${silent}`;
+    const prepared = await Promise.all(files.map((file) => file.prepare()));
+    const silent = prepared.find(({ failure }) => failure !== null);
+    if (silent !== undefined) return `the front does not answer: ${silent.failure}`;
+    const isIntroduced = !leads || prepared.some(({ isChecked }) => isChecked);
     const steps = [
       () => first(isShared ? files.map((file) => file.weightObstacle()) : []),
-      () => this.#change({ introduced: epoch }, settled),
+      () => isIntroduced ? this.#change({ introduced: epoch }, settled) : null,
       () => leads ? this.#change({ planned: epoch }, settled) : null,
     ];
     for (const step of steps) {

@@ -10,7 +10,7 @@ import { answersOf } from "./acknowledgement.ts";
 import { addAnswers, type AnswersByEpoch, answersByEpoch } from "./answers.ts";
 import { addressKey, type AssignedEndpoint } from "./assignment.ts";
 import { EndpointFile } from "./endpoint_file.ts";
-import { Envoys, type EnvoysOptions, type Verdict } from "./envoys.ts";
+import { Envoys, type EnvoysOptions, type Preparation, type Verdict } from "./envoys.ts";
 import type { Owner } from "./document.ts";
 
 /** Between two tries to get the lock, and how long it is waited for. */
@@ -20,8 +20,10 @@ const WRITE_AGAIN_MS = 500;
 /** Between two questions to Envoy: it reads a file within 5 to 14 ms. */
 const FIRST_PAUSE_MS = 4;
 const LONGEST_PAUSE_MS = 250;
-/** After its main thread has acknowledged a file: its other threads follow as soon as they run. */
+/** After its main thread has acknowledged a file: its other threads follow as soon as they run, */
 const THREADS_MS = 100;
+/** or, where no endpoint has come or gone, when its `update_merge_window` is over, which is 1 s if it is not set. */
+const MERGED_MS = 1_100;
 /** Where none acknowledges it: a busy machine included. */
 const UNSEEN_MS = 1_000;
 
@@ -56,6 +58,8 @@ export class FrontFile {
   #hasWarned = false;
   /** Since when another baton's file leads nothing to the generation that is asked about. */
   #leftSinceMs: number | null = null;
+  /** The latest change was of states and weights only. */
+  #isMerged = false;
 
   constructor(readonly platform: Platform, readonly options: FrontFileOptions) {
     const { file: path, cluster, owner, warn } = options;
@@ -66,6 +70,7 @@ export class FrontFile {
   /** What it is to say from now on. */
   set(endpoints: readonly AssignedEndpoint[]): void {
     if (JSON.stringify(endpoints) === JSON.stringify(this.endpoints)) return;
+    this.#isMerged = hasSameAddresses(endpoints, this.endpoints ?? []);
     this.endpoints = endpoints;
     this.#version++;
     this.#progress = { kind: "unwritten", reason: null };
@@ -94,6 +99,8 @@ export class FrontFile {
 
   /** Calls `then` once, when the Envoys do what it says, or that has failed. */
   whenSettled(then: (failure: string | null) => void): void {
+    // Another baton has the file.
+    if (this.endpoints === null) return then(null);
     this.#waiters.push(then);
     const { kind } = this.#progress;
     if (kind === "settled") this.#ask();
@@ -112,7 +119,7 @@ export class FrontFile {
     const { atMs, verdict: { kind } } = this.#progress;
     const { clock } = this.platform;
     const forMs = clock.now() - atMs;
-    if (kind === "acknowledged") return forMs >= THREADS_MS;
+    if (kind === "acknowledged") return forMs >= (this.#isMerged ? MERGED_MS : THREADS_MS);
     // No Envoy runs that could lead anything there.
     if (kind === "none" || kind === "absent") return forMs >= UNSEEN_MS;
     if (forMs >= UNSEEN_MS) this.#ask();
@@ -129,7 +136,7 @@ export class FrontFile {
     const { clock } = this.platform;
     if (isLed) this.#leftSinceMs = null;
     else this.#leftSinceMs ??= clock.now();
-    return this.#leftSinceMs !== null && clock.now() - this.#leftSinceMs >= UNSEEN_MS;
+    return this.#leftSinceMs !== null && clock.now() - this.#leftSinceMs >= MERGED_MS;
   }
 
   #ask(): void {
@@ -161,10 +168,10 @@ export class FrontFile {
     this.#tellWaiters(failure);
   }
 
-  /** Before a write whose rejection is to be noticed. @returns why that is not possible; null: it is, or is not asked for */
-  prepare(): Promise<string | null> {
+  /** Before a write whose rejection is to be noticed. */
+  prepare(): Promise<Preparation> {
     if (this.envoys.admins.length === 0) this.#warnOnce();
-    return this.envoys.prepare();
+    return this.envoys.prepare(this.endpoints ?? []);
   }
 
   #warnOnce(): void {
@@ -200,4 +207,13 @@ export class FrontFile {
     this.#retry?.cancel();
     this.#waiters = [];
   }
+}
+
+function hasSameAddresses(
+  one: readonly AssignedEndpoint[],
+  other: readonly AssignedEndpoint[],
+): boolean {
+  const keys = (all: readonly AssignedEndpoint[]) =>
+    all.map(({ address }) => addressKey(address)).sort().join(" ");
+  return keys(one) === keys(other);
 }

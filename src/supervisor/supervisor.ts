@@ -249,7 +249,8 @@ export class Supervisor {
    */
   start(): void {
     const { resumption, handoffIsShared, predecessor } = this.options;
-    this.#parts.context.front?.begin();
+    const { front, config: { orphan } } = this.#parts.context;
+    front?.begin(resumption === null && predecessor === null && orphan !== "keep");
     // First, whatever comes of the socket.
     if (resumption !== null) this.#resume(resumption);
     if (!handoffIsShared) this.#upgrades.offers?.socket.open();

@@ -92,8 +92,10 @@ for (const version of VERSIONS) {
         await baton.settled();
         await kept.answersMore(50);
         const tallies = await Promise.all([fresh, kept, slow, streams].map((load) => load.stop()));
+        const counts = await front.trial.admin("/stats?filter=cluster.web.(lb|outlier|upstream_)");
+        const all = tallies.map(formatTally).join("\n");
         for (const [index, tally] of tallies.entries()) {
-          const text = `${formatTally(tally)}\n${baton.stderr}`;
+          const text = `${all}\n${baton.stderr}\n${counts}`;
           assert.equal(tally.lost, 0, text);
           assert.ok(tally.ok > RELOADS, text);
           if (index > 0) assert.equal(tally.connections, CLIENTS, text);

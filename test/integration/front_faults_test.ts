@@ -12,6 +12,7 @@ import { freePort } from "../support/free_port.ts";
 import { FakeEnvoy, hostsIn } from "../support/front/fake_envoy.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { fixtureCommand } from "../support/servers.ts";
+import { Succession } from "../support/succession.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
@@ -233,4 +234,80 @@ describe("a trial behind a front", () => {
     await world.serves();
     assert.equal((await world.baton.reload()).result, "ok");
   });
+});
+
+describe("another baton", () => {
+  test("upgrade: the file is the new baton's", TEST, async () => {
+    await using world = await World.start();
+    const { baton } = world;
+    const [first = ""] = world.hosts;
+    const { code, stderr } = await baton.cli("upgrade");
+    try {
+      assert.equal(code, 0, `${stderr}\n${baton.stderr}`);
+      await world.serves();
+      await baton.settled();
+      await waitUntil(() => world.hosts.length === 1, { what: "the old one is removed" });
+      assert.notEqual(world.hosts[0], first);
+      await world.serves();
+      assert.equal((await baton.reload()).result, "ok");
+      await world.serves();
+    } finally {
+      // It is no child of ours.
+      assert.equal((await baton.cli("stop")).code, 0);
+    }
+    assert.deepEqual(world.hosts, []);
+  });
+
+  test("--survive: a killed baton leaves the serving one in the file", TEST, async () => {
+    using dir = tempDir("front");
+    const file = dir.join("eds.yaml");
+    await using _ = await new FakeEnvoy(file, dir.join("admin.sock")).start();
+    const command = fixtureCommand("node_http.js");
+    const env = { PORT: String(await freePort()) };
+    await using batons = new Succession({ command, env, dir });
+    const flags = ["--survive", `--front=eds:${file}`, "--drain-time=2s"];
+    const hosts = () => hostsIn(readFileSync(file, "utf8"));
+    await batons.next(flags);
+    await waitUntil(() => hosts().length === 1, { what: "the first generation is in the file" });
+    const [first = ""] = hosts();
+    await batons.kill();
+    assert.equal(await statusOf(`http://${first.split(" ")[0]}/`), 200);
+    const next = await batons.next(flags);
+    assert.deepEqual(hosts(), [first], batons.log);
+    const { result, reason } = await next.reload();
+    assert.equal(result, "ok", `${reason}\n${batons.log}`);
+    await next.settled();
+    await waitUntil(() => hosts().length === 1, { what: "the old one is removed" });
+    assert.notEqual(hosts()[0], first);
+    await next.stop();
+    assert.deepEqual(hosts(), []);
+  });
+
+  test(
+    "two services have one file, and one need not wait for the other's Envoy",
+    TEST,
+    async () => {
+      await using world = await World.start();
+      const { file, dir } = world;
+      await using second = await new FakeEnvoy(file, dir.join("second.sock")).start();
+      const admins = ["admin", "second"].map((name) => `admin=unix:${dir.join(`${name}.sock`)}`);
+      const front = `--front=eds:${file},cluster=web,${admins.join(",")},timeout=300ms`;
+      const env = { PORT: String(await freePort()) };
+      const command = fixtureCommand("node_http.js");
+      const flags = [`${front},acks=all`];
+      await using other = await startBaton({ command, env, flags, name: "other" });
+      await waitUntil(() => world.hosts.length === 2, { what: "both are in the file" });
+      await world.serves();
+      assert.equal((await other.reload()).result, "ok", other.stderr);
+      second.manner = "reads nothing";
+      const { result, reason } = await other.reload();
+      assert.equal(result, "failed");
+      assert.match(reason ?? "", /second\.sock/);
+      assert.equal((await world.baton.reload()).result, "ok");
+      await world.serves();
+      await other.stop();
+      await waitUntil(() => world.healthy.length === 1, { what: "one of them is left" });
+      await world.serves();
+    },
+  );
 });
