@@ -23,6 +23,8 @@ export interface EnvoysOptions {
   readonly admins: readonly AdminAddress[];
   /** Null: all. */
   readonly acks: number | null;
+  /** For one acknowledgement. */
+  readonly timeoutMs: number;
 }
 
 /** What one Envoy has said. */
@@ -156,7 +158,8 @@ export class Envoys {
     admin: AdminAddress,
     path: string,
   ): Promise<{ readonly body: string; readonly failure: "" } | { body: null; failure: string }> {
-    const request = { method: "GET", path, timeoutMs: ANSWER_MS };
+    const timeoutMs = Math.min(ANSWER_MS, this.options.timeoutMs);
+    const request = { method: "GET", path, timeoutMs };
     const answer = await askAdmin(this.platform, admin, request);
     if ("failure" in answer) return { body: null, failure: answer.failure };
     if (answer.status === 200) return { body: answer.body, failure: "" };

@@ -29,7 +29,6 @@ const UNSEEN_MS = 1_000;
 
 export interface FrontFileOptions extends EnvoysOptions {
   readonly owner: Owner;
-  readonly timeoutMs: number;
   readonly log: (text: string) => void;
   readonly warn: (text: string) => void;
   readonly logError: (text: string) => void;

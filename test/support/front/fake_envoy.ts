@@ -90,9 +90,17 @@ export class FakeEnvoy implements AsyncDisposable {
     const body = url.startsWith("/clusters")
       ? this.#clusters()
       : url.startsWith("/stats")
-      ? `cluster.${this.clusterName}.update_rejected: ${this.#rejected}\n`
+      ? this.#stats()
       : this.#dump();
     answer.end(body);
+  }
+
+  #stats(): string {
+    const cluster = `cluster.${this.clusterName}`;
+    const checks = this.manner === "finds new ones sick"
+      ? `${cluster}.health_check.attempt: 1\n`
+      : "";
+    return `${checks}${cluster}.update_rejected: ${this.#rejected}\n`;
   }
 
   #clusters(): string {
