@@ -81,7 +81,9 @@ function seen({ event, before, after, effects, history }: Step): Draft[] {
         ? [draft("generation.drain_called", `${who} was asked: ${call}`, { epoch, worker, call })]
         : [
           draft("generation.drain_call_failed", `${who} was not asked: ${call}: ${failure}`, {
-            ...{ epoch, worker, call },
+            epoch,
+            worker,
+            call,
             reason: failure,
           }),
         ];
