@@ -6,6 +6,7 @@ import type { RunningContext } from "../generation/context.ts";
 import { NOT_INSPECTED } from "../generation/candidate/inspection.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { processTree } from "../platform/process/proc.ts";
+import { sayGoodbyeTo } from "./predecessor_goodbye.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { CountersRecord } from "../report/history.ts";
 import type { MemberRecord } from "../steering/member.ts";
@@ -37,8 +38,7 @@ export interface PredecessorBaton {
   stop(how: "soon" | "now"): void;
 }
 
-interface PredecessorGenerationOptions
-  extends PredecessorEvents, Pick<RunningContext, "listeners" | "dispatch"> {
+interface PredecessorGenerationOptions extends PredecessorEvents, RunningContext {
   readonly predecessor: PredecessorBaton;
   readonly recovery: PredecessorRecovery | null;
   /** The new generation serves. Takes the names over, before the old baton hears of it. */
@@ -121,6 +121,7 @@ export class PredecessorGeneration implements GenerationHandle {
       // Names that cannot be taken are the smaller evil: the old baton kills this one unless it hears from it.
       this.options.predecessor.reportServing();
       this.#isNotified = true;
+      sayGoodbyeTo(this.options, this.epoch, this.pid);
     }
   }
 

@@ -9,6 +9,7 @@ import { type Baton, type BatonOptions, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { KeptConnection } from "../support/kept_connection.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { alive, killTree } from "../support/proc.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
@@ -98,6 +99,22 @@ describe("--drain-call", () => {
     await world.until("0.2 POST /e0w2");
     await reload(baton);
     await world.until("0.0 POST /e0w0", "0.1 POST /e0w1", "0.2 POST /e0w2");
+  });
+
+  test("that of a baton that another one replaces", TEST, async () => {
+    using dir = tempDir();
+    const world = await World.at(dir);
+    const unix = `unix:${dir.join("other")}:POST:/x`;
+    const flags = ["--drain-call", FAIL(world.control), "--drain-call", unix];
+    await using baton = await startBaton(world.options(...flags));
+    const upgraded = await baton.cli("upgrade");
+    assert.equal(upgraded.code, 0, `${upgraded.stderr}\n${baton.stderr}`);
+    await world.until("0.0 POST /fail");
+    const { pid } = await baton.status();
+    assert.equal((await baton.cli("stop")).code, 0, baton.stderr);
+    if (alive(pid)) killTree(pid);
+    // The new one has asked the old generation, and its own at the end.
+    assert.deepEqual(world.made, ["0.0 POST /fail", "1.0 POST /fail"], baton.stderr);
   });
 
   test("the only one of --shutdown-only, before its stop signal", TEST, async () => {

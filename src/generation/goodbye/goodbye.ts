@@ -36,6 +36,8 @@ export class Goodbye implements GoodbyeSayer {
   /** The latest ones, for status. */
   views: readonly DrainCallView[] = [];
   readonly lookup: ControlLookup;
+  /** Another baton makes the calls for which nothing needs to be steered. */
+  isOnlySteered = false;
   #hasSaid = false;
   /** They are there while it says goodbye. */
   readonly #files = new Set<string>();
@@ -177,7 +179,7 @@ export class Goodbye implements GoodbyeSayer {
     const run = async () => {
       const { makeCall } = await import("./make_call.ts");
       let hasWorked = false;
-      const list = await calls;
+      const list = (await calls).filter((call) => !this.isOnlySteered || this.#isSteered(call));
       if (isOver) return;
       this.views = list.map(({ text }) => this.#view(text, "pending", null));
       // In their order: one may build on the one before.
@@ -206,6 +208,15 @@ export class Goodbye implements GoodbyeSayer {
         );
       },
     };
+  }
+
+  /** Its connection is led to this generation. */
+  #isSteered(call: DrainCall): boolean {
+    if (call.kind !== "http" || "unix" in call.place) return false;
+    const { port } = call.place;
+    return this.parts.context.listeners.groups.some(({ tcp }) =>
+      tcp !== null && (port === null || tcp.port === port)
+    );
   }
 
   #report({ text }: DrainCall, isUndo: boolean, result: { hasWorked: boolean; text: string }) {

@@ -44,7 +44,12 @@ export function makeCall(target: CallTarget, call: DrainCall, isUndo: boolean): 
   if (call.kind === "none") return over({ hasWorked: true, text: "nothing to call" });
   const { config, platform, listeners } = target.context;
   const route = routeForCall(platform, listeners, target, call.place);
-  if ("failure" in route) return over({ hasWorked: false, text: route.failure });
+  if ("failure" in route) {
+    // The new baton asks (succession/predecessor_goodbye.ts).
+    const isElsewhere = route.why === "elsewhere";
+    const text = isElsewhere ? `${route.failure}, and asks it` : route.failure;
+    return over({ hasWorked: isElsewhere, text });
+  }
   const request = { method: call.method, path: call.path, timeoutMs: config.drainCallTimeoutMs };
   const { answer, cancel } = askOnRoute(platform, route, request);
   return { result: answer.then((got) => judge(got, config.drainCallStatus ?? USUAL)), cancel };
