@@ -30,7 +30,7 @@ export class Stopping {
   /** Connections since its drain began. */
   readonly seen = new Set<number>();
   readonly #record: CutRecord;
-  readonly #farewell = new Farewell();
+  readonly #farewell: Farewell;
   #drain: Drain | null = null;
   #mover: Mover | null = null;
   #datagrams: DatagramDrain | null = null;
@@ -46,6 +46,7 @@ export class Stopping {
     const { config, preset } = options.context;
     this.policy = new StopPolicy(config, preset, () => processName(options.workers().pid ?? 0));
     this.#record = new CutRecord(options.facts);
+    this.#farewell = new Farewell(options.context.platform.clock);
   }
 
   /** Takes a first look while the successor starts: before it has a UDP socket, and before it listens. */
@@ -165,10 +166,9 @@ export class Stopping {
   }
 
   #askStreams(style: DrainStyle): void {
-    const { context: { platform: { clock } }, workers } = this.options;
     // Meanwhile a kept connection may have got a request.
     const then = (hasWaited: boolean) => hasWaited ? this.#drain?.resume() : this.#reportDrained();
-    this.#farewell.askStreams(clock, workers().alive, { waits: style !== "signal", then });
+    this.#farewell.askStreams(this.options.workers().alive, { waits: style !== "signal", then });
   }
 
   /** Nothing but datagrams may be left for it to answer. */

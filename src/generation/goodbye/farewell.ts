@@ -44,8 +44,19 @@ export class Farewell {
   #begin: (() => void) | null = null;
   #sayings: readonly Saying[] = [];
 
+  /** @param clock null: it does not ask about streams */
+  constructor(readonly clock: Clock | null = null) {}
+
   /** Calls `begin` once, at once if there is nothing to say. */
   say(sayers: Sayers, begin: () => void): void {
+    this.#say(sayers, () => {
+      // Its time may be over before it is drained.
+      this.askStreams(sayers, { waits: true, then: () => {} });
+      begin();
+    });
+  }
+
+  #say(sayers: Sayers, begin: () => void): void {
     this.cancel();
     this.hasSaid = false;
     this.openStreams = 0;
@@ -66,10 +77,12 @@ export class Farewell {
    * @param then once, at once if none of them has streams; whether some were waited for
    */
   askStreams(
-    clock: Clock,
     sayers: Sayers,
     { waits, then }: { waits: boolean; then: (hasWaited: boolean) => void },
   ): void {
+    const { clock } = this;
+    if (clock === null) return then(false);
+    this.#timer?.cancel();
     const asking = this.#asking = {};
     const ask = async (hasWaited: boolean, asked: readonly Promise<number>[]): Promise<void> => {
       const counts = await Promise.all(asked);
