@@ -11,10 +11,12 @@ import { SERVER_ROWS } from "../support/front/rows_servers.ts";
 import { FrontTrial } from "../support/front/front_trial.ts";
 import type { Row } from "../support/front/row.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { IS_FULL } from "../support/repeats.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
 const { path: ENVOY, skip } = envoyProgram();
-const ROWS: readonly Row[] = [...CLIENT_ROWS, ...SERVER_ROWS, ...CHECK_ROWS];
+const ROWS: readonly Row[] = [CLIENT_ROWS, SERVER_ROWS, CHECK_ROWS].flat()
+  .filter(({ isSlow }) => IS_FULL || !isSlow);
 
 interface Seen {
   readonly with: unknown;

@@ -60,13 +60,9 @@ function outlierDetection({ ejectAfter, ejectPercent, ejectTimeMs }: FrontSettin
   return {
     outlier_detection: note("Envoy's own 10 % would never take out one of two.", {
       consecutive_5xx: ejectAfter,
-      enforcing_consecutive_5xx: 100,
       max_ejection_percent: ejectPercent,
       base_ejection_time: seconds(ejectTimeMs),
       interval: note("How often Envoy looks whether one may come back.", "1s"),
-      success_rate_minimum_hosts: note("No other judgement than consecutive_5xx.", 1_000_000),
-      enforcing_success_rate: 0,
-      enforcing_consecutive_gateway_failure: 0,
     }),
   };
 }

@@ -53,8 +53,9 @@ export class FrontTrial implements AsyncDisposable {
   constructor(readonly dir: TempDir, readonly program: string) {}
 
   async add(wanted: FrontWanted): Promise<void> {
+    const listen = wanted.lines.includes("listen =") ? "" : 'listen = "127.0.0.1:1"';
     const file = parseConfigText(
-      `[front]\nlisten = "127.0.0.1:1"\n${wanted.lines}\n`,
+      `[front]\n${listen}\n${wanted.lines}\n`,
       "baton.toml",
     );
     const front = frontOf(

@@ -11,6 +11,8 @@ export interface Row {
   readonly rest?: string;
   /** A key of Envoy's that is always written, and is taken out of that. */
   readonly removed?: string;
+  /** It takes too long for `make test`. */
+  readonly isSlow?: true;
   /** @default 1 */
   readonly servers?: number;
   readonly look: (place: Place, twin: Promise<unknown> | null) => Promise<unknown>;

@@ -1,4 +1,9 @@
 /** Lines about active checks and outlier detection: who is taken out, when, and when it is back. */
+import { spawn } from "node:child_process";
+import { connect } from "node:net";
+import process from "node:process";
+import { freePort } from "../free_port.ts";
+import { fixtureCommand } from "../servers.ts";
 import { ask, askTimes, type Got } from "./front_client.ts";
 import type { FrontServer } from "./front_server.ts";
 import type { Place } from "./front_trial.ts";
@@ -6,6 +11,28 @@ import { happens, type Row } from "./row.ts";
 
 const CHECK = 'check = "http:/healthz"';
 const QUICK = 'check_interval = "50ms"';
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      resolve(true);
+      socket.destroy();
+    });
+    socket.on("error", () => resolve(false));
+  });
+}
+
+/** The first server fails, is out, and is well again. */
+async function isBack(place: Place, twin: Promise<unknown> | null): Promise<boolean> {
+  const [server] = place.servers;
+  server!.reply = () => ({ status: 500 });
+  await happens(null, "it is out", async () => {
+    await ask(place.port);
+    return await isOut(place)();
+  });
+  server!.reply = () => ({});
+  return await happens(twin, "it is back", isOut(place, 0));
+}
+
 const EJECTING = [["eject_after = 3", ""], ['eject_percent = "50%"', "eject_after = 3"]];
 
 function by(server: FrontServer | undefined, all: readonly Got[]): number {
@@ -145,7 +172,7 @@ export const CHECK_ROWS: readonly Row[] = [
   {
     line: "",
     removed: "ignore_health_on_host_removal",
-    rest: `${CHECK}\n${QUICK}`,
+    rest: `${CHECK}\n${QUICK}\ncheck_timeout = "1m"`,
     servers: 2,
     look: async (place, twin) => {
       const [removed, kept] = place.servers;
@@ -180,19 +207,39 @@ export const CHECK_ROWS: readonly Row[] = [
     }),
   ),
   {
+    line: 'check = "grpc"',
+    rest: 'upstream = "http2"',
+    look: async ({ trial, name, servers }, twin) => {
+      const port = await freePort();
+      const command = fixtureCommand("grpc_health.js");
+      const env = { ...process.env, PORT: String(port) };
+      const healthy = spawn(command[0]!, command.slice(1), { env, stdio: "ignore" });
+      const [other] = servers;
+      await happens(null, "it serves", () => accepts(port));
+      trial.endpoints(name, [{ port }, other!]);
+      const found = await happens(twin, "the one that speaks no gRPC is out", async () => {
+        const failed = await trial.failed(name);
+        return failed.length === 1 && failed[0]!.includes(`:${other!.port}:`);
+      });
+      healthy.kill("SIGKILL");
+      return found;
+    },
+    seen: { with: true, without: false },
+  },
+  {
+    line: "",
+    removed: "interval",
+    isSlow: true,
+    rest: 'eject_after = 3\neject_time = "300ms"',
+    servers: 2,
+    look: isBack,
+    seen: { with: true, without: false },
+  },
+  {
     line: 'eject_time = "300ms"',
     rest: "eject_after = 3",
     servers: 2,
-    look: async (place, twin) => {
-      const [server] = place.servers;
-      server!.reply = () => ({ status: 500 });
-      await happens(null, "it is out", async () => {
-        await ask(place.port);
-        return await isOut(place)();
-      });
-      server!.reply = () => ({});
-      return await happens(twin, "it is back", isOut(place, 0));
-    },
+    look: isBack,
     seen: { with: true, without: false },
   },
 ];

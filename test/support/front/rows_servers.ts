@@ -1,4 +1,7 @@
 /** Lines about the servers behind a front: balancing, connections, retries. */
+import { spawn } from "node:child_process";
+import { connect } from "node:net";
+import { findPython } from "../programs.ts";
 import { ask, askAtOnce, askTimes, type Got } from "./front_client.ts";
 import type { Place } from "./front_trial.ts";
 import { happens, type Row } from "./row.ts";
@@ -37,11 +40,55 @@ async function withDead({ trial, name, servers, port }: Place, dead: number): Pr
   });
 }
 
+/** A listener that accepts nothing, and whose queue is full: a connect to it waits. */
+async function fullQueue(): Promise<{ port: number; close: () => void }> {
+  const listening = "import socket, sys; s = socket.socket(); s.bind(('127.0.0.1', 0)); " +
+    "s.listen(0); print(s.getsockname()[1], flush=True); sys.stdin.read()";
+  const child = spawn(findPython() ?? "python3", ["-c", listening], {
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  const port = await new Promise<number>((resolve) =>
+    child.stdout.once("data", (text) => resolve(Number(String(text))))
+  );
+  const waiting = [0, 1, 2].map(() => connect(port, "127.0.0.1").on("error", () => {}));
+  await happens(null, "its queue is full", () => waiting.some(({ connecting }) => !connecting));
+  return {
+    port,
+    close: () => {
+      child.kill("SIGKILL");
+      waiting.forEach((each) => each.destroy());
+    },
+  };
+}
+
 const oneUser = (port: number) => askTimes(12, port, "/", { headers: { "x-user": "ada" } });
 
 const HASHING = ["ring-hash", "maglev"];
 
 export const SERVER_ROWS: readonly Row[] = [
+  {
+    line: 'connect_time = "100ms"',
+    instead: 'connect_time = "1m"',
+    look: async ({ trial, name, port }, twin) => {
+      const { port: full, close } = await fullQueue();
+      trial.endpoints(name, [{ port: full }]);
+      await happens(
+        null,
+        "the endpoint is there",
+        async () => (await trial.admin("/clusters")).includes(`${name}::127.0.0.1:${full}::`),
+      );
+      // Envoy's threads hear of it a little later, and then the answer is an error.
+      let failed = false;
+      const asking = (async () => {
+        while (!failed) failed = (await ask(port)).status === 503;
+      })();
+      const seen = await happens(twin, "it has given up", () => failed);
+      close();
+      await asking;
+      return seen;
+    },
+    seen: { with: true, without: false },
+  },
   {
     line: 'upstream = "http2"',
     look: async (place, twin) => {
