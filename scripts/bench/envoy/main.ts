@@ -84,9 +84,9 @@ async function main(argv: readonly string[]): Promise<number> {
     terminal.line(`front: ${app.name}: ${frontLost(outcome)} lost, ${outcome.ended} ended`);
     fronts.push(outcome);
   }
-  const cost = apps.length === 0 || !isChosen("cost")
+  const cost = envoy === undefined || !isChosen("cost")
     ? null
-    : await measureCost(apps[0]!, envoy!, (text) => terminal.status(`front: cost: ${text}`));
+    : await measureCost(APPS[0]!, envoy, (text) => terminal.status(`front: cost: ${text}`));
   terminal.status("");
   const date = new Date().toISOString().slice(0, 10);
   const run: EnvoyRun = {
