@@ -245,7 +245,6 @@ function optionsForTwo(config: Config): GivenOption[] {
     [config.rolling, "--rolling"],
     [config.takeover !== null, "--takeover"],
     [config.handoffSocket !== null, "--handoff-socket"],
-    [config.front.length > 0, "--front"],
   ];
 }
 
@@ -263,6 +262,7 @@ export function handoffOption(config: Config): string | null {
     [config.handoff !== "auto", "--handoff"],
     [config.duplicates !== "auto", "--duplicates"],
     [config.udp === "switch", "--udp switch"],
+    [config.front.length > 0, "--front"],
     [gate !== undefined, `--ready ${gate?.text}`],
     [config.live.length > 0, "--live"],
     [config.watch.length > 0, "--watch"],

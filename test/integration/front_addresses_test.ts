@@ -13,13 +13,14 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive, killTree } from "../support/proc.ts";
 import { findPython } from "../support/programs.ts";
-import { repeats } from "../support/repeats.ts";
+import { IS_FULL, repeats } from "../support/repeats.ts";
 import { fixtureCommand, type Runnable } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const timeout = TEST_TIMEOUT_MS;
-const RELOADS = repeats({ full: 10, quick: 2 });
+const RELOADS = repeats({ full: 10, quick: 1 });
+const ONLY_FULL = { timeout, skip: !IS_FULL && "only with BATON_TEST_FULL=1" };
 const SOME = 20;
 
 interface Service extends AsyncDisposable {
@@ -99,7 +100,7 @@ async function healthy({ front, baton }: Service, count: number): Promise<string
 }
 
 describe("private addresses behind a front", () => {
-  for (const host of ["127.0.0.1", "::", "::1"]) {
+  for (const host of IS_FULL ? ["127.0.0.1", "::", "::1"] : ["127.0.0.1", "::1"]) {
     test(`node at ${host}: ${RELOADS} reloads lose nothing`, { timeout }, async () => {
       using work = tempDir();
       const live = ["--ready", "http:/"];
@@ -219,8 +220,22 @@ describe("private addresses behind a front", () => {
   });
 });
 
+describe("a server that must not run twice", () => {
+  test("clients wait in a queue that is an endpoint meanwhile", ONLY_FULL, async () => {
+    using work = tempDir();
+    await using app = await service(work, node, ["--order", "stop-first"]);
+    for (let reload = 0; reload < RELOADS; reload++) {
+      await app.load.answersMore(SOME);
+      await reloaded(app.baton);
+      await healthy(app, 1);
+    }
+    await app.load.answersMore(SOME);
+    await app.lostNone();
+  });
+});
+
 describe("baton itself, behind a front", () => {
-  for (const way of ["child", "in place"]) {
+  for (const way of IS_FULL ? ["child", "in place"] : ["child"]) {
     test(`an upgrade, ${way}: the endpoints stay, and nothing is lost`, { timeout }, async () => {
       using work = tempDir();
       await using app = await service(work, node);
@@ -267,4 +282,30 @@ describe("baton itself, behind a front", () => {
     assert.notDeepEqual(await healthy(app, 1), before);
     await app.lostNone();
   });
+
+  test(
+    "a baton that is killed leaves the endpoints, and the next one goes on with them",
+    ONLY_FULL,
+    async () => {
+      using work = tempDir();
+      await using app = await service(work, node, ["--survive"]);
+      const before = await healthy(app, 1);
+      const { pid } = await app.baton.status();
+      process.kill(pid, "SIGKILL");
+      await waitUntil(() => !alive(pid), { what: "baton has ended" });
+      await app.load.answersMore(SOME);
+      const options = { ...node(app.port), dir: app.baton.dir };
+      await using next = await startBaton({
+        ...options,
+        flags: ["--front", `eds:${app.file}`, "--survive"],
+      });
+      await app.load.answersMore(SOME);
+      assert.deepEqual(await healthy(app, 1), before);
+      await reloaded(next);
+      await app.load.answersMore(SOME);
+      assert.notDeepEqual(await healthy(app, 1), before);
+      await app.lostNone();
+      assert.equal((await next.stop()).code, 0, next.stderr);
+    },
+  );
 });
