@@ -6,6 +6,8 @@ export interface HookGeneration {
   readonly epoch: number;
   /** Leading process; null before its start and after its exit. */
   readonly pid: number | null;
+  /** Behind a front, its private address. */
+  readonly address?: string | null;
 }
 
 export interface HookCircumstances {
@@ -28,17 +30,19 @@ export function hookEnvironment(
 ): Record<string, string> {
   const env: Record<string, string> = { ...base };
   // Absent, not empty, when there is none.
-  const numbers = {
+  const values = {
     BATON_EPOCH: current?.epoch,
     BATON_PID: current?.pid,
     BATON_OLD_EPOCH: old?.epoch,
     BATON_OLD_PID: old?.pid,
+    BATON_ADDRESS: current?.address,
+    BATON_OLD_ADDRESS: old?.address,
     BATON_WORKER: null,
     RESTART_EPOCH: null,
   };
-  for (const [variable, value] of Object.entries(numbers)) {
+  for (const [variable, value] of Object.entries(values)) {
     delete env[variable];
-    if (typeof value === "number") env[variable] = String(value);
+    if (value !== null && value !== undefined) env[variable] = String(value);
   }
   const always = { BATON_HOOK: hook, BATON_NAME: name, BATON_REASON: reason };
   return { ...env, ...always, BATON_WORKERS: String(workers) };

@@ -3,7 +3,7 @@ import type { Reactor } from "../platform/reactor.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { Group } from "./group.ts";
 import { addressKey, overlaps, portsOf } from "./group_address.ts";
-import { type FrontedAddress, frontEndpoints } from "./front/endpoints.ts";
+import { dialedAt, type FrontedAddress, frontEndpoints } from "./front/endpoints.ts";
 import type { PrivateAddresses } from "./front/private_addresses.ts";
 import { type GroupContext, type ListenAddress, type Member, NO_GENERATION } from "./member.ts";
 import type { Spread } from "./spread/spread.ts";
@@ -103,6 +103,9 @@ export class Listeners implements GroupContext {
     for (const group of this.groups) group.standBy();
   }
 
+  /** Where one worker is found behind a front, for checks and commands; null: at the public address. */
+  readonly dialed = (epoch: number, worker?: number) => dialedAt(this.groups, epoch, worker);
+
   groupsOf(epoch: number): Group[] {
     return this.groups.filter((group) => group.membersOf(epoch).length > 0);
   }
@@ -113,9 +116,8 @@ export class Listeners implements GroupContext {
    */
   isOfService(group: Group): boolean {
     const serving = this.servingEpoch;
-    if (!group.members.some((each) => group.isReceiving(each) && !each.late && !each.dead)) {
-      return false;
-    }
+    const isReached = (each: Member) => group.isReceiving(each) && !each.late && !each.dead;
+    if (!group.members.some(isReached)) return false;
     if (serving === null || group.membersOf(serving).length > 0) return true;
     return this.#orphaned?.of === serving && this.#orphaned.groups.has(group);
   }
@@ -144,8 +146,9 @@ export class Listeners implements GroupContext {
     const { deafEpoch, servingEpoch } = this;
     if (deafEpoch === null || epoch === servingEpoch) return;
     for (const member of this.groups.flatMap((group) => group.membersOf(epoch))) {
-      const { lentBy } = member;
-      if (lentBy?.epoch === deafEpoch) Object.assign(member, lentBy, { unheld: true });
+      if (member.lentBy?.epoch === deafEpoch) {
+        Object.assign(member, member.lentBy, { unheld: true });
+      }
     }
   }
 

@@ -243,14 +243,18 @@ export class ServiceHooks {
     onEnd: (end: CommandEnd, output: CandidateOutput) => void,
   ): Killable {
     const { options: { plan, logger, order, liveConfig }, context, service } = this.parts;
-    const { platform, config, children } = context;
+    const { platform, config, children, listeners } = context;
     const { wanted: workers } = workersAsked(config, order.order, service());
+    const told = (who: HookGeneration | null) =>
+      who && { epoch: who.epoch, pid: who.pid, address: listeners.dialed(who.epoch) };
     const output = new CandidateOutput(platform);
     logger.debug(`${name}: ${command}`, { epoch: occasion.current?.epoch ?? null });
     return new Command(platform, {
       plan: () =>
         commandPlan(liveConfig.planWith(plan, config), name, command, {
           ...occasion,
+          current: told(occasion.current),
+          old: told(occasion.old),
           name: config.name,
           workers,
         }),

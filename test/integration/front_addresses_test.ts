@@ -3,6 +3,7 @@
  * file names; what holds for a service at one address (reloads, crashes, workers, upgrades, takeovers) holds there as well.
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
@@ -103,17 +104,26 @@ describe("private addresses behind a front", () => {
   for (const host of IS_FULL ? ["127.0.0.1", "::", "::1"] : ["127.0.0.1", "::1"]) {
     test(`node at ${host}: ${RELOADS} reloads lose nothing`, { timeout }, async () => {
       using work = tempDir();
-      const live = ["--ready", "http:/"];
-      await using app = await service(work, (port) => node(port, host), live);
-      const seen = new Set<string>();
+      const told = work.join("told");
+      const asked = [
+        ["--ready", "http:/"],
+        [
+          "--ready",
+          `exec:test -n "$BATON_CHECK_ADDRESS" && echo "$BATON_CHECK_ADDRESS" >${told}.check`,
+        ],
+        ["--hook", `ready=echo "$BATON_OLD_ADDRESS $BATON_ADDRESS" >${told}.hook`],
+      ];
+      await using app = await service(work, (port) => node(port, host), asked.flat());
+      let [before] = await healthy(app, 1);
       for (let epoch = 1; epoch <= RELOADS; epoch++) {
         await app.load.answersMore(SOME);
         await reloaded(app.baton);
         const [at] = await healthy(app, 1);
         assert.match(at!, new RegExp(`^127\\.\\d+\\.${epoch}\\.1:${app.port}$`));
         assert.deepEqual(await dialed(app, epoch), [at]);
-        assert.ok(!seen.has(at!), "each generation has another one");
-        seen.add(at!);
+        assert.equal(readFileSync(`${told}.check`, "utf8"), `${at}\n`);
+        assert.equal(readFileSync(`${told}.hook`, "utf8"), `${before} ${at}\n`);
+        before = at;
         await app.baton.settled();
         await waitUntil(() => endpointsIn(app.file).length === 1, { what: "the old one is gone" });
       }
@@ -251,6 +261,7 @@ describe("baton itself, behind a front", () => {
       }, { what: "the next baton answers" });
       try {
         assert.equal(now === pid, way === "in place");
+        if (now !== pid) await waitUntil(() => !alive(pid), { what: "the old baton has ended" });
         await app.load.answersMore(SOME);
         if (way === "in place") assert.deepEqual(await healthy(app, 1), before);
         await reloaded(app.baton);

@@ -10,7 +10,9 @@ import { accountEnvironment } from "../../process/process_settings.ts";
 import type { RunningContext } from "../context.ts";
 
 interface ExecTarget {
-  readonly context: Pick<RunningContext, "config" | "platform" | "children" | "logError">;
+  readonly context:
+    & Pick<RunningContext, "config" | "platform" | "children" | "logError">
+    & { readonly listeners: Partial<Pick<RunningContext["listeners"], "dialed" | "groups">> };
   readonly epoch: number;
   readonly number: number;
   readonly pid: number | null;
@@ -86,6 +88,8 @@ function commandEnvironment(
   env[`${subject}_EPOCH`] = String(epoch);
   env[`${subject}_WORKER`] = String(number);
   env[`${subject}_PID`] = String(pid ?? "");
+  const dialed = context.listeners.dialed?.(epoch, number) ?? null;
+  if (dialed !== null) env[`${subject}_ADDRESS`] = dialed;
   if (!isCheck) env["BATON_REASON"] = occasion;
   env["PWD"] = config.cwd ?? "/";
   return withoutStale(env, given);

@@ -32,6 +32,16 @@ export function dialedText({ place }: Pick<Member, "place">): string | null {
   return place === undefined ? null : formatAddress(asDialed(place));
 }
 
+/** Of the first address that has any. */
+export function dialedAt(
+  groups: readonly Group[],
+  epoch: number,
+  worker?: number,
+): string | null {
+  const members = groups.flatMap((group) => [...group.usableMembers(epoch, worker)]);
+  return members.map(dialedText).find((text) => text !== null) ?? null;
+}
+
 /** @param planned as if this generation were the one that receives; null: as it is */
 export function frontEndpoints(
   groups: readonly Group[],

@@ -23,6 +23,13 @@ describe("hookEnvironment()", () => {
     });
   });
 
+  it("has their private addresses, behind a front", () => {
+    const address = "127.66.3.1:80";
+    const told = { name: "web", current: { ...CURRENT, address }, old: { ...OLD, address: null } };
+    const env = hookEnvironment(BASE, "ready", { ...told, reason: "reload", workers: 1 });
+    assert.deepEqual([env["BATON_ADDRESS"], env["BATON_OLD_ADDRESS"]], [address, undefined]);
+  });
+
   it("does not set what there is none of", () => {
     const told = {
       name: "web",
@@ -39,7 +46,7 @@ describe("hookEnvironment()", () => {
 
   it("leaves nothing of what an outer baton has set", () => {
     const above = Object.fromEntries(
-      ["EPOCH", "PID", "OLD_EPOCH", "OLD_PID", "HOOK", "NAME", "REASON", "WORKERS"]
+      ["EPOCH", "PID", "ADDRESS", "OLD_EPOCH", "OLD_PID", "HOOK", "NAME", "REASON", "WORKERS"]
         .map((name) => [`BATON_${name}`, "above"]),
     );
     const told = { name: "web", current: null, old: null, reason: "stop", workers: 1 };

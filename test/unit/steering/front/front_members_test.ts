@@ -5,8 +5,9 @@ import { describe, test } from "node:test";
 import { C } from "../../../../src/platform/libc/constants.ts";
 import { boundSocket } from "../../../../src/steering/bound_socket.ts";
 import { PrivateAddresses } from "../../../../src/steering/front/private_addresses.ts";
+import { SocketTable } from "../../../../src/drain/connections.ts";
 import { Listeners } from "../../../../src/steering/listeners.ts";
-import type { GroupAddress } from "../../../../src/steering/member.ts";
+import type { GroupAddress, Member } from "../../../../src/steering/member.ts";
 import { freePort } from "../../../support/free_port.ts";
 import { testPlatform } from "../../../support/test_platform.ts";
 
@@ -128,6 +129,32 @@ describe("what a proxy in front of a service dials", () => {
     for (const event of ["listens 0", "switch 0", "listens 1"]) act(event);
     const planned = listeners.frontEndpoints(1).flatMap(({ endpoints }) => endpoints);
     assert.deepEqual(planned.map(({ state }) => state), ["left", "receiving"]);
+    listeners.close();
+  });
+
+  test("for checks and commands: the first worker, or the one that is asked for", async () => {
+    const { listeners, act, group } = await scene();
+    for (const event of ["listens 0", "listens 0"]) act(event);
+    const [one, other] = group().membersOf(0);
+    Object.assign(other!, { worker: 1 });
+    const text = ({ place }: typeof one & object) => `${place!.host}:${place!.port}`;
+    assert.equal(listeners.dialed(0), text(one!));
+    assert.equal(listeners.dialed(0, 1), text(other!));
+    assert.equal(listeners.dialed(1), null);
+    listeners.close();
+  });
+
+  test("a connection there is its generation's by its tag alone", async () => {
+    const { platform, listeners, act, group } = await scene();
+    for (const event of ["listens 0", "switch 0"]) act(event);
+    const [{ place, heldUntilRetired }] = group().membersOf(0) as [Member];
+    using client = platform.sockets.stream("inet");
+    platform.sockets.connectInet(client, place!);
+    using accepted = platform.sockets.accept(heldUntilRetired)!;
+    assert.ok(accepted.number >= 0);
+    const table = new SocketTable(platform, listeners);
+    const processes = () => assert.fail("no process was looked into");
+    assert.equal(table.connectionsOf({ epoch: 0, processes }).length, 1);
     listeners.close();
   });
 
