@@ -27,7 +27,13 @@ export function clusterOf(settings: FrontSettings, cluster: FrontCluster): YamlM
     lb_policy: POLICIES[settings.loadBalancing],
     common_lb_config: note(
       "panic_percent: with fewer healthy endpoints than this, all get requests.",
-      { healthy_panic_threshold: percent(settings.panicPercent) },
+      {
+        healthy_panic_threshold: percent(settings.panicPercent),
+        update_merge_window: note(
+          "A canary and a rollback count at once; Envoy's own is 1 s.",
+          "0s",
+        ),
+      },
     ),
     circuit_breakers: note("WebSockets and streams count as requests.", {
       thresholds: [{
