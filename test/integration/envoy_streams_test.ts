@@ -33,7 +33,7 @@ async function withWebSockets(
   const config = envoyConfig({ port, upstream, admin: dir.join("admin") });
   const path = dir.write("envoy.json", JSON.stringify(config));
   await using baton = await startBaton({
-    command: [ENVOY.path!, "-c", path, "--concurrency", "2", "-l", "off"],
+    command: [ENVOY.path!, "-c", path, "--disable-hot-restart", "--concurrency", "2", "-l", "off"],
     env: {},
     flags: ["--drain-time", drainTime],
   });

@@ -4,7 +4,7 @@
  * has stopped accepting already another one takes its place, and its queue.
  */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { startBaton } from "../support/baton.ts";
@@ -91,7 +91,11 @@ describe("after a candidate that has made the generation that serves", () => {
       const { baton: started, port } = await start({ AFTER: "ignores", FAILS: "1" });
       await using baton = started;
       const { reason } = await baton.reload();
-      assert.match(reason ?? "", /it exited before it was ready: exit status 3/);
+      // On a busy machine it may have been recognized all the same.
+      assert.match(
+        reason ?? "",
+        /exited before it was ready: exit status 3|generation 0's own socket/,
+      );
       await using load = new Load({ port, clients: 1, maxRequests: 5, timeoutMs: TEST.timeout })
         .start();
       const tally = await load.finished();
@@ -176,6 +180,10 @@ describe("the own mechanism of", () => {
       const config = dir.join("envoy.json");
       writeFileSync(config, JSON.stringify(envoyConfig({ port, admin })));
       const base = 20_000 + process.pid % 100_000 * 10 + names++;
+      // Envoy leaves it behind.
+      using _file = {
+        [Symbol.dispose]: () => rmSync(`/dev/shm/envoy_shared_memory_${base}0`, { force: true }),
+      };
       const script = `OWN=--restart-epoch NAME=baton-${base}\nexec ${ENVOY.path} -c ${config} ` +
         `--base-id ${base} ${options} --concurrency 2 -l error $OWN $RESTART_EPOCH\n`;
       await failsAtOnce(dir, port, script, { how, cure: "--disable-hot-restart" });
