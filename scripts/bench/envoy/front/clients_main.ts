@@ -38,7 +38,12 @@ function laneOf(name: string, tally: Tally, connections: number): FrontLane {
 
 function http(name: string, mode: "close" | "keep-alive", thinkTimeMs: number): Running {
   const load = new Load({
-    ...{ port: order.port, tls: true, mode, thinkTimeMs, clients: CLIENTS, timeoutMs: TIMEOUT_MS },
+    port: order.port,
+    tls: true,
+    mode,
+    thinkTimeMs,
+    clients: CLIENTS,
+    timeoutMs: TIMEOUT_MS,
     maxRequests: MOST_REQUESTS,
     maxDurationMs: order.limitMs,
     onAnswer,
@@ -50,8 +55,12 @@ function http(name: string, mode: "close" | "keep-alive", thinkTimeMs: number): 
 
 function http2(): Running {
   const load = new H2Load({
-    ...{ port: order.port, tls: true, connections: 1, streams: STREAMS },
-    ...{ thinkTimeMs: 4, timeoutMs: TIMEOUT_MS },
+    port: order.port,
+    tls: true,
+    connections: 1,
+    streams: STREAMS,
+    thinkTimeMs: 4,
+    timeoutMs: TIMEOUT_MS,
     onAnswer,
   });
   return { lane: () => laneOf("h2-TLS", load.tally, 1), stop: () => load.stop() };

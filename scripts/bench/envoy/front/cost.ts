@@ -59,7 +59,10 @@ export async function measureCost(
     await world.promote();
     await world.stop();
     return {
-      ...{ directMs, frontMs, directPerSecond, frontPerSecond },
+      directMs,
+      frontMs,
+      directPerSecond,
+      frontPerSecond,
       canaryPercent: canaries / CANARY_REQUESTS * PERCENT,
       canaryRequests: CANARY_REQUESTS,
     };
