@@ -41,15 +41,21 @@ function inlineCommands(command: readonly string[]): string[][] {
   return at < 0 ? [] : shellCommands(command[at + 1] ?? "");
 }
 
-function refuse(commands: readonly (readonly string[])[], where: string): void {
+/** @param script that the commands are in; null: the command line */
+function refuse(commands: readonly (readonly string[])[], script: string | null): void {
   const works = commands.map(corrected).find((words) => words !== null);
   if (!works) return;
   throw new UserError(
-    `Cannot run Envoy with ${OPTION}${where}: the new Envoy would take the old one's sockets by Envoy's own hot ` +
+    `Cannot run Envoy with ${OPTION}${
+      script === null ? "" : ` (in ${script})`
+    }: the new Envoy would take the old one's sockets by Envoy's own hot ` +
       "restart, behind baton's back, and then neither of them serves",
     {
-      remedy: `Leave the handoff to baton: ${works.join(" ")} ` +
-        `(or, in place of ${DISABLED}, --use-dynamic-base-id)`,
+      remedy: script === null
+        ? `Leave the handoff to baton: ${works.join(" ")} ` +
+          `(or, in place of ${DISABLED}, --use-dynamic-base-id)`
+        : `Run the script as it is: baton hot-restarter --safe ${script} ` +
+          `(or let it say: ${works.join(" ")})`,
     },
   );
 }
@@ -68,7 +74,7 @@ export function scriptIn(command: readonly string[]): string | null {
  * @throws {UserError} for a shell script that uses Envoy's own hot restart
  */
 export function checkEnvoyScript(path: string, text: string): void {
-  if (/^#!.*sh\b/.test(text)) refuse(shellCommands(text), ` (in ${path})`);
+  if (/^#!.*sh\b/.test(text)) refuse(shellCommands(text), path);
 }
 
 /**
@@ -76,5 +82,5 @@ export function checkEnvoyScript(path: string, text: string): void {
  * @throws {UserError} when it uses Envoy's own hot restart
  */
 export function checkEnvoyEpoch(command: readonly string[]): void {
-  refuse([command, ...inlineCommands(command)], "");
+  refuse([command, ...inlineCommands(command)], null);
 }

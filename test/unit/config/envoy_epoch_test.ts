@@ -72,6 +72,7 @@ describe("checkEnvoyScript()", () => {
       "exec /usr/sbin/envoy -c /etc/envoy.yaml --restart-epoch $RESTART_EPOCH --service-node x",
     );
     assert.throws(classic, /\(in \.\/start\)/);
+    assert.throws(classic, ({ remedy }) => /baton hot-restarter --safe \.\/start /.test(remedy));
     assert.throws(script("#!/bin/sh", 'exec "$ENVOY" \\', '  --restart-epoch "$RESTART_EPOCH"'));
   });
 
