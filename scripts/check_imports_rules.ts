@@ -598,9 +598,7 @@ const TESTED = {
   ],
   "generation/settling.ts": ["ALONE_SETTLE_MS"],
   "handoff/inherit.ts": ["specAddress"],
-  "envoy/admin_client.ts": [
-    ...["AdminRequest", "LONGEST_ANSWER", "PendingAnswer"],
-  ],
+  "envoy/admin_client.ts": ["AdminRequest", "LONGEST_ANSWER", "PendingAnswer"],
   "inspect/changed_processes.ts": ["changeOf"],
   "inspect/pid_files.ts": ["numberIn", "pathsInWords"],
   "health/http_dialogue.ts": ["HttpCheckOptions"],
