@@ -220,7 +220,7 @@ export class CandidateOutput {
 function isPrinting(stream: OutputStream, pid: number): boolean {
   const look = (turns: Turns) => nextTurns(turns, runningThreads(pid), TURN_NS);
   let turns = look(NO_TURNS);
-  if (!stream.isQuiet) return true;
+  if (!stream.isSilent && !stream.staysQuiet()) return true;
   for (let looks = 0; looks < MOST_LOOKS; looks++) {
     turns = look(turns);
     if (turns.waiting.size === 0) return false;

@@ -15,8 +15,10 @@ const NEWLINE = 10;
 const NOTHING = new Uint8Array(0);
 /** Most bytes read at once: a crash of baton loses what is in memory. */
 const CHUNK_SIZE = 16 * 1024;
-/** After this long without output, no thread is printing at this moment. */
+/** Longest pause of a thread that is printing, while it has a processor when it wants one. */
 const QUIET_MS = 3;
+/** The same on a busy machine. */
+const SILENT_MS = 1_000;
 /** Most bytes moved before the event loop gets its turn. */
 const BURST = 256 * 1024;
 export const LINE_MS = 100;
@@ -205,13 +207,12 @@ export class OutputStream {
     if (!this.#isWaiting && this.#held === held && !this.#sendHeld()) this.#awaitRoom();
   }
 
-  /** Blocks for a few milliseconds at most, to see whether more output comes. */
-  get isQuiet(): boolean {
-    const quietMs = this.platform.clock.now() - this.#lastReadMs;
-    return quietMs >= QUIET_MS || !this.#hasInputWithin(QUIET_MS - quietMs);
+  /** Nothing has come for long. Milliseconds say little: a thread that always prints may wait for a processor. */
+  get isSilent(): boolean {
+    return this.platform.clock.now() - this.#lastReadMs >= SILENT_MS;
   }
 
-  /** The same, for the whole time. */
+  /** Blocks for a few milliseconds at most, to see whether more output comes. */
   staysQuiet(): boolean {
     return !this.#hasInputWithin(QUIET_MS);
   }

@@ -331,11 +331,12 @@ export async function printTogether({ kind, reloads, lines, pause }: Together): 
   await hasPrinted();
   await baton.stop();
   if (kind !== "file") await waitUntil(() => existsSync(`${out}.whole`), { what: "it is whole" });
-  const { next, wrong } = read(kind === "file" ? out : `${out}.whole`, reloads + 1);
-  assert.deepEqual(
-    wrong.slice(0, 5),
-    [],
-    `${wrong.length} lines are torn, or not where they belong`,
+  const { next, wrong, around } = read(kind === "file" ? out : `${out}.whole`, reloads + 1);
+  assert.equal(
+    wrong.length,
+    0,
+    `${wrong.length} lines are torn, or not where they belong:\n${around.join("\n")}\n` +
+      readFileSync(log, "utf8"),
   );
   return next.reduce((sum, count) => sum + count, 0);
 }
@@ -362,7 +363,11 @@ function read(path: string, generations: number) {
     if (isNext) next[Number(phase)]!++;
     return !isNext;
   });
-  return { next, wrong, rest: text.slice(text.lastIndexOf("\n") + 1) };
+  const lines = text.split("\n");
+  const at = wrong.length === 0 ? 0 : lines.indexOf(wrong[0]!);
+  const around = lines.map((line, index) => `line ${index}: ${line.replace(/x+$/, "")}`)
+    .slice(Math.max(0, at - 5), at + 10);
+  return { next, wrong, around, rest: text.slice(text.lastIndexOf("\n") + 1) };
 }
 
 function sizeOf(path: string): number {
