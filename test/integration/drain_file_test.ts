@@ -18,15 +18,36 @@ const REQUEST = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 interface Server {
   readonly program: string;
-  /** @param drain the file, as its configuration names it */
   command(program: string, at: { dir: TempDir; port: number }): string[];
+  /** Each generation has a file of its own: the server finds its number in its environment, or in its command. */
+  readonly hasEpoch: boolean;
   /** Else in the full run. */
   readonly isInGate?: true;
 }
 
+/** In the program itself, as docs/presets.md has it. */
+const NODE_SCRIPT = `
+  const { existsSync } = require("node:fs");
+  const [file, port] = process.argv.slice(1);
+  require("node:http").createServer((_request, response) => {
+    if (existsSync(file)) response.setHeader("Connection", "close");
+    response.end("hello");
+  }).listen(Number(port), "127.0.0.1");
+`;
+
 const SERVERS: readonly Server[] = [
   {
+    program: "node",
+    hasEpoch: true,
+    isInGate: true,
+    command: (node, { dir, port }) => [
+      ...[node, "-e", NODE_SCRIPT],
+      ...[dir.join("drain.{epoch}"), String(port)],
+    ],
+  },
+  {
     program: "nginx",
+    hasEpoch: false,
     isInGate: true,
     command: (nginx, { dir, port }) => {
       const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -48,6 +69,7 @@ const SERVERS: readonly Server[] = [
   },
   {
     program: "apache2",
+    hasEpoch: true,
     command: (apache, { dir, port }) => {
       const modules = "/usr/lib/apache2/modules";
       writeFileSync(dir.join("hello"), "hello");
@@ -72,6 +94,7 @@ const SERVERS: readonly Server[] = [
   },
   {
     program: "caddy",
+    hasEpoch: true,
     command: (caddy, { dir, port }) => {
       writeFileSync(
         dir.join("Caddyfile"),
@@ -94,6 +117,7 @@ const SERVERS: readonly Server[] = [
   },
   {
     program: "varnishd",
+    hasEpoch: false,
     command: (varnish, { dir, port }) => {
       mkdirSync(dir.join("n"));
       writeFileSync(
@@ -128,7 +152,7 @@ describe("--drain-call file:", () => {
         using dir = tempDir();
         const port = await freePort();
         const command = server.command(program!, { dir, port });
-        const hasEpoch = ["apache2", "caddy"].includes(server.program);
+        const { hasEpoch } = server;
         const file = (epoch: number) => dir.join(hasEpoch ? `drain.${epoch}` : "drain");
         // An earlier baton was killed while its server said goodbye.
         writeFileSync(file(0), "");
