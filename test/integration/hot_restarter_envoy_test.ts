@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createServer as createHttpServer, type ServerResponse } from "node:http";
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { existsSync, renameSync } from "node:fs";
 import { describe, test } from "node:test";
 import { batonCommand } from "../support/baton.ts";
@@ -110,6 +110,7 @@ describe("baton hot-restarter --guard with Envoy", () => {
     "a port that another process holds": (script, held) => {
       script.configure({ port: held });
     },
+    "a control plane that does not answer": (script, held) => script.configureWaiting(held),
     "no memory of its kind (--disable-hot-restart)": (script) => {
       script.use(envoyProgram(), { flags: ["--disable-hot-restart", "--base-id 1"] });
       script.configure({ admin: script.dir.join("other.sock") });
@@ -222,15 +223,23 @@ describe("baton hot-restarter with Envoy, as the original", () => {
     });
 
     test(`${who}: a bad configuration, or two HUPs at once, end all with 1`, FULL, async () => {
+      await using held = await holdPort();
       for (const kind of ["configuration", "HUPs"]) {
         using dir = tempDir("hre");
         const { script, play } = await start(dir);
         using _script = script;
         await using _play = play;
         if (kind === "configuration") script.breakConfiguration("{bad");
+        // Else the first one may be LIVE before the second one looks.
+        else script.configureWaiting(held.port);
         play.signal("SIGHUP");
         await play.printed("at epoch 1");
-        if (kind === "HUPs") play.signal("SIGHUP");
+        if (kind === "HUPs") {
+          await waitUntil(() => play.read("err").includes("shutting down admin"), {
+            what: "the second one has spoken to the first",
+          });
+          play.signal("SIGHUP");
+        }
         const { status, left } = await play.outcome();
         assert.deepEqual({ status, left }, { status: 1, left: 0 }, kind);
       }
@@ -257,10 +266,15 @@ async function slowServer() {
 
 async function holdPort(): Promise<{ readonly port: number } & AsyncDisposable> {
   const port = await freePort();
-  const server: Server = createServer();
+  const sockets: Socket[] = [];
+  // It never answers.
+  const server: Server = createServer((socket) => void sockets.push(socket.on("error", () => {})));
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return {
     port,
-    [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
+    [Symbol.asyncDispose]: () => {
+      sockets.forEach((socket) => socket.destroy());
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
   };
 }

@@ -14,6 +14,10 @@ export interface ScriptOptions {
   readonly flags?: readonly string[];
 }
 
+interface WithClusters {
+  static_resources: { clusters: { load_assignment: object }[] };
+}
+
 export class EnvoyScript implements Disposable {
   readonly path: string;
   readonly admin: string;
@@ -48,6 +52,36 @@ export class EnvoyScript implements Disposable {
   configure(more: Partial<EnvoyOptions> = {}): void {
     const { admin, port } = this;
     this.dir.write("envoy.json", JSON.stringify(envoyConfig({ admin, port, ...more })));
+  }
+
+  /** The next start waits for a control plane that does not answer, for half a minute. */
+  configureWaiting(controlPlane: number): void {
+    const { admin, port } = this;
+    const config = envoyConfig({ admin, port, upstream: controlPlane }) as WithClusters;
+    const [app] = config.static_resources.clusters;
+    const xds = {
+      ...app,
+      name: "xds",
+      load_assignment: { ...app?.load_assignment, cluster_name: "xds" },
+    };
+    config.static_resources.clusters.push(xds);
+    this.dir.write(
+      "envoy.json",
+      JSON.stringify({
+        ...config,
+        dynamic_resources: {
+          cds_config: {
+            resource_api_version: "V3",
+            initial_fetch_timeout: "30s",
+            api_config_source: {
+              api_type: "GRPC",
+              transport_api_version: "V3",
+              grpc_services: [{ envoy_grpc: { cluster_name: "xds" } }],
+            },
+          },
+        },
+      }),
+    );
   }
 
   breakConfiguration(text: string): void {
