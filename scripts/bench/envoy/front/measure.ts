@@ -78,6 +78,8 @@ export interface FrontOutcome {
   readonly lanes: readonly FrontLane[];
   /** Client connections and streams that ended in the reloads of the app alone. */
   readonly ended: number;
+  /** Of any answer in these. */
+  readonly slowestAloneMs: number;
   /** From the rename of the endpoint file to the first answer of the new version; for gRPC none. */
   readonly effectMs: readonly number[];
   readonly envoyBytes: number;
@@ -122,7 +124,9 @@ export async function measureFront(
       status(`reload ${i}`);
       await reload(i);
     }
-    const ended = (await clients.look()).reduce((sum, lane) => sum + lane.ended, 0);
+    const alone = await clients.look();
+    const ended = alone.reduce((sum, lane) => sum + lane.ended, 0);
+    const slowestAloneMs = slowest(alone);
     for (let i = 1; i <= plan.withEnvoy; i++) {
       status(`reload ${plan.alone + i}, and Envoy's`);
       if (i <= plan.envoyReloads) world.reloadFront();
@@ -132,11 +136,15 @@ export async function measureFront(
     const lanes = await clients.end();
     renames.close();
     await world.stop();
-    return { app: app.name, plan, lanes, ended, effectMs, envoyBytes, failures };
+    return { app: app.name, plan, lanes, ended, slowestAloneMs, effectMs, envoyBytes, failures };
   } finally {
     clients?.kill();
     for (const pid of withMarker(`${MARK}=${value}`)) killTree(pid);
   }
+}
+
+function slowest(lanes: readonly FrontLane[]): number {
+  return Math.max(...lanes.map(({ slowestMs }) => slowestMs));
 }
 
 /** When the endpoint file came to its name, by the kernel's word. */

@@ -20,16 +20,16 @@ export function frontTable(outcomes: readonly FrontOutcome[]): string[][] {
     "",
     "lost",
     "client connections ended by an app's reload",
-    "slowest answer, ms",
+    "slowest answer, ms (alone; with Envoy's)",
     "rename to effect, ms (median, slowest)",
     "Envoy, MiB",
   ];
   return [
     header,
     ...outcomes.map((outcome) => {
-      const { app, plan, lanes, ended, effectMs, envoyBytes } = outcome;
+      const { app, plan, lanes, ended, slowestAloneMs, effectMs, envoyBytes } = outcome;
       const all = lanes.reduce((sum, lane) => sum + lane.ok + lane.lost, 0);
-      const slowest = lanes.map(({ name, slowestMs }) => `${name} ${slowestMs.toFixed(0)}`);
+      const slowestMs = Math.max(...lanes.map((lane) => lane.slowestMs));
       const name = `${app}: ${plan.alone + plan.withEnvoy} reloads, ${plan.envoyReloads} of Envoy`;
       const effect = effectMs.length === 0
         ? "-"
@@ -38,7 +38,7 @@ export function frontTable(outcomes: readonly FrontOutcome[]): string[][] {
         name,
         `${frontLost(outcome)} of ${all.toLocaleString("en-US")}`,
         `${ended} in ${plan.alone} reloads`,
-        slowest.join(", "),
+        `${slowestAloneMs.toFixed(0)}; ${slowestMs.toFixed(0)}`,
         effect,
         (envoyBytes / BYTES_PER_MIB).toFixed(0),
       ];
