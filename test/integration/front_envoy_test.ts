@@ -107,6 +107,25 @@ for (const version of VERSIONS) {
 }
 
 const { path, skip } = envoyProgram();
+
+test(
+  "behind an Envoy that checks the servers itself no request is lost",
+  { ...TEST, skip: skip || !IS_FULL && "BATON_TEST_FULL=1" },
+  async () => {
+    await using front = new Fronted(path ?? "");
+    const baton = await front.start("node", [], 'check = "http:/"\ncheck_interval = "1s"');
+    const load = new Load({ port: front.port, clients: CLIENTS, sources: [] }).start();
+    for (let reload = 0; reload < RELOADS; reload++) {
+      await load.answersMore(50);
+      const { result, reason } = await baton.reload();
+      assert.equal(result, "ok", `${reason}\n${baton.stderr}`);
+    }
+    await baton.settled();
+    const tally = await load.stop();
+    assert.equal(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);
+  },
+);
+
 const LONG = !IS_FULL && "it takes a while: BATON_TEST_FULL=1";
 
 describe("a canary behind Envoy", { skip: skip || LONG }, () => {

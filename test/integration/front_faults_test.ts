@@ -195,7 +195,13 @@ describe("the endpoint file", () => {
     const env = { PORT: String(await freePort()) };
     const flags = [`--front=eds:${file}`];
     const command = fixtureCommand("node_http.js");
-    await using next = await startBaton({ command, env, flags, dir: baton.dir });
+    const service = { command, env, dir: baton.dir };
+    {
+      const unready = { ...service, flags: [...flags, "--ready=log:never"], expectFailure: true };
+      await using slow = await startBaton(unready);
+      await waitUntil(() => world.hosts.length === 0, { what: `no dead one\n${slow.stderr}` });
+    }
+    await using next = await startBaton({ ...service, flags });
     await waitUntil(() => world.hosts.length === 1 && world.hosts[0] !== dead, {
       what: `only the new server is in ${file}\n${next.stderr}`,
     });
@@ -227,6 +233,23 @@ describe("a trial behind a front", () => {
     }, { what: `it is rolled back\n${baton.stderr}` });
     assert.match(last.reason ?? "", /6 of 16 requests to it have failed/);
     await waitUntil(() => world.healthy.length === 1, { what: "the old one gets all" });
+    await world.serves();
+  });
+
+  test("ends, and no server is stopped that Envoy still dials", TEST, async () => {
+    await using world = await World.start();
+    const { baton, envoy } = world;
+    assert.equal((await baton.cli("reload", "--canary", "10%")).code, 0, baton.stderr);
+    envoy.manner = "reads nothing";
+    assert.equal((await baton.cli("promote")).code, 0, baton.stderr);
+    assert.deepEqual(world.healthy.length, 1);
+    const before = envoy.asked;
+    await waitUntil(() => envoy.asked > before + 10, { what: "Envoy is asked again and again" });
+    const [old] = (await baton.status()).generations;
+    assert.equal(old?.state, "draining", baton.stderr);
+    await world.serves();
+    envoy.manner = "follows";
+    await baton.settled();
     await world.serves();
   });
 
@@ -270,7 +293,7 @@ describe("another baton", () => {
     const command = fixtureCommand("node_http.js");
     const env = { PORT: String(await freePort()) };
     await using batons = new Succession({ command, env, dir });
-    const flags = ["--survive", `--front=eds:${file}`, "--drain-time=2s"];
+    const flags = ["--survive", `--front=eds:${file}`];
     const hosts = () => hostsIn(readFileSync(file, "utf8"));
     await batons.next(flags);
     await waitUntil(() => hosts().length === 1, { what: "the first generation is in the file" });

@@ -43,6 +43,8 @@ export class FakeEnvoy implements AsyncDisposable {
   manner: Manner = "follows";
   policy = "ROUND_ROBIN";
   clusterName = "web";
+  /** How often it was asked for its clusters. */
+  asked = 0;
   /** Of requests to each generation: how many, and how many of them have failed. */
   readonly answers = new Map<string, { ok: number; failed: number }>();
   #text = "";
@@ -104,6 +106,7 @@ export class FakeEnvoy implements AsyncDisposable {
   }
 
   #clusters(): string {
+    this.asked++;
     const hosts = this.#text === "" ? [] : hostsOf(this.#text);
     const newest = hosts.at(-1);
     const host_statuses = hosts.map((host) => {
