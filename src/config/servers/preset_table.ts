@@ -92,7 +92,7 @@ export const PRESET_ROWS: readonly Row[] = [
     "lighttpd-angel(8)", { pidfile: ["removes"] }],
   ["caddy", "SIGTERM", "graceful", "ignore", "version 2; grace_period bounds the wait",
     "caddyserver.com/docs/command-line#signals", { pidfile: ["writes", "--pidfile"] }],
-  ["traefik", "SIGTERM", "graceful", "reopen", "graceTimeOut (10 s by default) bounds the wait",
+  ["traefik", "SIGTERM", "graceful", "reopen", "graceTimeOut (10 s by default) bounds the wait; 404 until it has routes: --ready http:PORT/PATH",
     "doc.traefik.io, entrypoints: lifeCycle; log rotation"],
   ["envoy", "SIGTERM", "abrupt", "reopen",
     "TERM cuts connections at once, so baton has it say goodbye first; use --disable-hot-restart",
