@@ -17,6 +17,16 @@ import { FrontServer } from "./front_server.ts";
 
 type Json = { [key: string]: Json } | Json[] | string | number | boolean;
 
+export interface Endpoint {
+  readonly port: number;
+}
+
+export interface Prepared {
+  readonly servers: readonly FrontServer[];
+  /** Called at the end. */
+  readonly defer: (end: () => void) => void;
+}
+
 export interface FrontWanted {
   /** Of its clusters and files. */
   readonly name: string;
@@ -25,6 +35,10 @@ export interface FrontWanted {
   /** A key that is taken out of what is written, wherever it is. */
   readonly removed?: string;
   readonly servers: number;
+  /** Its endpoints are in a file. @default true */
+  readonly isWatched?: boolean;
+  /** @default its servers */
+  readonly prepare?: ((parts: Prepared) => Promise<readonly Endpoint[]>) | undefined;
 }
 
 /** A cluster of a front: each has servers of its own. */
@@ -46,7 +60,9 @@ export class FrontTrial implements AsyncDisposable {
     front: Front;
     servers: FrontServer[];
     others: Map<string, FrontServer>;
+    endpoints: readonly Endpoint[];
   }[] = [];
+  readonly #ends: (() => void)[] = [];
   #envoy: ChildProcess | null = null;
   #said = "";
 
@@ -74,25 +90,35 @@ export class FrontTrial implements AsyncDisposable {
     );
     const others = new Map<string, FrontServer>();
     for (const { name } of front.clusters.slice(1)) others.set(name, await start(name));
-    this.#fronts.push({ wanted, front, servers, others });
+    const defer = (end: () => void) => void this.#ends.push(end);
+    const endpoints = await wanted.prepare?.({ servers, defer }) ?? servers;
+    this.#fronts.push({ wanted, front, servers, others, endpoints });
   }
 
   /** Starts Envoy, and waits until it is live and has all endpoints. */
   async start(): Promise<void> {
     const [listeners, clusters]: [Json[], Json[]] = [[], []];
-    for (const { wanted, front, servers, others } of this.#fronts) {
+    for (const { wanted, front, others, endpoints } of this.#fronts) {
       const made = plain(bootstrapFile(front)) as { static_resources: { listeners: Json[] } };
       for (const listener of made.static_resources.listeners) {
         listeners.push(anyPort(without(listener, wanted.removed), wanted.name));
       }
       for (const cluster of front.clusters) {
-        const { "@type": _, ...fields } = without(
+        const { "@type": _, type, eds_cluster_config, ...fields } = without(
           plain(clusterOf(front.settings, cluster)) as Json,
           wanted.removed,
         ) as { [key: string]: Json };
-        clusters.push(fields);
         const other = others.get(cluster.name);
-        this.#write(cluster.name, cluster.endpoints, other === undefined ? servers : [other]);
+        if (wanted.isWatched ?? true) {
+          clusters.push({ ...fields, type: type!, eds_cluster_config: eds_cluster_config! });
+          this.endpoints(cluster.name, endpoints);
+        } else {
+          const load_assignment = assignment(
+            cluster.name,
+            other === undefined ? endpoints : [other],
+          );
+          clusters.push({ ...fields, type: "STATIC", load_assignment });
+        }
       }
     }
     await this.run({
@@ -122,27 +148,20 @@ export class FrontTrial implements AsyncDisposable {
       stream?.on("data", (bytes) => this.#said += String(bytes));
     }
     await waitUntil(async () => {
-      return child.exitCode !== null || (await this.admin("/ready")).includes("LIVE");
+      return child.exitCode !== null || child.signalCode !== null ||
+        (await this.admin("/ready")).includes("LIVE");
     }, { what: "Envoy is live" });
-    if (child.exitCode !== null) throw new Error(this.#said);
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(this.#said);
   }
 
-  /** The endpoints of a front, as the baton of a service would write them. */
-  endpoints(name: string, servers: readonly { readonly port: number }[]): void {
-    this.#write(name, this.dir.join(`${name}.yaml`), servers);
-  }
-
-  #write(name: string, path: string, servers: readonly { readonly port: number }[]): void {
-    const lb_endpoints = servers.map(({ port }) => ({
-      endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: port } } },
-      health_status: "HEALTHY",
-    }));
+  /** The endpoints of a watched front, as the baton of a service would write them. */
+  endpoints(name: string, endpoints: readonly Endpoint[]): void {
     const resource = {
       "@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
-      cluster_name: name,
-      endpoints: [{ lb_endpoints }],
+      ...assignment(name, endpoints),
     };
-    renameSync(this.dir.write(`${name}.new`, JSON.stringify({ resources: [resource] })), path);
+    const text = JSON.stringify({ resources: [resource] });
+    renameSync(this.dir.write(`${name}.new`, text), this.dir.join(`${name}.yaml`));
   }
 
   /** @returns what the admin API answers; empty: nothing */
@@ -195,12 +214,21 @@ export class FrontTrial implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const server of this.#servers) server.close();
+    for (const end of this.#ends) end();
     const child = this.#envoy;
-    if (child === null || child.exitCode !== null) return;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGKILL");
     await ended;
   }
+}
+
+function assignment(name: string, endpoints: readonly Endpoint[]): { [key: string]: Json } {
+  const lb_endpoints = endpoints.map(({ port }) => ({
+    endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: port } } },
+    health_status: "HEALTHY",
+  }));
+  return { cluster_name: name, endpoints: [{ lb_endpoints }] };
 }
 
 /** Takes a key out, wherever it is. */

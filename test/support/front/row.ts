@@ -1,6 +1,6 @@
 /** A line of `[front]`, and what requests see of it. */
 import { waitUntil } from "../wait_until.ts";
-import type { Place } from "./front_trial.ts";
+import type { Endpoint, Place, Prepared } from "./front_trial.ts";
 
 export interface Row {
   /** The line; empty for one that `removed` takes out of what is written. */
@@ -13,6 +13,10 @@ export interface Row {
   readonly removed?: string;
   /** It takes too long for `make test`. */
   readonly isSlow?: true;
+  /** Its endpoints, when they are not just its servers. */
+  readonly prepare?: (parts: Prepared) => Promise<readonly Endpoint[]>;
+  /** Its endpoints change while it runs. Each such file takes Envoy an inotify instance, of which a user has 128. */
+  readonly isWatched?: true;
   /** @default 1 */
   readonly servers?: number;
   readonly look: (place: Place, twin: Promise<unknown> | null) => Promise<unknown>;

@@ -174,6 +174,7 @@ export const CHECK_ROWS: readonly Row[] = [
     removed: "ignore_health_on_host_removal",
     rest: `${CHECK}\n${QUICK}\ncheck_timeout = "1m"`,
     servers: 2,
+    isWatched: true,
     look: async (place, twin) => {
       const [removed, kept] = place.servers;
       await happens(
@@ -209,21 +210,20 @@ export const CHECK_ROWS: readonly Row[] = [
   {
     line: 'check = "grpc"',
     rest: 'upstream = "http2"',
-    look: async ({ trial, name, servers }, twin) => {
+    prepare: async ({ servers, defer }) => {
       const port = await freePort();
       const command = fixtureCommand("grpc_health.js");
       const env = { ...process.env, PORT: String(port) };
       const healthy = spawn(command[0]!, command.slice(1), { env, stdio: "ignore" });
-      const [other] = servers;
+      defer(() => healthy.kill("SIGKILL"));
       await happens(null, "it serves", () => accepts(port));
-      trial.endpoints(name, [{ port }, other!]);
-      const found = await happens(twin, "the one that speaks no gRPC is out", async () => {
+      return [{ port }, ...servers];
+    },
+    look: ({ trial, name, servers: [other] }, twin) =>
+      happens(twin, "the one that speaks no gRPC is out", async () => {
         const failed = await trial.failed(name);
         return failed.length === 1 && failed[0]!.includes(`:${other!.port}:`);
-      });
-      healthy.kill("SIGKILL");
-      return found;
-    },
+      }),
     seen: { with: true, without: false },
   },
   {

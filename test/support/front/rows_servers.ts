@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { connect } from "node:net";
 import { findPython } from "../programs.ts";
 import { ask, askAtOnce, askTimes, type Got } from "./front_client.ts";
-import type { Place } from "./front_trial.ts";
+import type { Place, Prepared } from "./front_trial.ts";
 import { happens, type Row } from "./row.ts";
 
 const STICKY = 'sticky = "header:x-user"';
@@ -24,17 +24,24 @@ function failures(all: readonly Got[]): number {
   return all.filter(({ status }) => status !== 200).length;
 }
 
-/** Makes some of its endpoints dead, and waits until requests have met them. */
-async function withDead({ trial, name, servers, port }: Place, dead: number): Promise<void> {
-  const ports = Array.from({ length: dead }, (_, i) => ({ port: DEAD.port - i }));
-  trial.endpoints(name, [...ports, ...servers]);
+/** Endpoints of which the first ones are dead. */
+function deadFirst(dead: number) {
+  return ({ servers }: Prepared) =>
+    Promise.resolve([
+      ...Array.from({ length: dead }, (_, i) => ({ port: DEAD.port - i })),
+      ...servers,
+    ]);
+}
+
+/** Waits until requests have met the dead endpoints. */
+async function withDead({ trial, name, port }: Place, dead: number): Promise<void> {
+  const ports = Array.from({ length: dead }, (_, i) => DEAD.port - i);
   await happens(null, "requests have met the dead endpoints", async () => {
     await ask(port);
     const lines = (await trial.admin("/clusters")).split("\n");
     return ports.every((each) =>
       lines.some((line) =>
-        line.startsWith(`${name}::127.0.0.1:${each.port}::cx_connect_fail::`) &&
-        !line.endsWith("::0")
+        line.startsWith(`${name}::127.0.0.1:${each}::cx_connect_fail::`) && !line.endsWith("::0")
       )
     );
   });
@@ -69,23 +76,15 @@ export const SERVER_ROWS: readonly Row[] = [
   {
     line: 'connect_time = "100ms"',
     instead: 'connect_time = "1m"',
-    look: async ({ trial, name, port }, twin) => {
-      const { port: full, close } = await fullQueue();
-      trial.endpoints(name, [{ port: full }]);
-      await happens(
-        null,
-        "the endpoint is there",
-        async () => (await trial.admin("/clusters")).includes(`${name}::127.0.0.1:${full}::`),
-      );
-      // Envoy's threads hear of it a little later, and then the answer is an error.
-      let failed = false;
-      const asking = (async () => {
-        while (!failed) failed = (await ask(port)).status === 503;
-      })();
-      const seen = await happens(twin, "it has given up", () => failed);
-      close();
-      await asking;
-      return seen;
+    prepare: async ({ defer }) => {
+      const { port, close } = await fullQueue();
+      defer(close);
+      return [{ port }];
+    },
+    look: async ({ port }, twin) => {
+      let status = 0;
+      void ask(port).then((got) => status = got.status);
+      return await happens(twin, "it has given up", () => status === 503);
     },
     seen: { with: true, without: false },
   },
@@ -183,6 +182,7 @@ export const SERVER_ROWS: readonly Row[] = [
   },
   {
     line: 'retry_on = "connect-failure"',
+    prepare: deadFirst(1),
     look: async (place) => {
       await withDead(place, 1);
       return failures(await askTimes(10, place.port)) > 0;
@@ -192,6 +192,7 @@ export const SERVER_ROWS: readonly Row[] = [
   {
     line: "retries = 2",
     rest: 'retry_on = "connect-failure"',
+    prepare: deadFirst(2),
     look: async (place) => {
       await withDead(place, 2);
       return failures(await askTimes(9, place.port)) > 0;
@@ -212,6 +213,7 @@ export const SERVER_ROWS: readonly Row[] = [
     line: "",
     removed: "max_retries",
     rest: 'retry_on = "connect-failure"',
+    prepare: deadFirst(1),
     look: async (place) => {
       await withDead(place, 1);
       place.servers[0]!.reply = () => ({ delayMs: 300 });
@@ -223,6 +225,7 @@ export const SERVER_ROWS: readonly Row[] = [
     line: "",
     removed: "retry_host_predicate",
     rest: 'retry_on = "connect-failure"\nload_balancing = "random"',
+    prepare: deadFirst(1),
     look: async (place) => {
       await withDead(place, 1);
       return failures(await askTimes(40, place.port)) > 0;
