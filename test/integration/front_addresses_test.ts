@@ -101,7 +101,7 @@ async function healthy({ front, baton }: Service, count: number): Promise<string
 }
 
 describe("private addresses behind a front", () => {
-  for (const host of IS_FULL ? ["127.0.0.1", "::", "::1"] : ["127.0.0.1", "::1"]) {
+  for (const host of IS_FULL ? ["127.0.0.1", "::", "::1"] : ["::1"]) {
     test(`node at ${host}: ${RELOADS} reloads lose nothing`, { timeout }, async () => {
       using work = tempDir();
       const told = work.join("told");
@@ -171,7 +171,6 @@ describe("private addresses behind a front", () => {
     await scale(1);
     await app.load.answersMore(SOME);
     await reloaded(app.baton);
-    await scale(2);
     await app.load.answersMore(SOME);
     await app.lostNone();
   });
