@@ -68,6 +68,8 @@ export class ControlLookup {
   awaited: string | null = null;
   #lookup: Promise<KnownProgram | null> | null = null;
   #isClosed = false;
+  /** Processes of which nothing is known: each is looked at once, of a prefork server with many, too. */
+  readonly #others = new Set<number>();
 
   /** @param onOver null: nothing can be called */
   constructor(
@@ -100,7 +102,8 @@ export class ControlLookup {
   #candidate(): Candidate | null {
     const { context: { preset, config }, epoch, number, side } = this.parts;
     const owners = side.owners();
-    for (const pid of owners) {
+    for (const pid of owners.filter((owner) => !this.#others.has(owner))) {
+      this.#others.add(pid);
       const argv = commandLineOf(pid);
       const { goodbye, program, line } = presetForCommand(argv);
       if (goodbye !== null) return { goodbye, program, pid, words: line.argv.slice(1) };
