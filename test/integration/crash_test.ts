@@ -109,7 +109,8 @@ describe("a server that is killed", () => {
       const heir = servingPid(await serves(baton, 1));
       assert.deepEqual([...load.tally.byBody], [[heir, WAITING]]);
       const { members = [] } = (await baton.status()).listeners[0] ?? {};
-      assert.deepEqual(members, [{ epoch: 1, worker: 0, backlog: 0, receiving: true }]);
+      const there = { epoch: 1, worker: 0, backlog: 0, receiving: true, dialed: null };
+      assert.deepEqual(members, [there]);
     });
   }
 
