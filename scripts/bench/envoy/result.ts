@@ -135,7 +135,7 @@ function pageText(run: EnvoyRun): string {
     markdownTable(resultTable(outcomes)),
     ...fronts.length === 0 ? [] : [
       "",
-      "In the same run, services behind a front, all clients with TLS: new and kept connections, HTTP/2, WebSockets,",
+      "Services behind a front, all clients with TLS: new and kept connections, HTTP/2, WebSockets,",
       "gRPC streams. Half of the reloads are alone, the others have a reload of Envoy at the same time:",
       "",
       markdownTable(frontTable(fronts)),
