@@ -14,7 +14,7 @@ import {
   INITIAL_GUARDED,
 } from "./guarded_state.ts";
 import { own } from "./lines.ts";
-import { leave } from "./leaving.ts";
+import { adminOf, type FoundAdmin, leave } from "./leaving.ts";
 import { LiveWatch } from "./live_watch.ts";
 
 const STANDARD_ERROR = 2;
@@ -52,6 +52,8 @@ export class Guard {
   #asking: Waiting[] = [];
   #waiting: Waiting[] = [];
   #output: CandidateOutput | null = null;
+  /** Of the newest one that is LIVE. */
+  #admin: Promise<FoundAdmin> = Promise.resolve("none is LIVE");
 
   constructor(readonly platform: Platform, readonly options: Options) {
     this.#watch = new LiveWatch({
@@ -107,11 +109,12 @@ export class Guard {
         this.#watch.stop();
         return [];
       case "leave":
-        this.#leave(effect.pid);
+        void this.#leave();
         return [];
       case "clear":
         return this.#clear(effect.pid);
       case "verdict":
+        if (effect.failure === null) this.#admin = adminOf(this.children.at(-1)!).catch(errorText);
         this.#answer(this.#waiting, effect.epoch, effect.failure);
         this.#waiting = [];
         return [];
@@ -128,13 +131,12 @@ export class Guard {
     }
   }
 
-  #leave(pid: number): void {
+  async #leave(): Promise<void> {
     const { clock } = this.platform;
     const startMs = clock.now();
-    void leave(this.platform, pid, () => !this.#state.isLeaving).catch(errorText).then((text) => {
-      const afterMs = clock.now() - startMs;
-      this.options.perform(this.decide({ kind: "left", text, afterMs }));
-    });
+    const isOver = () => !this.#state.isLeaving;
+    const text = await leave(this.platform, await this.#admin, isOver).catch(errorText);
+    this.options.perform(this.decide({ kind: "left", text, afterMs: clock.now() - startMs }));
   }
 
   #clear(pid: number): Effect[] {

@@ -29,7 +29,7 @@ export function onStop(state: GuardedState, got: Effect): GuardedStep {
   }
   return {
     state: { ...stopped, isLeaving: true },
-    effects: [...told, { kind: "leave", pid: newest.pid }],
+    effects: [...told, { kind: "leave" }],
   };
 }
 

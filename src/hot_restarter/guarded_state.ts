@@ -39,8 +39,8 @@ export type GuardedEffect =
   /** Look whether it is LIVE, until one of the events. */
   | { readonly kind: "watch"; readonly pid: number }
   | { readonly kind: "unwatch" }
-  /** Ask it to accept nothing more and to finish its requests, until the event `left`. */
-  | { readonly kind: "leave"; readonly pid: number }
+  /** Ask the newest one to accept nothing more and to finish its requests, until the event `left`. */
+  | { readonly kind: "leave" }
   /** Clear the mark that a child left behind, in the memory that this one has. */
   | { readonly kind: "clear"; readonly pid: number }
   /** For those who wait for the outcome of a reload. */

@@ -17,14 +17,16 @@ const ANSWER_MS = 2_000;
 const LONGEST_MS = 25_000;
 const ACTIVE = /^http\.(?!admin\.).*\.downstream_rq_active: (\d+)$/gm;
 
-/** @param isOver nobody waits any more @returns what has come of it, for the log */
+/** Or why it is not known. */
+export type FoundAdmin = AdminAddress | string;
+
+/** @param isOver there is no more waiting for it @returns what has come of it, for the log */
 export async function leave(
   platform: Platform,
-  pid: number,
+  found: FoundAdmin,
   isOver: () => boolean,
 ): Promise<string> {
   const { clock } = platform;
-  const found = await adminOf(pid);
   if (typeof found === "string") return `requests in flight will be cut: ${found}`;
   const ask = (method: string, path: string) =>
     askAdmin(platform, found, { method, path, timeoutMs: ANSWER_MS });
@@ -45,8 +47,8 @@ export async function leave(
   return "";
 }
 
-/** @returns why it is not known instead */
-async function adminOf(pid: number): Promise<AdminAddress | string> {
+/** To be called when it has just become LIVE: its configuration may be another one later. */
+export async function adminOf(pid: number): Promise<FoundAdmin> {
   const envoy = envoyOf(pid);
   if (envoy === null) return `process ${pid} has no memory of Envoy's hot restart`;
   const found = await findEnvoyAdmin(commandLineOf(envoy).slice(1), {
