@@ -41,7 +41,9 @@ const SERVERS: readonly Server[] = [
     hasEpoch: true,
     isInGate: true,
     command: (node, { dir, port }) => [
-      ...[node, "-e", NODE_SCRIPT],
+      node,
+      "-e",
+      NODE_SCRIPT,
       ...[dir.join("drain.{epoch}"), String(port)],
     ],
   },

@@ -44,7 +44,7 @@ describe("baton status", () => {
         address: `127.0.0.1:${port}`,
         mode: "adopt",
         origin: null,
-        members: [{ epoch: 0, worker: 0, backlog: 0, receiving: true }],
+        members: [{ epoch: 0, worker: 0, backlog: 0, receiving: true, dialed: null }],
       }],
       workers: { configured: 1, wanted: 1 },
       restarts: { ok: 0, failed: 0, crashes: 0 },
@@ -69,6 +69,7 @@ describe("baton status", () => {
       stateMs: first.stateMs,
       leftMs: null,
       drain: null,
+      drainCalls: [],
       workers: [{
         number: 0,
         state: "serving",
@@ -137,7 +138,7 @@ describe("baton status", () => {
       address: `127.0.0.1:${port}`,
       mode: "inherit",
       origin: null,
-      members: [{ epoch: 0, worker: 0, backlog: 0, receiving: true }],
+      members: [{ epoch: 0, worker: 0, backlog: 0, receiving: true, dialed: null }],
     }]);
     const { pid } = await serving(baton);
     process.kill(pid ?? 0, "SIGSTOP"); // It accepts no more.
