@@ -148,17 +148,24 @@ describe("--drain-call", () => {
     const undo = ["--drain-undo", `POST:${world.control}/ok`];
     const sick = dir.join("sick");
     const live = ["--live", `exec:test ! -e ${sick}`, "--unhealthy-threshold", "1"];
-    const options = world.options("--drain-call", FAIL(world.control), ...undo, ...live);
+    const file = `file:${dir.join("bye.{epoch}")}`;
+    const calls = ["--drain-call", FAIL(world.control), "--drain-call", file];
+    const options = world.options(...calls, ...undo, ...live);
     await using baton = await startBaton(options);
     using _ = await slowClient(baton, world.port);
     await reload(baton);
     await world.until("0.0 POST /fail");
+    const bye = dir.join("bye.0");
+    await waitUntil(() => existsSync(bye), { what: bye });
     const { generations } = await baton.status();
     assert.deepEqual(generations[0]!.drainCalls, [
       { call: FAIL(world.control), worker: 0, result: "ok", detail: "status 200" },
+      { call: `file:${bye}`, worker: 0, result: "ok", detail: "made" },
     ]);
     writeFileSync(sick, "");
     await world.until("0.0 POST /fail", "0.0 POST /ok", "1.0 POST /fail");
+    // It needs no --drain-undo.
+    await waitUntil(() => !existsSync(bye), { what: `${bye} is removed` });
     using client = new KeptConnection(world.port);
     client.send(REQUEST);
     const { head, body } = await client.answer();
