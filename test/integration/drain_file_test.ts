@@ -158,16 +158,10 @@ describe("--drain-call file:", () => {
         const file = (epoch: number) => dir.join(hasEpoch ? `drain.${epoch}` : "drain");
         // An earlier baton was killed while its server said goodbye.
         writeFileSync(file(0), "");
-        await using baton = await startBaton({
-          command,
-          env: {},
-          flags: [
-            // Until the client has left: without a goodbye that is never.
-            "--drain=quiesce",
-            "--drain-call",
-            `file:${dir.join(hasEpoch ? "drain.{epoch}" : "drain")}`,
-          ],
-        });
+        const drain = `file:${dir.join(hasEpoch ? "drain.{epoch}" : "drain")}`;
+        // Until the client has left: without a goodbye that is never.
+        const flags = ["--drain", "quiesce", "--drain-call", drain];
+        await using baton = await startBaton({ command, env: {}, flags });
         const old = new KeptConnection(port);
         const ask = async (client: KeptConnection) => {
           client.send(REQUEST);
