@@ -109,10 +109,8 @@ describe("a reload of a server at a Unix socket", () => {
           const options = server(name, { TYPE, LOCK: "1", PORT: String(await freePort()) });
           const flags = ["--private-socket", `${name}*`, "--duplicates", duplicates];
           await using baton = await startBaton({ ...options, flags });
-          for (let i = 0; i < RELOADS; i++) {
-            const { result, reason } = await baton.reload();
-            assert.equal(result, "ok", `${reason}\n${baton.stderr}`);
-          }
+          const { result, reason } = await baton.reload();
+          assert.equal(result, "ok", `${reason}\n${baton.stderr}`);
           assert.equal((await baton.stop()).code, 0, baton.stderr);
         },
       );
