@@ -163,8 +163,8 @@ async function failsAtOnce(
   await waitUntil(() => load.tally.ok >= before + ENOUGH_REQUESTS, { what: "it answers on" });
   const tally = await load.stop();
   // What a candidate has accepted ends with it.
-  const { lost, reset } = tally;
-  const cut = cutsNone ? lost : lost - reset;
+  const { lost, reset, short } = tally;
+  const cut = cutsNone ? lost : lost - reset - short;
   assert.equal(cut, 0, `${formatTally(tally)}\n${baton.stderr}`);
 }
 
