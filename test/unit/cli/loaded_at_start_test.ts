@@ -44,7 +44,7 @@ describe("the start of baton run", () => {
       RUN,
       "smol-toml yaml envoy/admin_client.ts generation/goodbye/make_call.ts envoy/admin_address.ts node:util node:crypto hono prom-client config/config_file.ts config/schema.ts " +
       "cli/words/help.ts admin/app.ts admin/http_port.ts cli/service/endpoints/own_ports.ts " +
-      "generation/checks/begin_check.ts health/http_dialogue.ts events/receivers/delivery.ts " +
+      "front/front.ts cli/service/parts/front.ts generation/checks/begin_check.ts health/http_dialogue.ts events/receivers/delivery.ts " +
       "succession/takeover/takeover_client.ts succession/takeover_offers.ts",
     ],
     [
