@@ -29,6 +29,12 @@ export function commandRehearse(
   { config, options, json }: RehearseCommand,
   print: Printer,
 ): number {
+  if (config.front.length > 0) {
+    throw new UserError(
+      "Cannot rehearse a service behind --front: the clients of a rehearsal come by no Envoy",
+      { remedy: "Rehearse it without --front: what is in the way of a second copy is the same" },
+    );
+  }
   const { runtime, files, processes } = platform;
   const seen = attempt(() =>
     rehearse(platform, {
