@@ -10,7 +10,7 @@ test("a rehearsal with --front is refused by name", async () => {
   const flagValues = new Map([["front", ["eds:/d/eds.yaml"]]]);
   const config = buildConfig({ fileValues: null, flagValues, command: ["server"] });
   const words = { verb: "rehearse", config, options: [], json: false } as const;
-  const print = { out: assert.fail, error: assert.fail };
+  const print = { out: assert.fail, error: assert.fail, isClosed: false, failure: null };
   await using platform = await testPlatform();
   assert.throws(() => commandRehearse(platform, words, print), (error: unknown) => {
     assert.ok(error instanceof UserError);
