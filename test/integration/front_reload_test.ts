@@ -156,6 +156,9 @@ describe("a front of 'baton init envoy'", OPTIONS, () => {
         assert.equal(code, 0, `${stderr}\n${front.stderr}`);
       }
     }
+    // The front that drains has told its clients to go, by its admin socket, and they have: it has nothing left to do.
+    await waitUntil(() => load.tally.connections > 2, { what: "clients follow GOAWAY" });
+    await front.settled();
     const before = load.tally.ok;
     await waitUntil(() => load.tally.ok > before + 50, { what: "answers after the reloads" });
     const tally = await load.stop();
