@@ -111,12 +111,12 @@ export class EndpointFile {
     return statSync(this.options.path, { throwIfNoEntry: false }) ?? null;
   }
 
-  /** What cannot be read serves no Envoy either: it is replaced. */
+  /** What is no JSON is replaced: the empty file of `baton init envoy`, or one by hand, whose endpoints are lost then. */
   #parse(text: string): Document {
     try {
       return readDocument(text);
     } catch (error) {
-      if (!this.#isWarned) {
+      if (!this.#isWarned && text.includes("lb_endpoints")) {
         this.#isWarned = true;
         const { path, warn } = this.options;
         warn(`${path} was no file of endpoints in JSON (${errorText(error)}), and is replaced`);
