@@ -108,12 +108,15 @@ describe("--drain-call", () => {
     const unix = `unix:${dir.join("other")}:POST:/x`;
     const flags = ["--drain-call", FAIL(world.control), "--drain-call", unix];
     await using baton = await startBaton(world.options(...flags));
-    const upgraded = await baton.cli("upgrade");
+    const upgraded = await baton.cli("upgrade", "--json");
     assert.equal(upgraded.code, 0, `${upgraded.stderr}\n${baton.stderr}`);
-    await world.until("0.0 POST /fail");
-    const { pid } = await baton.status();
-    assert.equal((await baton.cli("stop")).code, 0, baton.stderr);
-    if (alive(pid)) killTree(pid);
+    const { pid } = JSON.parse(upgraded.stdout);
+    try {
+      await world.until("0.0 POST /fail");
+      assert.equal((await baton.cli("stop")).code, 0, baton.stderr);
+    } finally {
+      if (alive(pid)) killTree(pid);
+    }
     // The new one has asked the old generation, and its own at the end.
     assert.deepEqual(world.made, ["0.0 POST /fail", "1.0 POST /fail"], baton.stderr);
   });
