@@ -180,12 +180,13 @@ test("a call that came with the event of a closed descriptor is of the next one 
   timeout: TEST_TIMEOUT_MS,
 }, async () => {
   await using platform = await testPlatform();
-  let deliver: (message: PollMessage) => void = () => {};
+  const started = Promise.withResolvers<(message: PollMessage) => void>();
   const startPollThread = ({ onEvents }: PollOptions) => {
-    deliver = onEvents;
+    started.resolve(onEvents);
     return Promise.resolve();
   };
   const reactor = new Reactor(new Libc({ ...platform.runtime, startPollThread }));
+  const deliver = await started.promise;
   const { read: notify, write } = platform.descriptors.pipe();
   const calls: string[] = [];
   const watch = (name: string) =>
