@@ -6,6 +6,7 @@
  * with an error until then (PostgreSQL: "the database system is starting up", redis: LOADING).
  */
 import type { Timer } from "../platform/clock.ts";
+import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
@@ -79,9 +80,10 @@ export class WaitingClients {
         if (connection === null) return queue.watch?.arm();
         this.#offer(queue, connection);
       }
-    } catch {
-      // It does not listen any more.
+    } catch (error) {
       this.#end(queue);
+      // Else it does not listen any more.
+      if (!(error instanceof SystemCallError)) throw error;
     }
   }
 

@@ -43,7 +43,9 @@ class Scene implements AsyncDisposable {
 
   /** Resolves when all clients are offered: a connect(2) may return before the queue has its connection. */
   async deliver(): Promise<void> {
-    this.waiting.deliver({ tcp: this.server.address, path: null } as Group, this.queue.listener);
+    const { address: tcp } = this.server;
+    const group = { tcp, path: null, members: [] };
+    this.waiting.deliver(group as unknown as Group, this.queue.listener);
     const { length } = this.clients;
     await waitUntil(() => this.offers.size === length, { what: `${length} clients are offered` });
   }

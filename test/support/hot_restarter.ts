@@ -154,7 +154,7 @@ export class Play implements AsyncDisposable {
     const epochs = [...new Set(lines.map(([epoch]) => epoch))].sort();
     return epochs.map((epoch) =>
       lines.filter(([of, what]) => of === epoch && what !== "start").map((words) =>
-        words.slice(1).join(" ").replaceAll(this.dir.path, "DIR")
+        withoutInherited(words.slice(1).join(" ")).replaceAll(this.dir.path, "DIR")
       ).join("; ")
     );
   }
@@ -166,6 +166,20 @@ export class Play implements AsyncDisposable {
     for (const pid of this.#pids()) if (alive(pid)) process.kill(pid, "SIGKILL");
     return Promise.resolve();
   }
+}
+
+/** 32 and 33, which a C library keeps for itself. */
+const INTERNAL_SIGNALS = 0x180000000n;
+const IGNORED = /SigIgn=([0-9a-f]+)/;
+
+/** Those that this process was started with (Deno starts its children so) are Python's children's too, and not baton's. */
+function withoutInherited(line: string): string {
+  const [, own = "0"] = /^SigIgn:\s*(\S+)/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  const inherited = BigInt(`0x${own}`) & INTERNAL_SIGNALS;
+  return line.replace(IGNORED, (_, ignored: string) => {
+    const rest = BigInt(`0x${ignored}`) & ~inherited;
+    return `SigIgn=${rest.toString(16).padStart(16, "0")}`;
+  });
 }
 
 /** @param live what is done to it, until it ends */
