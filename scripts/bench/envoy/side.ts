@@ -92,7 +92,10 @@ export class Side {
 
   async stop(): Promise<void> {
     this.signal("SIGTERM");
-    await waitUntil(() => !alive(this.#pid), { what: "it has ended", deadlineMs: END_DEADLINE_MS })
+    await waitUntil(() => this.status !== null, {
+      what: "it has ended",
+      deadlineMs: END_DEADLINE_MS,
+    })
       .catch(() => killTree(this.#pid));
   }
 }
