@@ -63,7 +63,11 @@ describe("the process of a server", () => {
     using dir = tempDir();
     chmodSync(dir.path, 0o777);
     const port = await freePort();
-    const tell = (what: string) => `id -u > ${dir.join(what)}`;
+    // A check is made again and again: its file is whole at any moment.
+    const tell = (what: string) => {
+      const path = dir.join(what);
+      return `id -u > ${path}.new && mv ${path}.new ${path}`;
+    };
     await using baton = await startBaton({
       command: [...perlServer(port), "x"],
       env: {},
