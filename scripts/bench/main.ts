@@ -10,18 +10,16 @@
  */
 import { parseArgs } from "node:util";
 import { useBinary } from "../../test/support/baton.ts";
-import { children, killTree } from "../../test/support/proc.ts";
 import { server } from "../../test/support/servers.ts";
 import { columnsOf, Terminal } from "../terminal.ts";
 import { comparisonTable, verdict } from "./comparison.ts";
 import { commitText, machineText } from "./machine.ts";
 import { keep, readPrevious } from "./previous.ts";
+import { EXIT_USAGE, runBench } from "./run.ts";
 import type { Bench, BenchPlan, Figures, Section } from "./section.ts";
 import { SECTIONS } from "./sections.ts";
 
 const OUTPUT = new URL("../../dist/bench.json", import.meta.url).pathname;
-const EXIT_USAGE = 100;
-const EXIT_INTERRUPTED = 130;
 
 const FULL: BenchPlan = {
   rounds: 25,
@@ -142,13 +140,4 @@ function show(rows: readonly (readonly string[])[]): void {
   for (const line of columnsOf(rows)) terminal.line(line);
 }
 
-function interrupt(): never {
-  terminal.status("");
-  for (const pid of children(Deno.pid)) killTree(pid);
-  Deno.exit(EXIT_INTERRUPTED);
-}
-
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  Deno.addSignalListener(signal, interrupt);
-}
-Deno.exit(await main(Deno.args));
+await runBench(terminal, main);

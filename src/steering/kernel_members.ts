@@ -7,10 +7,10 @@
  */
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
-import type { Readiness, Watch } from "../platform/reactor.ts";
+import type { Watch } from "../platform/reactor.ts";
 import { indexOf, type KernelArray, planCompaction, removed } from "./kernel_array.ts";
 import { type GroupContext, HELD, type Hold, type Member } from "./member.ts";
-import type { Membership } from "./membership.ts";
+import { type Membership, watchListener } from "./membership.ts";
 import { programFor } from "./bpf_program.ts";
 import { CandidateTraffic } from "./candidate_traffic.ts";
 import { QueueWatch } from "./spread/queue_watch.ts";
@@ -123,25 +123,7 @@ export class KernelMembers implements MemberSet {
 
   #watch(socket: Fd): Watch | null {
     if (!this.membership.isWatched) return null;
-    const onEvent = ({ readable, hangup }: Readiness) =>
-      readable && !hangup ? this.#onWaiting(socket) : this.#onHangup(socket);
-    return this.context.reactor?.watch(socket, onEvent, {}) ?? null;
-  }
-
-  /** Of a listener, data to read is a connection in its queue. */
-  #onWaiting(socket: Fd): void {
-    const member = this.all.find(({ heldUntilRetired }) => heldUntilRetired === socket);
-    if (member === undefined) return;
-    member.shutDownWatch?.arm({});
-    this.context.onWaiting?.(member);
-    this.#queueWatch?.onWaiting(member);
-  }
-
-  /** Of a socket that does not listen yet, a hang-up means nothing. */
-  #onHangup(socket: Fd): void {
-    const member = this.all.find((each) => each.heldUntilRetired === socket);
-    if (member === undefined || this.findShutDown().includes(member)) return;
-    member.shutDownWatch?.arm(this.#queueWatch?.interestOf(member) ?? {});
+    return watchListener(this.context, this, socket, this.#queueWatch);
   }
 
   /** New connections go to `members`. @param force see `attach` */

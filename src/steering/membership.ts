@@ -6,11 +6,12 @@
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import { SystemCallError } from "../platform/error.ts";
+import type { Readiness, Watch } from "../platform/reactor.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { deafen, hasPeer } from "../platform/network/udp_socket.ts";
 import type { Draw } from "./bpf_program.ts";
 import { isUdp } from "./group_address.ts";
-import type { GroupAddress, GroupContext, ListenAddress } from "./member.ts";
+import type { GroupAddress, GroupContext, ListenAddress, Member } from "./member.ts";
 import { drawOf } from "./spread/spread.ts";
 
 export interface Membership {
@@ -61,4 +62,36 @@ function datagrams(sockets: Sockets, address: GroupAddress): Membership {
       }
     },
   };
+}
+
+interface WatchedMembers {
+  readonly all: readonly Member[];
+  /** @returns the members that were lost */
+  findShutDown(): Member[];
+}
+
+/**
+ * Watches a member: data to read is a connection in its queue, and a hang-up a shutdown(2), or nothing while it does not
+ * listen yet.
+ * @param queue is asked, and hears of it, too
+ */
+export function watchListener(
+  context: GroupContext,
+  members: WatchedMembers,
+  socket: Fd,
+  queue: { onWaiting(member: Member): void; interestOf(member: Member): object } | null = null,
+): Watch | null {
+  const onEvent = ({ readable, hangup }: Readiness) => {
+    const member = members.all.find(({ heldUntilRetired }) => heldUntilRetired === socket);
+    if (member === undefined) return;
+    if (hangup) {
+      const isLost = members.findShutDown().includes(member);
+      if (!isLost) member.shutDownWatch?.arm(queue?.interestOf(member) ?? {});
+    } else if (readable) {
+      member.shutDownWatch?.arm({});
+      context.onWaiting?.(member);
+      queue?.onWaiting(member);
+    }
+  };
+  return context.reactor?.watch(socket, onEvent, {}) ?? null;
 }

@@ -14,12 +14,11 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { ENVOY_VERSIONS, envoyProgram } from "../../../test/support/envoy.ts";
-import { children, killTree } from "../../../test/support/proc.ts";
 import { REPOSITORY, which } from "../../../test/support/programs.ts";
 import { columnsOf, seconds, Terminal } from "../../terminal.ts";
 import { commitText, machineText } from "../machine.ts";
+import { type Choice, EXIT_INTERRUPTED, EXIT_USAGE, parseChoice, runBench } from "../run.ts";
 import { measureRow } from "./measure.ts";
 import { measureCost } from "./front/cost.ts";
 import { APPS, type FrontOutcome, type FrontPlan, measureFront } from "./front/measure.ts";
@@ -31,8 +30,6 @@ import { SIDES } from "./side.ts";
 const OUTPUT = join(REPOSITORY, "dist", "bench-envoy.json");
 const PAGE = join(REPOSITORY, "docs", "envoy.md");
 const FRONT_PLAN: FrontPlan = { alone: 5, withEnvoy: 5, envoyReloads: 4 };
-const EXIT_USAGE = 100;
-const EXIT_INTERRUPTED = 130;
 /** Set inside the namespaces. */
 const INSIDE = "BATON_BENCH_ENVOY_INSIDE";
 const ENTER = 'mount -t tmpfs tmpfs /dev/shm && ip link set lo up && exec "$@"';
@@ -40,18 +37,41 @@ const ENTER = 'mount -t tmpfs tmpfs /dev/shm && ip link set lo up && exec "$@"';
 const terminal = new Terminal();
 
 async function main(argv: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...argv],
-    options: {
-      quick: { type: "boolean" },
-      only: { type: "string" },
-      "write-docs": { type: "boolean" },
-    },
-  });
-  if (values["write-docs"] && (values.only !== undefined || values.quick)) {
+  const choice = parseChoice(argv);
+  if (choice === null) {
     terminal.line("--write-docs needs all rows and versions: leave out --only and --quick");
     return EXIT_USAGE;
   }
+  const { programs, skipped } = install();
+  if (process.env[INSIDE] === undefined && mayEnter()) return enter(argv);
+  const startedAt = performance.now();
+  const load = Deno.loadavg()[0] ?? NaN;
+  const machine = machineText();
+  terminal.line(`${machine}, load ${load.toFixed(1)}`);
+  const rows = ROWS.filter(({ name }) => choice.isChosen(name));
+  const outcomes: Outcome[] = [];
+  for (const [row, version] of plan(rows, [...programs.keys()], choice.isQuick)) {
+    outcomes.push(...await measureOne(row, version, Object.fromEntries(programs)));
+  }
+  const envoy = programs.get(ENVOY_VERSIONS[0]);
+  const { fronts, cost } = envoy === undefined
+    ? { fronts: [], cost: null }
+    : await measureFronts(envoy, choice);
+  const date = new Date().toISOString().slice(0, 10);
+  const commit = commitText();
+  const run: EnvoyRun = { date, machine, load, commit, outcomes, fronts, cost, skipped };
+  show(run);
+  terminal.line(`\nin ${seconds(performance.now() - startedAt)}`);
+  writeFileSync(OUTPUT, `${JSON.stringify(run, null, 2)}\n`);
+  if (choice.writesDocs) writeFileSync(PAGE, fillPage(readFileSync(PAGE, "utf8"), run));
+  const isBad = outcomes.some((each) =>
+    each.side !== SIDES[0] && (each.leftovers.length > 0 || lostOf(each) > 0)
+  );
+  return isBad || fronts.some(isBadFront) ? 1 : 0;
+}
+
+/** @returns those that could be had, by version, and why not the others */
+function install(): { programs: Map<string, string>; skipped: string[] } {
   const programs = new Map<string, string>();
   const skipped: string[] = [];
   for (const version of ENVOY_VERSIONS) {
@@ -61,52 +81,27 @@ async function main(argv: readonly string[]): Promise<number> {
     if (path === null) skipped.push(`Envoy ${version}: ${skip}`);
     else programs.set(version, path);
   }
-  if (process.env[INSIDE] === undefined && mayEnter()) return enter(argv);
-  const startedAt = performance.now();
-  const load = Deno.loadavg()[0] ?? NaN;
-  const machine = machineText();
-  terminal.line(`${machine}, load ${load.toFixed(1)}`);
-  const words = values.only?.split(",") ?? [""];
-  const rows = ROWS.filter(({ name }) => words.some((word) => name.includes(word)));
-  const outcomes: Outcome[] = [];
-  for (const [row, version] of plan(rows, [...programs.keys()], values.quick === true)) {
-    outcomes.push(...await measureOne(row, version, Object.fromEntries(programs)));
-  }
+  return { programs, skipped };
+}
+
+async function measureFronts(
+  envoy: string,
+  { isChosen }: Choice,
+): Promise<Pick<EnvoyRun, "fronts" | "cost">> {
   const fronts: FrontOutcome[] = [];
-  const envoy = programs.get(ENVOY_VERSIONS[0]);
-  const isChosen = (name: string) => words.some((word) => `front: ${name}`.includes(word));
-  const apps = envoy === undefined ? [] : APPS.filter(({ name }) => isChosen(name));
-  for (const app of apps) {
-    const outcome = await measureFront(app, envoy!, FRONT_PLAN, (text) => {
+  for (const app of APPS.filter(({ name }) => isChosen(`front: ${name}`))) {
+    const outcome = await measureFront(app, envoy, FRONT_PLAN, (text) => {
       terminal.status(`front: ${app.name}: ${text}`);
     });
     terminal.status("");
     terminal.line(`front: ${app.name}: ${frontLost(outcome)} lost, ${outcome.ended} ended`);
     fronts.push(outcome);
   }
-  const cost = envoy === undefined || !isChosen("cost")
-    ? null
-    : await measureCost(APPS[0]!, envoy, (text) => terminal.status(`front: cost: ${text}`));
+  const cost = isChosen("front: cost")
+    ? await measureCost(APPS[0]!, envoy, (text) => terminal.status(`front: cost: ${text}`))
+    : null;
   terminal.status("");
-  const date = new Date().toISOString().slice(0, 10);
-  const run: EnvoyRun = {
-    date,
-    machine,
-    load,
-    commit: commitText(),
-    outcomes,
-    fronts,
-    cost,
-    skipped,
-  };
-  show(run);
-  terminal.line(`\nin ${seconds(performance.now() - startedAt)}`);
-  writeFileSync(OUTPUT, `${JSON.stringify(run, null, 2)}\n`);
-  if (values["write-docs"]) writeFileSync(PAGE, fillPage(readFileSync(PAGE, "utf8"), run));
-  const isBad = outcomes.some((each) =>
-    each.side !== SIDES[0] && (each.leftovers.length > 0 || lostOf(each) > 0)
-  );
-  return isBad || fronts.some(isBadFront) ? 1 : 0;
+  return { fronts, cost };
 }
 
 function plan(
@@ -170,13 +165,4 @@ function enter(argv: readonly string[]): number {
   return status ?? EXIT_INTERRUPTED;
 }
 
-function interrupt(): never {
-  terminal.status("");
-  for (const pid of children(Deno.pid)) killTree(pid);
-  Deno.exit(EXIT_INTERRUPTED);
-}
-
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  Deno.addSignalListener(signal, interrupt);
-}
-Deno.exit(await main(Deno.args));
+await runBench(terminal, main);

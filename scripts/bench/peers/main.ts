@@ -10,10 +10,9 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { children, killTree } from "../../../test/support/proc.ts";
 import { REPOSITORY } from "../../../test/support/programs.ts";
 import { commitText, machineText } from "../machine.ts";
+import { EXIT_USAGE, parseChoice, runBench } from "../run.ts";
 import { columnsOf, seconds, Terminal } from "../../terminal.ts";
 import { type Contestant, Missing } from "./contestant.ts";
 import { CONTESTANTS } from "./contestants.ts";
@@ -24,33 +23,23 @@ import { lostOf, type PeerResult, peerTable, wayTable } from "./result.ts";
 const OUTPUT = join(REPOSITORY, "dist", "bench-peers.json");
 const FULL: PeerPlan = { reloads: 5, betweenMs: 3_000, boots: 5 };
 const QUICK: PeerPlan = { reloads: 2, betweenMs: 2_000, boots: 2 };
-const EXIT_USAGE = 100;
-const EXIT_INTERRUPTED = 130;
 
 const terminal = new Terminal();
 
 async function main(argv: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...argv],
-    options: {
-      quick: { type: "boolean" },
-      only: { type: "string" },
-      "write-docs": { type: "boolean" },
-    },
-  });
-  if (values["write-docs"] && values.only !== undefined) {
+  const choice = parseChoice(argv, { isQuickWhole: true });
+  if (choice === null) {
     terminal.line("--write-docs needs all rows: leave out --only");
     return EXIT_USAGE;
   }
-  const words = values.only?.split(",") ?? [""];
-  const chosen = CONTESTANTS.filter((each) => words.some((word) => nameOf(each).includes(word)));
+  const chosen = CONTESTANTS.filter((each) => choice.isChosen(nameOf(each)));
   const startedAt = performance.now();
   const load = Deno.loadavg()[0] ?? NaN;
   terminal.line(`${machineText()}, load ${load.toFixed(1)}`);
   const results: PeerResult[] = [];
   const skipped: string[] = [];
   for (const contestant of chosen) {
-    const outcome = await measureOne(contestant, values.quick ? QUICK : FULL);
+    const outcome = await measureOne(contestant, choice.isQuick ? QUICK : FULL);
     if (typeof outcome === "string") skipped.push(outcome);
     else results.push(outcome);
   }
@@ -60,7 +49,7 @@ async function main(argv: readonly string[]): Promise<number> {
   show(run);
   terminal.line(`\nin ${seconds(performance.now() - startedAt)}`);
   writeFileSync(OUTPUT, `${JSON.stringify(run, null, 2)}\n`);
-  if (values["write-docs"]) {
+  if (choice.writesDocs) {
     fill("README.md", readmeText(run));
     fill("docs/peers.md", pageText(run));
   }
@@ -110,14 +99,4 @@ function fill(page: string, text: string): void {
   writeFileSync(path, fillPeers(readFileSync(path, "utf8"), text));
 }
 
-async function interrupt(): Promise<never> {
-  terminal.status("");
-  await endRunning();
-  for (const pid of children(Deno.pid)) killTree(pid);
-  Deno.exit(EXIT_INTERRUPTED);
-}
-
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  Deno.addSignalListener(signal, interrupt);
-}
-Deno.exit(await main(Deno.args));
+await runBench(terminal, main, endRunning);

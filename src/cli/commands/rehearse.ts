@@ -1,6 +1,7 @@
 /** `baton rehearse`: lets the service live once where nothing is real, and says whether it can be reloaded. */
 import { longestStartMs, longestStopMs } from "../../config/config.ts";
 import { presetForCommand } from "../../config/presets.ts";
+import { shellLine } from "../../config/servers/shell_words.ts";
 import { UserError } from "../../config/values/errors.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { logicalDirectory, originalFileLimit } from "../../process/launch_plan.ts";
@@ -145,10 +146,4 @@ function labelled(label: string, text: string): string {
   return `${label.padEnd(LABEL_WIDTH)}${text}`;
 }
 
-/** For a shell. */
-function line(words: readonly string[]): string {
-  const quoted = words.map((word) =>
-    /^[\w@%+=:,./{}-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
-  );
-  return ["baton", ...quoted].join(" ");
-}
+const line = (words: readonly string[]) => shellLine(["baton", ...words]);

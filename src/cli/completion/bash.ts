@@ -3,7 +3,8 @@
  * completed by that server's completion. Pure.
  */
 import { type Verb, VERB_NAMES, VERBS } from "../words/verbs.ts";
-import { type Completion, operandsOf, quote, takesServer, valueOf } from "./values.ts";
+import { type Completion, operandsOf, takesServer, valueOf } from "./values.ts";
+import { shellWord } from "../../config/servers/shell_words.ts";
 
 /** Sets `option` and `place`, or completes the server's words: options, and how many operands there have been. */
 const WALK = `
@@ -91,7 +92,7 @@ function action(completion: Completion): string | null {
     case "service":
       return "_baton_services";
     case "words":
-      return `_baton_words ${quote(completion.words.join(" "))}`;
+      return `_baton_words ${shellWord(completion.words.join(" "))}`;
     case "none":
     case "text":
       return null;
@@ -106,8 +107,8 @@ function verbCase(verb: Verb): string {
   const server = takesServer(verb) ? " has_server=1" : "";
   // Operands of its own come first, and then "--" must separate the server's.
   const separator = takesServer(verb) && operandsOf(verb).length > 0 ? " separator=1" : "";
-  return `    ${verb}) flags=${quote(names(false))} valued=${
-    quote(` ${names(true)} `)
+  return `    ${verb}) flags=${shellWord(names(false))} valued=${
+    shellWord(` ${names(true)} `)
   }${server}${separator} ;;`;
 }
 
@@ -116,7 +117,7 @@ function cases(name: string, actions: readonly (readonly [key: string, Completio
   const keys = new Map<string, string[]>();
   for (const [key, completion] of actions) {
     const text = action(completion);
-    if (text !== null) keys.set(text, [...keys.get(text) ?? [], quote(key)]);
+    if (text !== null) keys.set(text, [...keys.get(text) ?? [], shellWord(key)]);
   }
   const lines = [...keys].map(([text, patterns]) => `    ${patterns.join(" | ")}) ${text} ;;`);
   return [`${name}() {`, `  case $1 in`, ...lines, "  esac", "}", ""].join("\n");
@@ -132,7 +133,7 @@ export function bashCompletion(): string {
   return [
     "# shellcheck shell=bash",
     "# Completion of baton for bash, made by 'baton completions bash'.",
-    `_baton_verbs=${quote(VERB_NAMES.join(" "))}`,
+    `_baton_verbs=${shellWord(VERB_NAMES.join(" "))}`,
     "",
     "# Its variables are those of _baton.",
     "# shellcheck disable=SC2034",

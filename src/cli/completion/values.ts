@@ -77,8 +77,3 @@ export function brief(help: string): string {
   const [, sentence = help] = /^(.*?)[.:;](?:\s|$)/s.exec(help) ?? [];
   return sentence;
 }
-
-/** A word in single quotes of a shell of the Bourne family. */
-export function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}

@@ -1,7 +1,8 @@
 /** Completion for zsh 5, by its own `_arguments`. Pure. */
 import type { VerbFlag } from "../words/verb_spec.ts";
 import { type Verb, VERB_NAMES, VERBS } from "../words/verbs.ts";
-import { brief, type Completion, operandsOf, quote, takesServer, valueOf } from "./values.ts";
+import { brief, type Completion, operandsOf, takesServer, valueOf } from "./values.ts";
+import { shellWord } from "../../config/servers/shell_words.ts";
 
 function action(completion: Completion): string {
   switch (completion.kind) {
@@ -49,7 +50,7 @@ function verbFunction(verb: Verb): string {
     `_baton_${verb}() {`,
     // -S: no option behind "--".
     "  _arguments -S \\",
-    ...specs.map((spec, index) => `    ${quote(spec)}${index < specs.length - 1 ? " \\" : ""}`),
+    ...specs.map((spec, index) => `    ${shellWord(spec)}${index < specs.length - 1 ? " \\" : ""}`),
     "}",
     "",
   ].join("\n");
@@ -80,7 +81,7 @@ export function zshCompletion(): string {
     "    command)",
     "      verbs=(",
     ...VERB_NAMES.map((verb) =>
-      `        ${quote(`${verb}:${brief(VERBS[verb].summary).replaceAll(":", "\\:")}`)}`
+      `        ${shellWord(`${verb}:${brief(VERBS[verb].summary).replaceAll(":", "\\:")}`)}`
     ),
     "      )",
     "      _describe -t commands command verbs",

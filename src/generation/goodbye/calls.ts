@@ -1,4 +1,5 @@
 /** The calls that are known of a program, at the place where it was found. Pure. */
+import { shellWord } from "../../config/servers/shell_words.ts";
 import type { CallPlace, DrainCall } from "../../config/values/drain_call_spec.ts";
 import { drainCallFor } from "../../config/values/drain_call_spec.ts";
 import type { KnownProgram } from "./control_lookup.ts";
@@ -16,7 +17,7 @@ export function callIn(
   const call = drainCallFor(text, 0, 0);
   if (place === null) return call;
   if (call.kind === "exec") {
-    const command = call.command.replaceAll(CONTROL, quoted(placeText(place)));
+    const command = call.command.replaceAll(CONTROL, shellWord(placeText(place)));
     return { ...call, text: `exec:${command}`, command };
   }
   if (call.kind !== "http") return call;
@@ -34,9 +35,4 @@ function placeText(place: CallPlace): string {
   if ("unix" in place) return place.unix;
   const host = place.host ?? "127.0.0.1";
   return `${host.includes(":") ? `[${host}]` : host}:${place.port}`;
-}
-
-/** For sh. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,4 +1,5 @@
 /** baton.toml of a front, which is a service of baton itself, and the commands that run both. Pure. */
+import { shellLine } from "../../config/servers/shell_words.ts";
 import { type Front, frontFiles, frontName } from "./front.ts";
 import { clientAddress } from "./listener.ts";
 
@@ -14,14 +15,6 @@ export interface FrontService {
   readonly command: readonly string[];
   /** Whether that service has `--front` already. */
   readonly isFronted: boolean;
-}
-
-const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/;
-
-/** Words as a shell reads them again. */
-function shellLine(words: readonly string[]): string {
-  return words.map((word) => PLAIN.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
-    .join(" ");
 }
 
 /** The escapes of JSON are those of TOML, which has one character more that must be escaped. */

@@ -4,10 +4,9 @@
  * members receive; who has to act on it is called (`GroupContext.onFrontChange`).
  */
 import { C } from "../../platform/libc/constants.ts";
-import type { Fd } from "../../platform/fd.ts";
-import type { Readiness, Watch } from "../../platform/reactor.ts";
 import { CandidateTraffic } from "../candidate_traffic.ts";
 import type { MemberFields, MemberSet } from "../kernel_members.ts";
+import { watchListener } from "../membership.ts";
 import type { GroupContext, Hold, Member } from "../member.ts";
 
 export class FrontMembers implements MemberSet {
@@ -39,7 +38,7 @@ export class FrontMembers implements MemberSet {
       ...fields,
       ...place && { place },
       id,
-      shutDownWatch: this.#watch(socket),
+      shutDownWatch: watchListener(this.context, this, socket),
     };
     this.#members = [...this.#members, member];
     return member;
@@ -127,20 +126,6 @@ export class FrontMembers implements MemberSet {
     }
     this.#members = [];
     this.#receiving.clear();
-  }
-
-  #watch(socket: Fd): Watch | null {
-    const onEvent = ({ readable, hangup }: Readiness) => {
-      const member = this.#members.find(({ heldUntilRetired }) => heldUntilRetired === socket);
-      if (member === undefined) return;
-      if (hangup) {
-        if (!this.findShutDown().includes(member)) member.shutDownWatch?.arm({});
-      } else if (readable) {
-        member.shutDownWatch?.arm({});
-        this.context.onWaiting?.(member);
-      }
-    };
-    return this.context.reactor?.watch(socket, onEvent, {}) ?? null;
   }
 
   #drop(member: Member): void {

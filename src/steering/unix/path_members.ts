@@ -14,7 +14,6 @@ import { Directory, withUmask } from "../../platform/files/directory.ts";
 import { isShutDown } from "../../platform/network/poll_now.ts";
 import type { FileIdentity } from "../../platform/process/file_identity.ts";
 import { ownSocketInode } from "../../platform/process/proc.ts";
-import type { Readiness, Watch } from "../../platform/reactor.ts";
 import { pathOf } from "../group_address.ts";
 import { CandidateTraffic } from "../candidate_traffic.ts";
 import type { MemberFields, MemberSet } from "../kernel_members.ts";
@@ -27,6 +26,7 @@ import {
   type UnixNode,
   usableOf,
 } from "../member.ts";
+import { watchListener } from "../membership.ts";
 import { hiddenName, LONGEST_BOUND } from "./hidden_name.ts";
 import { exchangeNames, findNames, ownerLike, removeUnknown } from "./node_names.ts";
 
@@ -135,7 +135,7 @@ export class PathMembers implements MemberSet {
   }
 
   append(fields: MemberFields): Member {
-    const watch = this.#watch(fields.heldUntilRetired);
+    const watch = watchListener(this.context, this, fields.heldUntilRetired);
     const node = fields.node ?? this.boundNode(fields.inode);
     this.#bound.delete(fields.inode);
     const id = PathMembers.#nextId++;
@@ -245,20 +245,6 @@ export class PathMembers implements MemberSet {
     this.#receiving = null;
     this.#directory?.close();
     this.#directory = null;
-  }
-
-  #watch(socket: Fd): Watch | null {
-    const onEvent = ({ readable, hangup }: Readiness) => {
-      const member = this.#members.find(({ heldUntilRetired }) => heldUntilRetired === socket);
-      if (member === undefined) return;
-      if (hangup) {
-        if (!this.findShutDown().includes(member)) member.shutDownWatch?.arm({});
-      } else if (readable) {
-        member.shutDownWatch?.arm({});
-        this.context.onWaiting?.(member);
-      }
-    };
-    return this.context.reactor?.watch(socket, onEvent, {}) ?? null;
   }
 
   #drop(member: Member): void {

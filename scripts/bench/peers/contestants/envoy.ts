@@ -1,5 +1,5 @@
 /** Envoy, by its own hot restart and by baton. */
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fixture } from "../../../../test/support/programs.ts";
 import type { Contestant, Place } from "../contestant.ts";
@@ -88,10 +88,13 @@ export const ENVOY: readonly Contestant[] = [
           "--parent-shutdown-time-s",
           String(PARENT_SHUTDOWN_S),
         ];
-        const script = 'exec "$@" --restart-epoch "$RESTART_EPOCH"';
         const own = [...command(place), ...times, "--base-id", baseId(place)];
-        const words = [need("python3"), fixture("peers/hot_restarter.py")];
-        const started = signalled(place, [...words, "sh", "-c", script, "envoy", ...own], {
+        // It calls a script without arguments.
+        const script = join(place.dir, "start.sh");
+        const line = `exec ${own.join(" ")} --restart-epoch "$RESTART_EPOCH"`;
+        writeFileSync(script, `#!/bin/sh\n${line}\n`, { mode: 0o755 });
+        const words = [need("python3"), fixture("hot_restarter/original.py"), script];
+        const started = signalled(place, words, {
           reload: "SIGHUP",
           stop: "SIGTERM",
         });

@@ -7,7 +7,6 @@ import {
   brief,
   type Completion,
   operandsOf,
-  quote,
   takesServer,
   valueOf,
 } from "../../../../src/cli/completion/values.ts";
@@ -72,12 +71,6 @@ describe("words in a script", () => {
     assert.equal(brief("Does a. Does b."), "Does a");
     assert.equal(brief("Reads x.toml, or y: z."), "Reads x.toml, or y");
     assert.equal(brief("None"), "None");
-  });
-
-  it("are quoted where a shell would change them", () => {
-    assert.equal(quote("a-b"), "a-b");
-    assert.equal(quote("a b"), "'a b'");
-    assert.equal(quote("it's"), "'it'\\''s'");
   });
 });
 

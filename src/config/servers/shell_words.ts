@@ -1,0 +1,11 @@
+/** Words as a shell of the Bourne family reads them again. Pure. */
+
+const PLAIN = /^[\w@%+=:,./-]+$/;
+
+export function shellWord(word: string): string {
+  return PLAIN.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+export function shellLine(words: readonly string[]): string {
+  return words.map(shellWord).join(" ");
+}
