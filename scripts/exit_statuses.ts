@@ -43,7 +43,7 @@ export const EXIT_STATUSES = [
     status: String(EXIT_NEW_GENERATION_FAILED),
     meaning: "The new generation, or the new baton of an upgrade, failed before it could serve. " +
       "After a reload or upgrade the old one keeps serving. For scale: a worker failed before it could serve, and " +
-      "the others go on. For rehearse: it cannot be reloaded, or does not start.",
+      "the others serve on. For rehearse: it cannot be reloaded, or does not start.",
     verbs: ["run", "reload", "scale", "upgrade", "rehearse"],
   },
   {

@@ -10,7 +10,8 @@ import type { ControlLook } from "../config/servers/control.ts";
 /** What is known of an address; null: nothing that baton can call. */
 type Found = CallPlace | "any port" | null;
 
-const EXAMPLE = "admin: {address: {pipe: {path: /run/envoy.sock}}}, or " +
+/** Lines of a configuration, as a part of a sentence. */
+export const EXAMPLE = "admin: {address: {pipe: {path: /run/envoy.sock}}}, or " +
   "admin: {address: {socket_address: {address: 127.0.0.1, port_value: 9901}}}";
 const BINARY = /\.(pb|pb_text|pb_bin)$/;
 

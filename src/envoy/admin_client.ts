@@ -2,6 +2,7 @@
  * One request to an administration interface (Envoy's, or another server's), over TCP or a Unix socket: HTTP/1.1, a connection
  * of its own. Never throws and never blocks: a failure is an answer, so that nothing that a reload does depends on it.
  */
+import type { CallPlace } from "../config/values/drain_call_spec.ts";
 import type { InetAddress } from "../platform/network/address.ts";
 import { formatAddress, reachable } from "../platform/network/address.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -67,6 +68,14 @@ export function askAdmin(
 
 export function adminAddressText(address: AdminAddress): string {
   return address.family === "unix" ? `unix:${address.path}` : formatAddress(address);
+}
+
+/** @param place with a port */
+export function adminAddressAt(place: CallPlace): AdminAddress {
+  if ("unix" in place) return { family: "unix", path: place.unix };
+  const { host, port } = place;
+  const family = host?.includes(":") ? "inet6" : "inet";
+  return { family, host: host ?? "127.0.0.1", port: port ?? 0, scope: 0 };
 }
 
 /** Nothing is steered. */

@@ -1,5 +1,6 @@
 /** Whether an Envoy does what the endpoint file says: judged by what its admin API shows of the hosts. Pure. */
 import * as v from "valibot";
+import { readJson } from "../envoy/json_body.ts";
 import type { PrivateAddress } from "../steering/front/private_address.ts";
 import { addressKey, type AssignedEndpoint } from "./assignment.ts";
 
@@ -36,17 +37,8 @@ type EnvoyHost = v.InferOutput<typeof Host>;
 
 /** @returns null: it is no such answer */
 export function readClusters(body: string): EnvoyClusters | null {
-  const json = parseOrNull(body);
-  const result = v.safeParse(Clusters, json);
+  const result = v.safeParse(Clusters, readJson(body));
   return result.success ? result.output.cluster_statuses : null;
-}
-
-function parseOrNull(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return null;
-  }
 }
 
 /**

@@ -91,7 +91,7 @@ export function withEndpoints(
   return { ...rest, resources: [assignment] };
 }
 
-/** Addresses of endpoints, of whomever, that get something. */
+/** Addresses of endpoints that get something, those of others too. */
 export function ledAddresses({ resources }: Document): Set<string> {
   const entries = resources.flatMap(({ endpoints = [] }) => endpoints)
     .flatMap(({ lb_endpoints = [] }) => lb_endpoints);

@@ -66,7 +66,7 @@ export class EndpointFile {
     return this.#stat() !== null;
   }
 
-  /** Addresses that get something, whoever has written it; null: that cannot be read. */
+  /** Addresses that get something, those of others too; null: that cannot be read. */
   led(): ReadonlySet<string> | null {
     try {
       return ledAddresses(readDocument(this.#read() ?? ""));

@@ -1,5 +1,6 @@
 /** Whether a cluster of Envoy follows the weights of its endpoints, by which a canary gets its share. Pure. */
 import * as v from "valibot";
+import { readJson } from "../envoy/json_body.ts";
 
 /**
  * With 10 of 100: LEAST_REQUEST gave 17.6 %, RANDOM 50 % (Envoy 1.40.0); the others know no weights, or make their own from
@@ -35,7 +36,7 @@ export function unweightedPolicy(
   body: string,
   names: readonly string[],
 ): { readonly cluster: string; readonly policy: string } | null {
-  const result = v.safeParse(Dump, parseOrNull(body));
+  const result = v.safeParse(Dump, readJson(body));
   if (!result.success) return null;
   for (const { cluster } of result.output.configs) {
     if (cluster === undefined || !names.includes(cluster.name)) continue;
@@ -51,12 +52,4 @@ function policyOf(
 ): string {
   const type = other?.policies[0]?.typed_extension_config?.typed_config?.["@type"] ?? "";
   return type === "" ? policy : type.slice(type.lastIndexOf(".") + 1);
-}
-
-function parseOrNull(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return null;
-  }
 }

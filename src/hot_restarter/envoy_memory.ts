@@ -11,7 +11,7 @@ export type Seen =
   /** It has not come so far, or is none of Envoy's. */
   | { readonly kind: "none" }
   | { readonly kind: "starting" }
-  /** Its workers run, and its parent was told to drain. */
+  /** Its workers run, and its parent drains. */
   | { readonly kind: "live" }
   /** The mark is not set, but no worker runs: it is about to set it. */
   | { readonly kind: "quiet" }

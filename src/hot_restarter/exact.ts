@@ -143,7 +143,7 @@ function onPoll(state: State, ended: readonly Ended[]): Step {
   return { state: next, effects };
 }
 
-/** False: the time is over, and whoever has ended since the last look counts as running. */
+/** False: the time is over, and a child that has ended since the last look counts as running. */
 function looksAgain({ polls }: Pick<State, "polls">): boolean {
   return polls !== null && polls < MOST_POLLS;
 }

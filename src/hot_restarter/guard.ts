@@ -1,4 +1,5 @@
 /** Carries out what `--guard` decides (guarded.ts), for `Restarter`, and answers those who wait for the outcome of a reload. */
+import { type AdminAddress, askAdmin } from "../envoy/admin_client.ts";
 import { errorText } from "../platform/error.ts";
 import { CandidateOutput } from "../output/candidate_output.ts";
 import { flushOutputs } from "../output/own_output.ts";
@@ -20,6 +21,8 @@ import { LiveWatch } from "./live_watch.ts";
 const STANDARD_ERROR = 2;
 const LAST_WORDS = 20;
 const SLOW_READER_MS = 2_000;
+/** For an answer of its administration interface. */
+const ANSWER_MS = 2_000;
 
 /** The outcome of a reload. */
 export interface Verdict {
@@ -135,8 +138,16 @@ export class Guard {
     const { clock } = this.platform;
     const startMs = clock.now();
     const isOver = () => !this.#state.isLeaving;
-    const text = await leave(this.platform, await this.#admin, isOver).catch(errorText);
+    const found = await this.#admin;
+    const text = typeof found === "string"
+      ? `requests in flight will be cut: ${found}`
+      : await leave(clock, this.#asker(found), isOver).catch(errorText);
     this.options.perform(this.decide({ kind: "left", text, afterMs: clock.now() - startMs }));
+  }
+
+  #asker(address: AdminAddress): Parameters<typeof leave>[1] {
+    return (method, path) =>
+      askAdmin(this.platform, address, { method, path, timeoutMs: ANSWER_MS });
   }
 
   #clear(pid: number): Effect[] {

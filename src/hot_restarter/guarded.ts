@@ -61,9 +61,9 @@ export function stepGuarded(
 
 function onNotForked(state: GuardedState, text: string): GuardedStep {
   const epoch = state.epoch - 1;
-  const told: GuardedEffect[] = [verdict(epoch, text), say("ERROR", text)];
-  if (state.children.length === 0) return last(state, told, true);
-  return { state: { ...state, epoch }, effects: told };
+  const effects: GuardedEffect[] = [verdict(epoch, text), say("ERROR", text)];
+  if (state.children.length === 0) return last(state, effects, true);
+  return { state: { ...state, epoch }, effects };
 }
 
 function onSignal(
@@ -164,7 +164,7 @@ function onChildren(
   if (left.children.length === 0) return last(left, said, isBad);
   const serving = left.children.findLast(({ phase }) => phase === "live") ?? candidate;
   const more = isBad && serving !== null && serving !== undefined
-    ? [say("WARNING", `the others go on: epoch ${serving.epoch} is the newest`)]
+    ? [say("WARNING", `the others stay: epoch ${serving.epoch} is the newest`)]
     : [];
   return startNext(left, [...said, ...more], options);
 }
@@ -179,17 +179,17 @@ function onFailed(
 ): GuardedStep {
   const { epoch } = candidate;
   const how = endText(failure);
-  const told: GuardedEffect[] = [...said, { kind: "unwatch" }, verdict(epoch, how)];
+  const failed: GuardedEffect[] = [...said, { kind: "unwatch" }, verdict(epoch, how)];
   const parent = left.children.at(-1);
   if (parent === undefined) {
-    if (left.isAsked) return startNext({ ...left, epoch }, told, options);
-    return last(left, told, !isNormal(failure.status));
+    if (left.isAsked) return startNext({ ...left, epoch }, failed, options);
+    return last(left, failed, !isNormal(failure.status));
   }
   const text =
     `epoch ${epoch} was never LIVE (${how}): epoch ${parent.epoch} serves on, and the next ` +
     `one has the same number`;
   const effects: GuardedEffect[] = [
-    ...told,
+    ...failed,
     say("WARNING", text),
     { kind: "clear", pid: parent.pid },
   ];

@@ -22,14 +22,14 @@ import { LINES } from "./lines.ts";
 export function onStop(state: GuardedState, got: Effect): GuardedStep {
   const candidate = candidateOf(state);
   const newest = state.children.at(-1);
-  const told = [got, { kind: "unwatch" } as const, ...verdictOf(state, "it was stopped")];
+  const said = [got, { kind: "unwatch" } as const, ...verdictOf(state, "it was stopped")];
   const stopped = { ...state, isAsked: false };
   if (candidate !== null || newest === undefined || state.isLeaving || state.polls !== null) {
-    return terminateAll(stopped, told);
+    return terminateAll(stopped, said);
   }
   return {
     state: { ...stopped, isLeaving: true },
-    effects: [...told, { kind: "leave" }],
+    effects: [...said, { kind: "leave" }],
   };
 }
 

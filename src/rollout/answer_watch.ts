@@ -3,7 +3,7 @@
  * more of them than the serving one (--rollback-on any, 5xx).
  */
 import type { RunningContext } from "../generation/context.ts";
-import { answersSince, errorVerdict } from "../front/answers.ts";
+import { type AnswersByEpoch, answersSince, errorVerdict } from "../front/answers.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { AnswerCounts } from "../front/acknowledgement.ts";
 import type { Timer } from "../platform/clock.ts";
@@ -14,8 +14,6 @@ interface Sides {
   readonly candidate: number;
   readonly serving: number;
 }
-
-type AnswersByEpoch = ReadonlyMap<number, AnswerCounts>;
 
 export class AnswerWatch {
   #timer: Timer | null = null;

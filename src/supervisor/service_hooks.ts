@@ -245,7 +245,7 @@ export class ServiceHooks {
     const { options: { plan, logger, order, liveConfig }, context, service } = this.parts;
     const { platform, config, children, listeners } = context;
     const { wanted: workers } = workersAsked(config, order.order, service());
-    const told = (who: HookGeneration | null) =>
+    const shown = (who: HookGeneration | null) =>
       who && { epoch: who.epoch, pid: who.pid, address: listeners.dialed(who.epoch) };
     const output = new CandidateOutput(platform);
     logger.debug(`${name}: ${command}`, { epoch: occasion.current?.epoch ?? null });
@@ -253,8 +253,8 @@ export class ServiceHooks {
       plan: () =>
         commandPlan(liveConfig.planWith(plan, config), name, command, {
           ...occasion,
-          current: told(occasion.current),
-          old: told(occasion.old),
+          current: shown(occasion.current),
+          old: shown(occasion.old),
           name: config.name,
           workers,
         }),

@@ -1,4 +1,4 @@
-/** The clients of `make bench-envoy`: a process for each side, which is told what to do as JSON and says at the end what came of it. */
+/** The clients of `make bench-envoy`: a process for each side, which gets its task as JSON and says at the end what came of it. */
 import * as v from "valibot";
 
 export const LANE = v.object({

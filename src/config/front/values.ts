@@ -19,7 +19,7 @@ interface Rate {
   readonly perMs: number;
 }
 
-/** Where requests for another cluster are told from. */
+/** Which requests go to another cluster than that of the service. */
 interface FrontRoute {
   /** Null: any. */
   readonly host: string | null;

@@ -28,7 +28,7 @@ export type DrainCall =
       readonly path: string;
       readonly place: CallPlace;
     }
-    /** A command of the operator, which exits with 0 when the server has been told. */
+    /** A command of the operator, which exits with 0 when the server has been asked. */
     | { readonly kind: "exec"; readonly command: string }
     /** To the leading process. */
     | { readonly kind: "signal"; readonly signal: SignalName }

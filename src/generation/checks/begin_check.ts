@@ -20,7 +20,7 @@ type Target = CheckTarget<
   Pick<RunningContext, "config" | "platform" | "listeners" | "children" | "logError">
 >;
 
-/** @returns null: the generation cannot be reached yet, or its answer cannot be told from another's */
+/** @returns null: the generation cannot be reached yet, or an answer might be another's */
 export function beginCheck(target: Target, request: CheckRequest): RunningCheck | null {
   const { context: { config, platform, listeners }, epoch, number: worker } = target;
   const { spec, isLive, onResult } = request;

@@ -20,7 +20,7 @@ export interface CheckRequest {
   readonly onImpossible: (reason: string) => void;
 }
 
-/** @returns null: the generation cannot be reached yet, or its answer cannot be told from another's */
+/** @returns null: the generation cannot be reached yet, or an answer might be another's */
 export type BeginCheck<Context> = (
   target: CheckTarget<Context>,
   request: CheckRequest,

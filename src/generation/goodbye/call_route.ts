@@ -1,6 +1,6 @@
 /** How a call reaches one worker of one generation, and no other. */
 import type { CallPlace } from "../../config/values/drain_call_spec.ts";
-import { directRoute } from "../../envoy/admin_client.ts";
+import { adminAddressAt, directRoute } from "../../envoy/admin_client.ts";
 import type { CheckRoute } from "../../health/connection_check.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Group } from "../../steering/group.ts";
@@ -29,7 +29,7 @@ export function routeForCall(
   if (listeners.groups.length === 0 || groups.length === 0 && !isAnywhere(place)) {
     const [port = null] = listeners.ports;
     const found = isAnywhere(place) ? { host: null, port } : place;
-    if (!isAnywhere(found)) return directRoute(platform, addressOf(found));
+    if (!isAnywhere(found)) return directRoute(platform, adminAddressAt(found));
   }
   const target = "unix" in place ? { place: place.unix } : { place: place.port, host: place.host };
   const route = routeTo(platform, listeners, { epoch, worker, ...target });
@@ -59,11 +59,4 @@ function isMeant(group: Group, place: CallPlace): boolean {
   const { tcp } = group;
   if (tcp === null) return false;
   return place.port === null || tcp.port === place.port && hasHost(tcp, place.host);
-}
-
-function addressOf(place: CallPlace) {
-  if ("unix" in place) return { family: "unix", path: place.unix } as const;
-  const host = place.host ?? "127.0.0.1";
-  const family = host.includes(":") ? "inet6" : "inet";
-  return { family, host, port: place.port ?? 0, scope: 0 } as const;
 }

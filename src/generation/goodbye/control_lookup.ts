@@ -9,11 +9,11 @@ import { presetForCommand } from "../../config/presets.ts";
 import type { CallPlace } from "../../config/values/drain_call_spec.ts";
 import { fillPlaceholders } from "../../config/values/placeholders.ts";
 import { errorText } from "../../platform/error.ts";
+import { readerOf } from "../../platform/files/process_view.ts";
 import { commandLineOf } from "../../platform/process/proc.ts";
 import type { RunningContext } from "../context.ts";
 import type { CallListeners } from "./call_route.ts";
 import type { ListeningSide } from "./listening_side.ts";
-import { readOf } from "./server_file.ts";
 
 /** How its program is asked, and where; null: the call is whole. */
 export interface KnownProgram {
@@ -119,7 +119,7 @@ export class ControlLookup {
     if (goodbye.finder === undefined) return { goodbye, program, place: null };
     const find = await FINDERS[goodbye.finder]();
     const look: ControlLook = {
-      read: readOf(pid),
+      read: readerOf(pid),
       listensAt: (place) => this.parts.side.listensAt(place),
     };
     let found: FoundControl = { notice: "" };

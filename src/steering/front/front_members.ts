@@ -1,7 +1,7 @@
 /**
- * The members at one public address of a service behind a proxy (--front): each has a private address of its own, and what
- * the proxy is told to dial is in the place of the kernel's program (endpoints.ts). THE SWITCH here is a note of which
- * members receive; who has to act on it is called (`GroupContext.onFrontChange`).
+ * The members at one public address of a service behind a proxy (--front): each has a private address of its own, and a
+ * list of those that the proxy dials is in the place of the kernel's program (endpoints.ts). THE SWITCH here is a note of
+ * which members receive; what has to act on it is called (`GroupContext.onFrontChange`).
  */
 import { C } from "../../platform/libc/constants.ts";
 import { CandidateTraffic } from "../candidate_traffic.ts";

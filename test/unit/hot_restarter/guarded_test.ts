@@ -143,7 +143,7 @@ const STORIES: Readonly<
   },
   "one that drains may end badly": {
     after: DRAINING,
-    story: [[dies(10, 15), [], /the others go on: epoch 1 is the newest/]],
+    story: [[dies(10, 15), [], /the others stay: epoch 1 is the newest/]],
   },
   "the serving one ends badly: nothing serves any more, as in the original": {
     after: DRAINING,

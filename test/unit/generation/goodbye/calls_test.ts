@@ -15,7 +15,7 @@ describe("callIn()", () => {
     [HTTP, { host: null, port: 9901 }, "call", "POST:http://127.0.0.1:9901/fail"],
     [HTTP, { unix: "/run/a.sock" }, "call", "unix:/run/a.sock:POST:/fail"],
     [COMMAND, { unix: "/run/a'b" }, "call", "exec:echo drain | nc '/run/a'\\''b'"],
-    [COMMAND, { host: "10.0.0.1", port: 1 }, "call", "exec:echo drain | nc '10.0.0.1:1'"],
+    [COMMAND, { host: "10.0.0.1", port: 1 }, "call", "exec:echo drain | nc 10.0.0.1:1"],
     [COMMAND, null, "undo", null],
     [{ call: "signal:USR2" }, null, "call", "signal:USR2"],
   ];

@@ -1,11 +1,11 @@
-/** Reads files as a process of the server sees them: relative to its directory, below its root. */
+/** Reads files as a process sees them: relative to its directory, below its root. */
 import { readFileSync } from "node:fs";
-import { statOf } from "../../platform/files/path.ts";
+import { statOf } from "./path.ts";
 
 const MOST_BYTES = 64 * 1024 * 1024;
 
 /** @returns a reader of regular files; it gives null for all else, which might never end */
-export function readOf(pid: number): (path: string) => string | null {
+export function readerOf(pid: number): (path: string) => string | null {
   return (path) => {
     if (!path.startsWith("/")) return readRegular(`/proc/${pid}/cwd/${path}`);
     // Without the right to look into the process, its root is taken to be baton's own.
