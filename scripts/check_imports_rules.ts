@@ -201,6 +201,7 @@ const LAYERS = {
     "cli/words",
     "cli/console",
     "config/values/signals.ts",
+    "config/servers/shell_words.ts",
     "init",
     "admin",
     "platform",
@@ -481,7 +482,12 @@ const MODULES = {
   hono: ["admin"],
   "@valibot/to-json-schema": ["admin/routes/openapi.ts"],
   "node:crypto": ["admin/token_check.ts", "cli/service/parts/otlp.ts"],
-  "node:os": ["config/values/signals.ts", "platform/libc/constants.ts", "rehearse/rehearsal.ts"],
+  "node:os": [
+    "config/values/signals.ts",
+    "config/servers/shell_words.ts",
+    "platform/libc/constants.ts",
+    "rehearse/rehearsal.ts",
+  ],
   valibot: [
     "front",
     "launcher",
