@@ -78,7 +78,7 @@ const LAYERS = {
   report: [
     ...["config/values", "platform", "drain", "lifecycle/generation.ts (types)"],
     ...["lifecycle/state.ts (types)", "lifecycle/vocabulary.ts (types)"],
-    "migration/in_flight.ts (types)",
+    ...["migration/in_flight.ts (types)", "front/front_view.ts (types)"],
   ],
   metrics: ["platform", "report", "stats"],
   output: ["platform"],

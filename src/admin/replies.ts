@@ -86,6 +86,15 @@ const LAST_RELOAD = v.nullable(v.looseObject({
 const RESTARTS = v.looseObject({ ok: number, failed: number, crashes: number });
 const WORKERS = v.looseObject({ configured: number, wanted: number });
 
+const FRONTS = list(v.looseObject({
+  file: string,
+  cluster: string,
+  state: string,
+  envoys: list(v.looseObject({ admin: string, result: string, detail: maybeString })),
+  endpoints: list(v.looseObject({ address: string, epoch: number, state: string, weight: number })),
+  lastError: v.nullable(v.looseObject({ reason: string, at: string })),
+}));
+
 /** How far a generation is in its state. */
 const PROGRESS = {
   stateMs: maybeNumber,
@@ -143,6 +152,14 @@ export const STATUS_REPLY = v.looseObject({
       dialed: v.nullable(v.string()),
     })),
   })),
+  drainCalls: v.looseObject({
+    ok: number,
+    failed: number,
+    lastFailure: v.nullable(
+      v.looseObject({ call: string, epoch: number, worker: number, reason: string, at: string }),
+    ),
+  }),
+  fronts: FRONTS,
   helpers: list(
     v.looseObject({ pid: number, name: string, epoch: number, addresses: list(string) }),
   ),

@@ -1,6 +1,7 @@
 /** The Envoys that read one endpoint file: whether they do what it says, and what their endpoints have answered. */
 import { type AdminAddress, adminAddressText, askAdmin } from "../envoy/admin_client.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { EnvoyView } from "./front_view.ts";
 import { exists } from "../platform/files/path.ts";
 import {
   type EnvoyClusters,
@@ -38,12 +39,19 @@ type Look =
 export interface Preparation {
   /** Why none would notice it; null: enough Envoys answer. */
   readonly failure: string | null;
+  /** Those that do not answer. */
+  readonly silent: readonly EnvoyView[];
   /** One of them has health checks of its own for these endpoints. */
   readonly isChecked: boolean;
 }
 
 /** Of all of them. */
 export type Verdict = Look | { readonly kind: "none" };
+
+interface Looked {
+  readonly verdict: Verdict;
+  readonly views: readonly EnvoyView[];
+}
 
 export class Envoys {
   /** The statistics of each before the latest write, by its address: how often it had refused the file. */
@@ -67,35 +75,46 @@ export class Envoys {
   /** Before a write whose rejection is to be noticed. */
   async prepare(endpoints: readonly AssignedEndpoint[]): Promise<Preparation> {
     this.#before.clear();
-    const failures = await Promise.all(this.admins.map(async (admin) => {
+    const { admins } = this;
+    const silences = await Promise.all(admins.map(async (admin) => {
       const { body, failure } = await this.#get(admin, STATS);
-      if (body === null) return `Envoy at ${adminAddressText(admin)}: ${failure}`;
+      if (body === null) return silence(admin, failure);
       this.#before.set(adminAddressText(admin), body);
       return null;
     }));
-    const silent = failures.filter((failure) => failure !== null);
-    const failure = failures.length - silent.length >= this.#needed ? null : silent[0] ?? null;
+    const silent = silences.filter((each) => each !== null);
+    const isEnough = admins.length - silent.length >= this.needed;
+    const [first] = silent;
+    const failure = isEnough || first === undefined
+      ? null
+      : `the front does not answer: ${first.text}`;
     const names = statNames(this.options.cluster, (await this.clusters(endpoints)).flat());
     return {
       failure,
+      silent: silences.flatMap((each, index) => each === null ? [] : viewOf(admins[index]!, each)),
       isChecked: [...this.#before.values()].some((body) => hasChecks(body, names)),
     };
   }
 
-  async look(endpoints: readonly AssignedEndpoint[], checked: number | null): Promise<Verdict> {
+  async look(endpoints: readonly AssignedEndpoint[], checked: number | null): Promise<Looked> {
     const { admins } = this;
-    if (admins.length === 0) return { kind: "none" };
+    if (admins.length === 0) return { verdict: { kind: "none" }, views: [] };
     const looks = await Promise.all(
       admins.map((admin) => this.#lookAt(admin, endpoints, checked)),
     );
+    const views = looks.map((look, index) => viewOf(admins[index]!, look));
+    return { verdict: this.#verdictOf(looks), views };
+  }
+
+  #verdictOf(looks: readonly Look[]): Verdict {
     const of = (kind: Look["kind"]) => looks.filter((look) => look.kind === kind);
-    if (of("acknowledged").length >= this.#needed) return { kind: "acknowledged" };
+    if (of("acknowledged").length >= this.needed) return { kind: "acknowledged" };
     const [rejected, waiting, absent] = [of("rejected"), of("waiting"), of("absent")];
-    if (rejected.length > admins.length - this.#needed) return rejected[0]!;
+    if (rejected.length > looks.length - this.needed) return rejected[0]!;
     return waiting[0] ?? rejected[0] ?? absent[0]!;
   }
 
-  get #needed(): number {
+  get needed(): number {
     return this.options.acks ?? this.admins.length;
   }
 
@@ -107,10 +126,7 @@ export class Envoys {
     const { cluster, file } = this.options;
     const name = `Envoy at ${adminAddressText(admin)}`;
     const { body, failure } = await this.#get(admin, CLUSTERS);
-    if (body === null) {
-      const isAbsent = /^refused$|ENOENT/.test(failure);
-      return { kind: isAbsent ? "absent" : "waiting", text: `${name}: ${failure}` };
-    }
+    if (body === null) return silence(admin, failure);
     const clusters = readClusters(body);
     if (clusters === null) {
       return { kind: "waiting", text: `${name} has answered with something other than clusters` };
@@ -165,6 +181,29 @@ export class Envoys {
     if (answer.status === 200) return { body: answer.body, failure: "" };
     return { body: null, failure: `status ${answer.status} for ${path}` };
   }
+}
+
+function silence(admin: AdminAddress, failure: string): Look & { readonly text: string } {
+  const isAbsent = /^refused$|ENOENT/.test(failure);
+  return {
+    kind: isAbsent ? "absent" : "waiting",
+    text: `Envoy at ${adminAddressText(admin)}: ${failure}`,
+  };
+}
+
+const RESULTS = {
+  acknowledged: "follows",
+  waiting: "behind",
+  rejected: "rejected",
+  absent: "absent",
+} as const satisfies Record<Look["kind"], EnvoyView["result"]>;
+
+function viewOf(admin: AdminAddress, look: Look): EnvoyView {
+  return {
+    admin: adminAddressText(admin),
+    result: RESULTS[look.kind],
+    detail: "text" in look ? look.text : null,
+  };
 }
 
 const DUMPS = ["static_clusters", "dynamic_active_clusters"].map((of) =>

@@ -11,6 +11,7 @@
 import type { Generation } from "../lifecycle/generation.ts";
 import type { Platform } from "../platform/platform.ts";
 import { sysctl } from "../platform/process/proc.ts";
+import type { FrontView } from "./front_view.ts";
 import type { FrontedAddress } from "../steering/front/endpoints.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { addAnswers, type AnswersByEpoch } from "./answers.ts";
@@ -146,7 +147,7 @@ export class Front {
       first(files.map((file) => new Promise((resolve) => file.whenSettled(resolve))));
     const prepared = await Promise.all(files.map((file) => file.prepare()));
     const silent = prepared.find(({ failure }) => failure !== null);
-    if (silent !== undefined) return `the front does not answer: ${silent.failure}`;
+    if (silent !== undefined) return silent.failure;
     const isIntroduced = !leads || prepared.some(({ isChecked }) => isChecked);
     const steps = [
       () => first(isShared ? files.map((file) => file.weightObstacle()) : []),
@@ -200,6 +201,11 @@ export class Front {
   /** What the generations have answered until now, by epoch. */
   async answers(): Promise<AnswersByEpoch> {
     return addAnswers(await Promise.all(this.files.map((file) => file.answers())));
+  }
+
+  get views(): FrontView[] {
+    for (const file of this.files) file.refresh();
+    return this.files.map(({ view }) => view);
   }
 
   /** @param isEnd the service has ended; false: another baton has it now */

@@ -6,6 +6,7 @@
 import type { Timer } from "../platform/clock.ts";
 import { sleep } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { EnvoyView, FrontView } from "./front_view.ts";
 import { answersOf } from "./acknowledgement.ts";
 import { addAnswers, type AnswersByEpoch, answersByEpoch } from "./answers.ts";
 import { addressKey, type AssignedEndpoint } from "./assignment.ts";
@@ -26,6 +27,9 @@ const THREADS_MS = 100;
 const MERGED_MS = 1_100;
 /** Where none acknowledges it: a busy machine included. */
 const UNSEEN_MS = 1_000;
+
+/** A view is not older, or the next one will not be: many may read it. */
+const VIEW_MS = 1_000;
 
 export interface FrontFileOptions extends EnvoysOptions {
   readonly owner: Owner;
@@ -59,6 +63,11 @@ export class FrontFile {
   #leftSinceMs: number | null = null;
   /** The latest change was of states and weights only. */
   #isMerged = false;
+  /** As each was at the latest look. */
+  #views: readonly EnvoyView[] = [];
+  #lookedAtMs = -Infinity;
+  #isLooking = false;
+  #lastError: FrontView["lastError"] = null;
 
   constructor(readonly platform: Platform, readonly options: FrontFileOptions) {
     const { file: path, cluster, owner, warn } = options;
@@ -86,6 +95,7 @@ export class FrontFile {
       const { reason } = result;
       if (reason !== this.#trouble) this.options.logError(`${reason}; it is tried again`);
       this.#trouble = reason;
+      this.#noteError(reason);
       this.#progress = { kind: "unwritten", reason };
       this.#retry = clock.after(WRITE_AGAIN_MS, () => this.#write(clock.now()));
       this.#tellWaiters(reason);
@@ -147,13 +157,24 @@ export class FrontFile {
     const { platform: { clock }, options: { timeoutMs } } = this;
     const endMs = clock.now() + timeoutMs;
     for (let pauseMs = FIRST_PAUSE_MS;; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-      const verdict = await this.envoys.look(this.endpoints ?? [], this.checked);
+      const verdict = await this.#look(version);
       if (version !== this.#version || this.#progress.kind !== "asking") return;
       const isFinal = verdict.kind !== "waiting" && verdict.kind !== "absent";
       if (isFinal || clock.now() >= endMs) return this.#settle(verdict);
       await sleep(clock, pauseMs);
       if (version !== this.#version || this.#progress.kind !== "asking") return;
     }
+  }
+
+  async #look(version: number): Promise<Verdict> {
+    const { verdict, views } = await this.envoys.look(this.endpoints ?? [], this.checked);
+    if (version === this.#version) this.#see(views);
+    return verdict;
+  }
+
+  #see(views: readonly EnvoyView[]): void {
+    this.#views = views;
+    this.#lookedAtMs = this.platform.clock.now();
   }
 
   #settle(verdict: Verdict): void {
@@ -163,14 +184,60 @@ export class FrontFile {
     if (isDone) return this.#tellWaiters(null);
     const late = verdict.kind === "rejected" ? "" : ` (after ${timeoutMs / 1_000} s)`;
     const failure = `the front does not follow ${file}: ${verdict.text}${late}`;
+    this.#noteError(failure);
     if (this.#waiters.length === 0) this.options.warn(failure);
     this.#tellWaiters(failure);
   }
 
   /** Before a write whose rejection is to be noticed. */
-  prepare(): Promise<Preparation> {
+  async prepare(): Promise<Preparation> {
     if (this.envoys.admins.length === 0) this.#warnOnce();
-    return this.envoys.prepare(this.endpoints ?? []);
+    const prepared = await this.envoys.prepare(this.endpoints ?? []);
+    if (prepared.failure !== null) {
+      const { failure, silent } = prepared;
+      const isSilent = ({ admin }: EnvoyView) => silent.some((each) => each.admin === admin);
+      this.#see([...this.#views.filter((each) => !isSilent(each)), ...silent]);
+      this.#noteError(failure);
+    }
+    return prepared;
+  }
+
+  #noteError(reason: string): void {
+    this.#lastError = { reason, at: this.#timeText(this.platform.clock.wallMs()) };
+  }
+
+  #timeText(wallMs: number): string {
+    return new Date(wallMs).toISOString();
+  }
+
+  /** For who wants to know how they are now: the next view is of then. */
+  refresh(): void {
+    const { clock, reactor } = this.platform;
+    const isNew = clock.now() - this.#lookedAtMs < VIEW_MS;
+    if (isNew || this.#isLooking || this.#progress.kind !== "settled") return;
+    this.#isLooking = true;
+    this.#look(this.#version).catch(reactor.onError).finally(() => this.#isLooking = false);
+  }
+
+  get view(): FrontView {
+    const { options: { file, cluster }, platform: { clock }, envoys: { needed }, endpoints } = this;
+    const lookedAtMs = clock.wallMs() - (clock.now() - this.#lookedAtMs);
+    return {
+      file,
+      cluster,
+      state: endpoints === null ? "waiting" : stateOf(this.#progress, this.#views, needed),
+      needed,
+      envoys: this.#views,
+      askedAt: this.#views.length === 0 ? null : this.#timeText(lookedAtMs),
+      endpoints: (endpoints ?? []).map(({ address, epoch, worker, isHealthy, weight }) => ({
+        address: addressKey(address),
+        epoch,
+        worker,
+        state: isHealthy ? "HEALTHY" : "DRAINING",
+        weight,
+      })),
+      lastError: this.#lastError,
+    };
   }
 
   #warnOnce(): void {
@@ -206,6 +273,18 @@ export class FrontFile {
     this.#retry?.cancel();
     this.#waiters = [];
   }
+}
+
+function stateOf(
+  progress: Progress,
+  views: readonly EnvoyView[],
+  needed: number,
+): FrontView["state"] {
+  if (progress.kind !== "settled") return progress.kind;
+  if (progress.verdict.kind === "none") return "unasked";
+  // One that has acknowledged it may have ended since, or have come back.
+  const followers = views.filter(({ result }) => result === "follows").length;
+  return followers >= needed ? "followed" : "not followed";
 }
 
 function hasSameAddresses(

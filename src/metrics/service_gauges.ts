@@ -8,10 +8,20 @@ const COMING = ["waiting", "starting", "probing"] as const;
 /** All but `exited`: then there is nothing of it that could be counted. */
 const ALIVE = [...COMING, "baking", "serving", "draining", "stopping"] as const;
 const MS_PER_S = 1000;
+const ENVOY_RESULTS = ["follows", "behind", "rejected", "absent"] as const;
+/** Null: that is not known, or no Envoy is asked. */
+const FOLLOWED = {
+  waiting: null,
+  unwritten: 0,
+  asking: null,
+  followed: 1,
+  "not followed": 0,
+  unasked: null,
+} as const;
 
 // deno-fmt-ignore: one family per entry, so that it reads as a table
 export function serviceGauges(summary: Summary): Family[] {
-  const { lastReload, generations } = summary;
+  const { lastReload, generations, fronts } = summary;
   const alive = generations.filter(({ state }) => isOneOf(ALIVE, state));
   const ofEach = (name: string, help: string, value: (one: GenerationSummary) => number | null) =>
     gauge(name, help, alive.flatMap((one) => point(value(one), generationLabel(one))));
@@ -44,6 +54,11 @@ export function serviceGauges(summary: Summary): Family[] {
       lastReload && Number(lastReload.result === "ok")),
     now("baton_last_reload_duration_seconds", "Time from the request of the last reload to its answer",
       lastReload && inSeconds(lastReload.durationMs)),
+    gauge("baton_front_followed", "1 while the Envoys of a front do what its endpoint file says (--front)",
+      fronts.flatMap(({ file, state }) => point(FOLLOWED[state], { file }))),
+    gauge("baton_front_envoys", "Envoys of a front by what they made of its endpoint file at the latest look",
+      fronts.flatMap(({ file, envoys }) => ENVOY_RESULTS.flatMap((result) =>
+        point(envoys.filter((each) => each.result === result).length, { file, result })))),
     now("baton_look_age_seconds", "Age of the look at the kernel's socket table that these numbers are from",
       inSeconds(summary.lookAgeMs)),
   ];

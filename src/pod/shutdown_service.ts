@@ -145,6 +145,8 @@ export class ShutdownService {
       startedAt: this.#startedAt,
       listeners: [],
       helpers: [],
+      drainCalls: this.server.goodbye.counts,
+      fronts: [],
       workers: { configured: 1, wanted: 1 },
       generations: [{
         epoch: EPOCH,

@@ -4,11 +4,12 @@ import type { CommandPreset } from "../config/presets.ts";
 import { Farewell } from "../generation/goodbye/farewell.ts";
 import { Goodbye } from "../generation/goodbye/goodbye.ts";
 import { Leftovers } from "../generation/leftovers.ts";
+import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Children } from "../process/children.ts";
 import type { ServerProcess } from "../process/server_process.ts";
-import type { DrainCallView } from "../report/snapshot.ts";
+import { type DrainCallView, NO_DRAIN_CALLS, withCall } from "../report/drain_calls.ts";
 
 interface SingleGoodbyeParts {
   readonly platform: Platform;
@@ -27,6 +28,7 @@ export class SingleGoodbye {
   #hasBegun = false;
   #isOver = false;
   #after: (() => void)[] = [];
+  counts = NO_DRAIN_CALLS;
 
   constructor(readonly parts: SingleGoodbyeParts) {
     const { platform, config, preset, logger, children, server, epoch, ports } = parts;
@@ -47,7 +49,10 @@ export class SingleGoodbye {
       notices: new Set<string>(),
       log: (text: string) => logger.info(text),
       logError: (text: string) => logger.error(text),
-      dispatch: () => {},
+      dispatch: (event: ServiceEvent) => {
+        if (event.kind !== "drain_called") return;
+        this.counts = withCall(this.counts, event, new Date(platform.clock.wallMs()));
+      },
     };
     const name = () => "the server";
     // The first process is the leading one. What it has written down about its address is its own.

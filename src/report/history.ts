@@ -3,6 +3,7 @@ import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import type { Generation } from "../lifecycle/generation.ts";
 import type { ServiceState } from "../lifecycle/state.ts";
 import { NO_CONNECTIONS } from "../drain/connections.ts";
+import { type DrainCallCounts, NO_DRAIN_CALLS, withCall } from "./drain_calls.ts";
 import type { Clock } from "../platform/clock.ts";
 import { connectionsView, type Losses, mergePhases, Timelines } from "./timelines.ts";
 import {
@@ -23,6 +24,8 @@ const REMEMBERED = 8;
 /** What the next baton gets in any case. */
 export interface CountersRecord extends Readonly<Snapshot["restarts"]> {
   readonly failedByHand?: boolean;
+  /** Missing: there were none. */
+  readonly drainCalls?: DrainCallCounts;
 }
 
 /** The history as it is passed on to the next baton. */
@@ -37,6 +40,7 @@ type KnownAtAnswer = Findings & Pick<LastReload, "late" | "held" | "restored">;
 
 export class History {
   restarts = { ok: 0, failed: 0, crashes: 0 };
+  drainCalls: DrainCallCounts = NO_DRAIN_CALLS;
   /** An operator wants the service to get no traffic, until the operator says otherwise: /healthcheck/fail. */
   failedByHand = false;
   /** Connections that were cut since a stop was first asked for. */
@@ -77,12 +81,17 @@ export class History {
   }
 
   get counters(): CountersRecord {
-    return { ...this.restarts, ...this.failedByHand && { failedByHand: true } };
+    const { restarts, failedByHand, drainCalls } = this;
+    const hasCalled = drainCalls !== NO_DRAIN_CALLS;
+    return { ...restarts, ...failedByHand && { failedByHand }, ...hasCalled && { drainCalls } };
   }
 
-  set counters({ ok, failed, crashes, failedByHand = false }: CountersRecord) {
+  set counters(
+    { ok, failed, crashes, failedByHand = false, drainCalls = NO_DRAIN_CALLS }: CountersRecord,
+  ) {
     this.restarts = { ok, failed, crashes };
     this.failedByHand = failedByHand;
+    this.drainCalls = drainCalls;
   }
 
   /** Continues that of the previous instance. */
@@ -104,6 +113,9 @@ export class History {
   beforeStep(event: ServiceEvent, state: ServiceState): void {
     this.waitsMs = [];
     if (event.kind === "stop_requested" && state.shutdown === null) this.cutByStop = 0;
+    if (event.kind === "drain_called") {
+      this.drainCalls = withCall(this.drainCalls, event, new Date(this.clock.wallMs()));
+    }
     if (event.kind === "ready") {
       const serving = state.generations.find((g) => g.state === "serving")?.epoch ?? null;
       // A server with several listeners or workers is ready more than once.

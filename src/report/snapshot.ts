@@ -6,6 +6,8 @@ import type { KeepAliveCounts } from "../migration/in_flight.ts";
 import type { ConnectionCounts } from "../drain/connections.ts";
 import type { GenerationState, Outcome } from "../lifecycle/generation.ts";
 import type { StateProgress } from "./state_progress.ts";
+import type { FrontView } from "../front/front_view.ts";
+import type { DrainCallCounts, DrainCallView } from "./drain_calls.ts";
 import type { WorkerStatus } from "./worker_status.ts";
 import type { KilledProcess, LeftProcess } from "./killed_processes.ts";
 
@@ -44,16 +46,6 @@ export interface CheckView {
   readonly lastResult: string | null;
   readonly successes: number;
   readonly failures: number;
-}
-
-/** One call that has asked a worker to say goodbye to its clients, or to say so no more (--drain-call). */
-export interface DrainCallView {
-  /** With its placeholders filled in. */
-  readonly call: string;
-  readonly worker: number;
-  readonly result: "pending" | "ok" | "failed";
-  /** "status 200", "refused"; null: there is no answer yet. */
-  readonly detail: string | null;
 }
 
 export interface GenerationView extends EndedGeneration, StateProgress {
@@ -235,6 +227,9 @@ export interface Snapshot {
   /** Alive ones and the latest that have exited, oldest first. */
   readonly generations: readonly GenerationView[];
   readonly helpers: readonly HelperView[];
+  readonly drainCalls: DrainCallCounts;
+  /** One for each --front. */
+  readonly fronts: readonly FrontView[];
   readonly restarts: {
     /** Reloads that ended with a new serving generation. */
     readonly ok: number;

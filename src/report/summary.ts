@@ -32,7 +32,15 @@ export interface LastWords {
 export interface Summary extends
   Pick<
     Snapshot,
-    "name" | "version" | "pid" | "incarnation" | "epoch" | "order" | "startedAt" | "restarts"
+    | "name"
+    | "version"
+    | "pid"
+    | "incarnation"
+    | "epoch"
+    | "order"
+    | "startedAt"
+    | "restarts"
+    | "fronts"
   > {
   /** When it was made, ISO 8601: a reader's clock may be another machine's. */
   readonly at: string;
@@ -73,6 +81,7 @@ export function summaryFrom(snapshot: Snapshot, wallMs: number): Summary {
     startedAt: snapshot.startedAt,
     at: new Date(wallMs).toISOString(),
     restarts: snapshot.restarts,
+    fronts: snapshot.fronts,
     workers: snapshot.workers,
     trial: snapshot.trial,
     lastReload: snapshot.lastReload,

@@ -43,6 +43,8 @@ export const SERIES = {
     help: "Generations that were killed because their time to stop was over" },
   baton_drained_connections_total: { kind: "counter", labels: ["fate"],
     help: "Connections of generations that were drained, by what became of them: finished, cut, undecided, moved" },
+  baton_drain_calls_total: { kind: "counter", labels: ["result"],
+    help: "Calls that have asked a server to say goodbye to its clients, or to say so no more: ok, failed (--drain-call)" },
   baton_upgrades_total: { kind: "counter", labels: ["result"],
     help: "Replacements of baton itself, by their result: ok, failed, refused" },
   baton_recoveries_total: { kind: "counter",

@@ -46,6 +46,9 @@ export class StatsObserver implements Observer {
   #countEvent(event: ServiceEvent): void {
     const name = COUNTED[event.kind];
     if (name !== undefined) this.registry.counter(name).add();
+    if (event.kind !== "drain_called") return;
+    const result = event.failure === null ? "ok" : "failed";
+    this.registry.counter("baton_drain_calls_total", { result }).add();
   }
 
   #countEffect(effect: ServiceEffect, lastReload: LastReload | null): void {

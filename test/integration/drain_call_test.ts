@@ -207,6 +207,20 @@ describe("--drain-call", () => {
     }
     const events = await baton.cli("events");
     assert.equal(events.stdout.match(/generation\.drain_call_failed/g)?.length, calls.length);
+    const { drainCalls: { ok, failed, lastFailure } } = await baton.status();
+    assert.deepEqual([ok, failed], [0, calls.length]);
+    assert.deepEqual(lastFailure, {
+      call: calls.at(-1)![0],
+      epoch: 0,
+      worker: 0,
+      reason: views.at(-1)!.detail,
+      at: lastFailure?.at,
+    });
+    const { stdout } = await baton.cli("status");
+    assert.match(
+      stdout,
+      /^drain calls: 0 ok, 5 failed; \d+s? ago, generation 0: exec:echo .*exit status 3/m,
+    );
     busy[Symbol.dispose]();
     const { generations } = await baton.settled();
     assert.equal(generations.at(-1)?.epoch, 1);

@@ -73,6 +73,12 @@ class World implements AsyncDisposable {
   }
 }
 
+async function frontOf(baton: Baton) {
+  const [front] = (await baton.status()).fronts;
+  assert.ok(front !== undefined);
+  return front;
+}
+
 function statusOf(url: string): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     get(url, (answer) => answer.resume().on("end", () => resolve(answer.statusCode)))
@@ -127,6 +133,8 @@ describe("a front that does not follow", () => {
       assert.match(report.reason ?? "", reason);
       await waitUntil(() => readFileSync(world.file, "utf8") === before, { what: "as before" });
       await world.serves();
+      const [front] = (await baton.status()).fronts;
+      assert.match(front?.lastError?.reason ?? "", reason);
       Object.assign(envoy, { manner: "follows", clusterName: "web" });
       if (end === "start") await envoy.start();
       const { result, reason: why } = await baton.reload();
@@ -135,6 +143,39 @@ describe("a front that does not follow", () => {
       await baton.settled();
     });
   }
+
+  test(
+    "status says what each Envoy makes of the file, and since when it was wrong",
+    TEST,
+    async () => {
+      const { baton, envoy } = world;
+      await waitUntil(async () => (await frontOf(baton)).endpoints.length === 1, { what: "alone" });
+      const followed = await frontOf(baton);
+      const admin = `unix:${envoy.socket}`;
+      const [endpoint] = followed.endpoints;
+      assert.deepEqual([followed.state, followed.needed], ["followed", 1]);
+      assert.deepEqual(followed.envoys, [{ admin, result: "follows", detail: null }]);
+      assert.deepEqual(world.hosts, [
+        `${endpoint?.address} ${endpoint?.state} ${endpoint?.weight}`,
+      ]);
+      await envoy.stop();
+      assert.equal((await baton.reload()).result, "failed");
+      const failed = await frontOf(baton);
+      assert.deepEqual([failed.state, failed.envoys[0]?.result], ["not followed", "absent"]);
+      assert.ok(Date.parse(failed.lastError?.at ?? "") >= Date.parse(followed.askedAt ?? ""));
+      const { stdout } = await baton.cli("status");
+      assert.match(
+        stdout,
+        /^last error of \S+eds\.yaml, \d+s? ago: the front does not answer: Envoy at unix:/m,
+      );
+      assert.match(stdout, /FOLLOWED BY\n\S+eds\.yaml +web +not followed +0 of 1\n/);
+      assert.match(stdout, /WEIGHT\n127\.\S+ +web +\d+ +HEALTHY +1$/m);
+      await envoy.start();
+      await waitUntil(async () => (await frontOf(baton)).state === "followed", {
+        what: "it is back",
+      });
+    },
+  );
 });
 
 describe("the endpoint file", () => {

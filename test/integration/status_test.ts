@@ -52,6 +52,8 @@ describe("baton status", () => {
       order: "start-first",
       orderReason: "nothing is known against a second copy",
       duplicates: "getfd",
+      drainCalls: { ok: 0, failed: 0, lastFailure: null },
+      fronts: [],
       trial: null,
     });
     assert.deepEqual(generations, [{

@@ -46,6 +46,7 @@ function statusLines(snapshot: StatusReply, now: number): Span[] {
     [null, `reloads: ${restarts.ok} ok, ${restarts.failed} failed; crashes: ${restarts.crashes}`],
   ];
   const plain = (line: string) => void lines.push([null, line]);
+  lines.push(...drainCallLines(snapshot, now), ...frontLines(snapshot, now));
   if (snapshot.order === "stop-first") {
     plain(`a reload stops the server first (stop-first): ${snapshot.orderReason}`);
   }
@@ -76,6 +77,8 @@ function statusLines(snapshot: StatusReply, now: number): Span[] {
     workerRows(snapshot, now),
     checkRows(snapshot),
     listenerRows(snapshot),
+    frontRows(snapshot),
+    endpointRows(snapshot),
     helperRows(snapshot),
   ];
   for (const each of others) {
@@ -84,6 +87,27 @@ function statusLines(snapshot: StatusReply, now: number): Span[] {
     lines.push([null, ""], ["bold", head], ...body.map((row): Span => [null, row]));
   }
   return lines;
+}
+
+function drainCallLines(
+  { drainCalls: { ok, failed, lastFailure } }: StatusReply,
+  now: number,
+): Span[] {
+  if (ok + failed === 0) return [];
+  const line = `drain calls: ${ok} ok, ${failed} failed`;
+  if (lastFailure === null) return [[null, line]];
+  const { epoch, call, reason, at } = lastFailure;
+  return [["yellow", `${line}; ${age(at, now)} ago, generation ${epoch}: ${call}: ${reason}`]];
+}
+
+function frontLines({ fronts }: StatusReply, now: number): Span[] {
+  return fronts.flatMap(({ file, lastError }): Span[] => {
+    if (lastError === null) return [];
+    return [[
+      "yellow",
+      `last error of ${file}, ${age(lastError.at, now)} ago: ${lastError.reason}`,
+    ]];
+  });
 }
 
 function styleOf({ state, outcome }: StatusReply["generations"][number]): Style | null {
@@ -149,6 +173,28 @@ function listenerRows({ listeners }: StatusReply): Row[] {
   );
   const titles = ["LISTENER", "MODE", "EPOCH", "RECEIVING", "BACKLOG"];
   return [isFronted ? [...titles, "DIALED"] : titles, ...rows];
+}
+
+function frontRows({ fronts }: StatusReply): Row[] {
+  const rows = fronts.map(({ file, cluster, state, envoys }) => {
+    const followers = envoys.filter(({ result }) => result === "follows").length;
+    return [file, cluster, state, envoys.length === 0 ? "-" : `${followers} of ${envoys.length}`];
+  });
+  return rows.length === 0 ? [] : [["FRONT", "CLUSTER", "STATE", "FOLLOWED BY"], ...rows];
+}
+
+/** How the requests to a front are shared out. */
+function endpointRows({ fronts }: StatusReply): Row[] {
+  const rows = fronts.flatMap(({ cluster, endpoints }) =>
+    endpoints.map(({ address, epoch, state, weight }) => [
+      address,
+      cluster,
+      epoch,
+      state,
+      state === "HEALTHY" ? weight : "-",
+    ])
+  );
+  return rows.length === 0 ? [] : [["ENDPOINT", "CLUSTER", "EPOCH", "STATE", "WEIGHT"], ...rows];
 }
 
 function helperRows({ helpers }: StatusReply): Row[] {

@@ -8,7 +8,7 @@ import type { CheckOutcome } from "../../health/monitor.ts";
 import type { RunningCheck } from "../../health/check_loop.ts";
 import { errorText } from "../../platform/error.ts";
 import { processName } from "../../platform/process/proc.ts";
-import type { DrainCallView } from "../../report/snapshot.ts";
+import type { DrainCallView } from "../../report/drain_calls.ts";
 import type { ServerProcess } from "../../process/server_process.ts";
 import { callIn } from "./calls.ts";
 import { ControlLookup, type KnownProgram, type LookupParts } from "./control_lookup.ts";

@@ -107,12 +107,19 @@ export const date = lazily(() =>
 
 const ANY_VERSION = lazily(() => v.looseObject({ version: count }, objectMessage));
 
+export const DRAIN_CALLS = lazyObject(() => ({
+  ok: count,
+  failed: count,
+  lastFailure: v.nullable(object({ call: note, epoch, worker: count, reason: note, at: date })),
+}));
+
 export const COUNTERS = lazyObject(() => ({
   ok: count,
   failed: count,
   crashes: count,
   /** An operator has failed the service's health (/healthcheck/fail). */
   failedByHand: v.exactOptional(flag),
+  drainCalls: v.exactOptional(DRAIN_CALLS),
 }));
 
 /** Descriptors that go from each baton to the next one, whatever they are for. */

@@ -157,6 +157,7 @@ export const HISTORY: v.GenericSchema<unknown, HistoryRecord> = f.lazyObject(() 
   failed: f.count,
   crashes: f.count,
   failedByHand: v.exactOptional(f.flag),
+  drainCalls: v.exactOptional(f.DRAIN_CALLS),
   lastReload: v.nullable(LAST_RELOAD),
   recentlyEnded: f.list(ENDED_GENERATION),
   replaced: epochOrNull,

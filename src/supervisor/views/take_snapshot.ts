@@ -47,6 +47,8 @@ export function takeSnapshot(parts: SupervisorParts, state: ServiceState): Snaps
       epoch,
       addresses,
     })),
+    drainCalls: history.drainCalls,
+    fronts: context.front?.views ?? [],
     restarts: { ...history.restarts },
     lastReload: history.lastReload,
     trial: parts.trials.view(state),

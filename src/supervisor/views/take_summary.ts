@@ -17,7 +17,7 @@ export function takeSummary(
   state: ServiceState,
   { seen, ageMs }: ReturnType<ConnectionLook["read"]>,
 ): Summary {
-  const { context: { config, platform }, history, options } = parts;
+  const { context: { config, platform, front }, history, options } = parts;
   const epoch = servingOf(state)?.epoch ?? null;
   const trial = parts.trials.view(state);
   const shares = sharesOf(epoch, trial);
@@ -43,6 +43,7 @@ export function takeSummary(
     startedAt: history.startedAt.toISOString(),
     at: new Date(platform.clock.wallMs()).toISOString(),
     restarts: { ...history.restarts },
+    fronts: front?.views ?? [],
     workers: workersAsked(config, options.order.order, state),
     generations: [...ended, ...alive].sort((a, b) => a.epoch - b.epoch),
     isQueued: state.next !== null,

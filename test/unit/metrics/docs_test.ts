@@ -21,6 +21,7 @@ const SUMMARY = {
   lookAgeMs: 1,
   lastReload: { result: "ok", durationMs: 1 },
   workers: { wanted: 1 },
+  fronts: [{ file: "x", state: "followed", envoys: [] }],
   generations: [{
     epoch: 0,
     state: "serving",

@@ -27,6 +27,7 @@ function summary(...generations: [epoch: number, state: string, busy: number][])
     epoch: generations.find(([, state]) => state === "serving")?.[0] ?? null,
     workers: { configured: 1, wanted: 2 },
     isQueued: false,
+    fronts: [],
     lastReload: null,
     lookAgeMs: 20,
     generations: generations.map(([epoch, state, busy]) => ({
@@ -69,6 +70,30 @@ describe("familiesOf()", () => {
       assert.match(help, /^[A-Z0-9].*[^.]$/, name);
       assert.equal(name.endsWith("_total"), type === "counter", name);
     }
+  });
+
+  it("shows whether each front is followed, where that is known, and its Envoys", () => {
+    const envoy = (result: string) => ({ admin: "x", result, detail: null });
+    const states = ["waiting", "unwritten", "asking", "followed", "not followed", "unasked"];
+    const fronts = states.map((state) => ({
+      file: state,
+      state,
+      envoys: state === "not followed" ? [envoy("follows"), envoy("absent")] : [],
+    }));
+    const summary_ = { ...summary([0, "serving", 0]), fronts } as unknown as Summary;
+    const families = familiesOf({ samples: [], summary: summary_, usage: USAGE });
+    assert.deepEqual(linesOf(families, "baton_front_followed"), [
+      "unwritten 0",
+      "followed 1",
+      "not followed 0",
+    ]);
+    const envoys = linesOf(families, "baton_front_envoys").filter((line) => line.startsWith("not"));
+    assert.deepEqual(envoys, [
+      "not followed follows 1",
+      "not followed behind 0",
+      "not followed rejected 0",
+      "not followed absent 1",
+    ]);
   });
 
   it("shows a zero for what has not happened yet", () => {

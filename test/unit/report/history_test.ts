@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
 import { INITIAL_STATE, type ServiceState } from "../../../src/lifecycle/state.ts";
+import * as v from "valibot";
+import { COUNTERS } from "../../../src/succession/state/fields.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { History } from "../../../src/report/history.ts";
 
@@ -32,6 +34,21 @@ describe("History", () => {
       assert.deepEqual(history.lastReload?.connectionsKept, kept);
     });
   }
+
+  test("counts drain calls, and hands them to the next baton", () => {
+    const clock = new FakeClock();
+    const history = new History(clock);
+    assert.deepEqual(history.counters, { ok: 0, failed: 0, crashes: 0 });
+    const called = { kind: "drain_called", epoch: 3, worker: 1, call: "POST:9901/x" } as const;
+    for (const failure of [null, "refused", null]) {
+      history.beforeStep({ ...called, failure }, state([3, "draining"]));
+    }
+    const at = new Date(clock.wallMs()).toISOString();
+    const lastFailure = { call: "POST:9901/x", epoch: 3, worker: 1, reason: "refused", at };
+    const next = new History(clock);
+    next.counters = v.parse(COUNTERS, history.counters);
+    assert.deepEqual(next.drainCalls, { ok: 2, failed: 1, lastFailure });
+  });
 
   test("knows what was cut of a generation that was rolled back, and of each by itself", () => {
     const history = new History(new FakeClock());

@@ -152,6 +152,14 @@ describe("StatsObserver", () => {
       "baton_worker_exits_total",
     ],
     [{ kind: "unhealthy", epoch: 0, reason: "" }, "baton_unhealthy_total"],
+    [
+      { kind: "drain_called", epoch: 0, worker: 0, call: "POST:1/x", failure: null },
+      'baton_drain_calls_total{result="ok"}',
+    ],
+    [
+      { kind: "drain_called", epoch: 0, worker: 0, call: "POST:1/x", failure: "refused" },
+      'baton_drain_calls_total{result="failed"}',
+    ],
     [{ kind: "drain_timed_out", epoch: 0 }, "baton_drain_timeouts_total"],
     [{ kind: "stop_timed_out", epoch: 0 }, "baton_stop_timeouts_total"],
   ];
