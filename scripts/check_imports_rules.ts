@@ -482,12 +482,7 @@ const MODULES = {
   hono: ["admin"],
   "@valibot/to-json-schema": ["admin/routes/openapi.ts"],
   "node:crypto": ["admin/token_check.ts", "cli/service/parts/otlp.ts"],
-  "node:os": [
-    "config/values/signals.ts",
-    "config/servers/shell_words.ts",
-    "platform/libc/constants.ts",
-    "rehearse/rehearsal.ts",
-  ],
+  "node:os": ["config/values/signals.ts", "platform/libc/constants.ts", "rehearse/rehearsal.ts"],
   valibot: [
     "front",
     "launcher",
