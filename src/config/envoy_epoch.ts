@@ -54,14 +54,14 @@ function refuse(commands: readonly (readonly string[])[], script: string | null)
       remedy: script === null
         ? `Leave the handoff to baton: ${works.join(" ")} ` +
           `(or, in place of ${DISABLED}, --use-dynamic-base-id)`
-        : `Run the script as it is: baton hot-restarter --safe ${script} ` +
-          `(or let it say: ${works.join(" ")})`,
+        : `Run the script as it is: baton hot-restarter --safe ${script}; with run and init ` +
+          `--preset envoy --restart-epoch 0 means that (or let it say: ${works.join(" ")})`,
     },
   );
 }
 
 /** @returns the word of a command that may be a shell script: its program, or the first operand of a shell */
-export function scriptIn(command: readonly string[]): string | null {
+function scriptIn(command: readonly string[]): string | null {
   const program = withoutWrappers(command)[0] ?? "";
   if (!isShell(program)) return program;
   const behind = command.slice(command.indexOf(program) + 1);
@@ -69,12 +69,29 @@ export function scriptIn(command: readonly string[]): string | null {
   return behind.some((word) => /^-[a-z]*c$/.test(word)) ? null : script;
 }
 
+interface StartedService {
+  readonly command: readonly string[];
+  readonly restartEpoch: string;
+  readonly shutdownOnly: boolean;
+}
+
 /**
- * @param text the beginning of the file
+ * Looks into the start script that a command may be: hot-restarter.py, which baton replaces, starts one.
+ * @param directory of the server
+ * @param read the beginning of a file; null: it cannot be read, which is no reason to refuse
  * @throws {UserError} for a shell script that uses Envoy's own hot restart
  */
-export function checkEnvoyScript(path: string, text: string): void {
-  if (/^#!.*sh\b/.test(text)) refuse(shellCommands(text), path);
+export function checkEnvoyScript(
+  { command, restartEpoch, shutdownOnly }: StartedService,
+  directory: string,
+  read: (path: string) => string | null,
+): void {
+  // Then it is always the first one of its kind, or never has a second one beside it.
+  if (restartEpoch === "0" || shutdownOnly) return;
+  const script = scriptIn(command);
+  if (script === null) return;
+  const text = read(script.startsWith("/") ? script : `${directory}/${script}`) ?? "";
+  if (/^#!.*sh\b/.test(text)) refuse(shellCommands(text), script);
 }
 
 /**

@@ -66,13 +66,13 @@ describe("baton init envoy", OPTIONS, () => {
 
   test("writes nothing when Envoy refuses it, and says why", OPTIONS, async () => {
     using dir = tempDir();
+    const missing = dir.join("missing.pem");
+    const wrong = `[front]\ncertificate = "${missing}"\nprivate_key = "${missing}"\n`;
+    assert.equal((await init(dir, wrong)).code, 64);
+    assert.deepEqual(files(dir), {}, "nothing where nothing was");
     await init(dir, "[front]");
     const before = files(dir);
-    const missing = dir.join("missing.pem");
-    const refused = await init(
-      dir,
-      `[front]\ncertificate = "${missing}"\nprivate_key = "${missing}"\n`,
-    );
+    const refused = await init(dir, wrong);
     assert.equal(refused.code, 64);
     assert.match(refused.stderr, /refuses it: .*(?:missing\.pem|certificate)/);
     assert.match(refused.stderr, /Nothing was changed/);
@@ -94,6 +94,31 @@ describe("baton init envoy", OPTIONS, () => {
       /Cannot write \S+\/cds.yaml: 'baton init envoy' has not written the file there/,
     );
     assert.equal(files(dir)["cds.yaml"], "my own");
+  });
+
+  test("is not for an Envoy, nor for its start script", { timeout: TEST_TIMEOUT_MS }, async () => {
+    using dir = tempDir();
+    const script = dir.write("start.sh", "#!/bin/sh\nexec envoy --restart-epoch $RESTART_EPOCH\n");
+    for (
+      const [words, message] of [
+        [
+          ["envoy", "--", "envoy", "-c", "e.yaml"],
+          /Cannot put a front before envoy: .*\n.*envoy\.md/,
+        ],
+        [
+          ["envoy", "--", script],
+          /Run the script as it is: baton hot-restarter --safe \S+start\.sh/,
+        ],
+        [["systemd", "--", script], /with run and init --preset envoy --restart-epoch 0/],
+      ] as const
+    ) {
+      const { code, stderr } = await runCommand([...batonCommand(), "init", ...words], {
+        cwd: dir.path,
+      });
+      assert.equal(code, 64);
+      assert.match(stderr, message);
+    }
+    assert.deepEqual(readdirSync(dir.path), ["start.sh"]);
   });
 
   test("says that nothing was validated where there is no Envoy", OPTIONS, async () => {

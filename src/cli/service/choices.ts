@@ -1,7 +1,5 @@
 /** What follows from what the server is and what the kernel can do: a refusal, the order of a reload, where duplicates come from. */
-import { resolve } from "node:path";
 import { type Config, isAbandoned } from "../../config/config.ts";
-import { checkEnvoyScript, scriptIn } from "../../config/envoy_epoch.ts";
 import { exclusiveUse } from "../../config/exclusive.ts";
 import { checkOrder, type ServiceOrder, serviceOrder } from "../../config/order.ts";
 import { UserError } from "../../config/values/errors.ts";
@@ -68,16 +66,4 @@ export function chooseDuplicates(
     status: EXIT_SYSTEM,
     remedy: `Consequence: ${missing.consequence}. Run "baton doctor" for details`,
   });
-}
-
-/**
- * Checks a start script of Envoy: hot-restarter.py, which baton replaces, starts one.
- * @throws {UserError} when the script uses Envoy's own hot restart; not when it cannot be read
- */
-export function refuseEnvoyScript(
-  { command, cwd, restartEpoch }: Pick<Config, "command" | "cwd" | "restartEpoch">,
-): void {
-  if (restartEpoch === "0") return;
-  const path = scriptIn(command);
-  if (path !== null) checkEnvoyScript(path, firstText(resolve(cwd ?? "/", path)) ?? "");
 }

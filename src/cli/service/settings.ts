@@ -1,12 +1,14 @@
 /** The configuration of a service as it applies to this process: absolute paths, sockets of the service manager. */
 import type { Config } from "../../config/config.ts";
+import { checkEnvoyScript } from "../../config/envoy_epoch.ts";
 import { fieldsAt, reconcile, withFields } from "../../config/changes.ts";
 import type { ConfigSource } from "../../config/load.ts";
 import { checkPlaceholders } from "../../config/validate.ts";
+import { firstText } from "../../platform/files/first_bytes.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { type Origin, ownEnvironment } from "./origin.ts";
 import { LiveConfig } from "../../supervisor/live_config.ts";
-import { chooseOrder, refuseEnvoyScript } from "./choices.ts";
+import { chooseOrder } from "./choices.ts";
 import { activate, type Activation } from "./socket_activation.ts";
 import { absolutePaths, launchContextOf, leaveDirectory } from "./working_directory.ts";
 
@@ -28,7 +30,7 @@ export function settle(platform: Platform, source: ConfigSource, origin: Origin)
   const launchContext = inPlace?.launchContext ?? launchContextOf(platform, env, given);
   const activation = activate(platform, given, env);
   const config = leaveDirectory(platform, activation.config, launchContext);
-  if (inPlace === null) refuseEnvoyScript(config);
+  if (inPlace === null) checkEnvoyScript(config, config.cwd ?? "/", firstText);
   const liveConfig = new LiveConfig(
     config,
     rereader(config, source, launchContext),

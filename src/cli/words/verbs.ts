@@ -96,6 +96,9 @@ const RUN_FLAGS: readonly VerbFlag[] = [
   }),
 ];
 
+/** `envoy` writes files. */
+const PRINTED_NAMES = TEMPLATE_NAMES.filter((name) => name !== "envoy");
+
 const TABLE = {
   run: {
     summary: "Run a server and hand its connections from one generation to the next.",
@@ -241,12 +244,14 @@ const TABLE = {
     ],
   },
   init: {
-    summary: `Print a template (${TEMPLATE_NAMES.join(", ")}) from the options of run.`,
+    summary:
+      `Print a file for another tool (${PRINTED_NAMES.join(", ")}) from the options of run, or ` +
+      "write those of an Envoy in front (envoy).",
     operands: "TEMPLATE -- PROGRAM [ARGUMENT...]",
     flags: RUN_FLAGS,
     examples: [
       ["baton init systemd -- node server.js", "a unit for systemd"],
-      ["baton init envoy --config baton.toml", "writes the files of an Envoy in front"],
+      ["baton init envoy --config baton.toml", "from [front], docs/options.md; then what to run"],
       ["baton init systemd --name web --drain-time 2m -- server", "with options"],
     ],
   },

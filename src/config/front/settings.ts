@@ -62,7 +62,7 @@ export function readFront(file: FileValues | null): FrontSettings {
     const near = suggest(key, known);
     const question = near === null ? "" : `: did you mean "${near}"?`;
     throw new UserError(`Unknown key ${JSON.stringify(key)} in [front] of ${path}${question}`, {
-      remedy: "The keys are in docs/envoy.md, and in what 'baton schema' prints",
+      remedy: "The keys are in docs/options.md, and in what 'baton schema' prints",
     });
   }
   const values = FRONT_KEYS.map(({ field, key, value }) => {

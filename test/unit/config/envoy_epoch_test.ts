@@ -1,7 +1,7 @@
 /** Envoy's own hot restart is refused however it is asked for, with the line that works; nothing else is. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { checkEnvoyEpoch, checkEnvoyScript, scriptIn } from "../../../src/config/envoy_epoch.ts";
+import { checkEnvoyEpoch, checkEnvoyScript } from "../../../src/config/envoy_epoch.ts";
 import { UserError } from "../../../src/config/values/errors.ts";
 
 describe("checkEnvoyEpoch()", () => {
@@ -63,16 +63,25 @@ describe("checkEnvoyEpoch()", () => {
 });
 
 describe("checkEnvoyScript()", () => {
-  const script = (...lines: string[]) => () => checkEnvoyScript("./start", lines.join("\n"));
+  const NAMES = ["/srv/start", "/srv/start.sh"];
+  const service = { command: ["./start"], restartEpoch: "count", shutdownOnly: false };
+  const check = (text: string, given: Partial<typeof service> = {}) =>
+    checkEnvoyScript(
+      { ...service, ...given },
+      "/srv",
+      (path) => NAMES.includes(path.replace("/./", "/")) ? text : null,
+    );
+  const script = (...lines: string[]) => () => check(lines.join("\n"));
+  const CLASSIC = [
+    "#!/bin/bash",
+    "ulimit -n 65536",
+    "exec /usr/sbin/envoy -c /etc/envoy.yaml --restart-epoch $RESTART_EPOCH --service-node x",
+  ];
 
   test("refuses the script of Envoy's own hot-restarter", () => {
-    const classic = script(
-      "#!/bin/bash",
-      "ulimit -n 65536",
-      "exec /usr/sbin/envoy -c /etc/envoy.yaml --restart-epoch $RESTART_EPOCH --service-node x",
-    );
+    const classic = script(...CLASSIC);
     assert.throws(classic, /\(in \.\/start\)/);
-    assert.throws(classic, ({ remedy }) => /baton hot-restarter --safe \.\/start /.test(remedy));
+    assert.throws(classic, ({ remedy }) => /baton hot-restarter --safe \.\/start;/.test(remedy));
     assert.throws(script("#!/bin/sh", 'exec "$ENVOY" \\', '  --restart-epoch "$RESTART_EPOCH"'));
   });
 
@@ -82,14 +91,35 @@ describe("checkEnvoyScript()", () => {
     script("\x7fELF", "envoy --restart-epoch 1")();
   });
 
-  const words: readonly (readonly [string, string | null])[] = [
-    ["./start", "./start"],
-    ["env A=1 ./start x", "./start"],
-    ["sh -e start.sh x", "start.sh"],
-    ["sh -c start.sh", null],
-    ["sh", null],
-  ];
-  for (const [line, expected] of words) {
-    test(`scriptIn("${line}")`, () => assert.equal(scriptIn(line.split(" ")), expected));
+  test("accepts it where it is always the first one, or never has a second one beside it", () => {
+    check(CLASSIC.join("\n"), { restartEpoch: "0" });
+    check(CLASSIC.join("\n"), { shutdownOnly: true });
+  });
+
+  for (
+    const [line, isRead] of [
+      ["./start", true],
+      ["/srv/start", true],
+      ["env A=1 ./start x", true],
+      ["sh -e start.sh x", true],
+      ["sh -c start.sh", false],
+      ["sh", false],
+      // What cannot be read is no reason to refuse.
+      ["./none", false],
+    ] as const
+  ) {
+    test(`${line} ${isRead ? "is looked into" : "is no script that can be read"}`, () => {
+      const refusal = orError(() => check(CLASSIC.join("\n"), { command: line.split(" ") }));
+      assert.equal(refusal !== null, isRead);
+    });
   }
 });
+
+function orError(run: () => void): unknown {
+  try {
+    run();
+    return null;
+  } catch (error) {
+    return error;
+  }
+}

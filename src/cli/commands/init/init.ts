@@ -1,4 +1,7 @@
 /** `baton init`: prints a file for the tool that will run baton, or writes the files of a front (front.ts). */
+import { checkEnvoyScript } from "../../../config/envoy_epoch.ts";
+import { firstText } from "../../../platform/files/first_bytes.ts";
+import { resolvePath } from "../../../platform/files/path.ts";
 import type { Platform } from "../../../platform/platform.ts";
 import { commandLineOf } from "../../../platform/process/proc.ts";
 import { TEMPLATES } from "../../../init/templates.ts";
@@ -16,6 +19,8 @@ export async function commandInit(
   const { template, config, options } = command;
   const directory = logicalDirectory(platform.runtime.env(), platform.files.directory());
   const baton = ownWords(platform, directory);
+  const cwd = config.cwd === null ? directory : resolvePath(directory, config.cwd);
+  checkEnvoyScript(config, cwd, firstText);
   if (template === "envoy") {
     const { commandInitFront } = await import("./front.ts");
     return await commandInitFront(platform, command, { baton, directory }, print);
