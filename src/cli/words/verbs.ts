@@ -244,9 +244,7 @@ const TABLE = {
     ],
   },
   init: {
-    summary:
-      `Print a file for another tool (${PRINTED_NAMES.join(", ")}) from the options of run, or ` +
-      "write those of an Envoy in front (envoy).",
+    summary: `Print a file (${PRINTED_NAMES.join(", ")}), or write those of a front (envoy).`,
     operands: "TEMPLATE -- PROGRAM [ARGUMENT...]",
     flags: RUN_FLAGS,
     examples: [
