@@ -37,21 +37,22 @@ const BY_OPERAND: Readonly<Record<string, Completion>> = {
   DIR: DIRECTORY,
   FILE,
   "[FILE]": FILE,
+  TARGET: FILE,
   TEMPLATE: { kind: "words", words: TEMPLATE_NAMES },
   SHELL: { kind: "words", words: SHELLS },
   "[COMMAND]": { kind: "words", words: VERB_NAMES },
 };
 
-/** The words for which an option's placeholder stands: "auto" for "N|auto"; none for TIME. */
+/** The words for which an option's placeholder stands: "auto" for "N|auto", "count" and "0" for "count|0"; none for TIME. */
 function choices(placeholder: string): readonly string[] {
   const words = placeholder.split("|");
-  return words.length > 1 ? words.filter((word) => word.length > 1) : [];
+  return words.length > 1 ? words.filter((word) => word.length > 1 || /\d/.test(word)) : [];
 }
 
 export function valueOf(verb: Verb, { flag, placeholder }: VerbFlag): Completion {
   if (placeholder === null) return { kind: "none" };
   // The commands that run a server give it a new name.
-  if (flag === "name" && !takesServer(verb)) return SERVICE;
+  if (flag === "name" && !startsService(verb)) return SERVICE;
   const words = choices(placeholder);
   return words.length > 0 ? { kind: "words", words } : BY_PLACEHOLDER[placeholder] ?? TEXT;
 }
@@ -66,6 +67,10 @@ export function operandsOf(verb: Verb): readonly Completion[] {
 /** Whether a server's command line ends that of the command. */
 export function takesServer(verb: Verb): boolean {
   return VERBS[verb].operands.includes("PROGRAM");
+}
+
+function startsService(verb: Verb): boolean {
+  return takesServer(verb) || verb === "hot-restarter";
 }
 
 function beginsServer(word: string): boolean {

@@ -24,10 +24,12 @@ describe("valueOf()", () => {
     ["run", "ready-timeout", "text"],
     ["run", "name", "text"],
     ["rehearse", "name", "text"],
+    ["hot-restarter", "name", "text"],
     ["status", "name", "service"],
     ["upgrade", "exec", "program"],
     ["run", "unix", "words", ["switch", "leave"]],
     ["run", "workers", "words", ["auto"]],
+    ["run", "restart-epoch", "words", ["count", "0"]],
     ["reload", "order", "words", ["auto", "start-first", "stop-first"]],
   ];
   for (const [verb, flag, kind, words] of table) {
@@ -55,6 +57,7 @@ describe("operandsOf()", () => {
     ["canary", ["text", "service"], false],
     ["install", ["directory"], false],
     ["help", ["words"], false],
+    ["hot-restarter", ["file", "text"], false],
     ["completions", ["words"], false],
     ["version", [], false],
   ];
