@@ -9,6 +9,7 @@
  * before. Not always, because of `update_merge_window`: Envoy delays what only changes states and weights by up to 1 s.
  */
 import type { Generation } from "../lifecycle/generation.ts";
+import { errorText } from "../platform/error.ts";
 import type { Platform } from "../platform/platform.ts";
 import { sysctl } from "../platform/process/proc.ts";
 import type { FrontView } from "./front_view.ts";
@@ -101,7 +102,8 @@ export class Front {
       return;
     }
     if (!this.#hasServed || this.#isClosed) return;
-    if (this.#wasElsewhere) { for (const file of this.files) file.endpoints = null; }
+    // What it says now is not known.
+    if (this.#wasElsewhere) this.files.forEach((file) => file.endpoints = null);
     this.#wasElsewhere = false;
     if (this.#planned === listeners.servingEpoch) this.#planned = null;
     const addresses = listeners.frontEndpoints(this.#planned);
@@ -125,7 +127,11 @@ export class Front {
    */
   admit(candidate: Admitted, done: (reason: string | null) => void): { kill(): void } {
     let isCanceled = false;
-    this.#admit(candidate, () => isCanceled).then((reason) => {
+    // A candidate that is asked about has no time-out of its own: an error of ours must not keep it for good.
+    const isOver = this.#admit(candidate, () => isCanceled).catch((error) =>
+      `the front cannot be asked: ${errorText(error)}`
+    );
+    isOver.then((reason) => {
       if (reason !== null || isCanceled) this.#withdraw(candidate.epoch);
       done(isCanceled ? "it was stopped while the front was asked" : reason);
     }).catch(this.options.platform.reactor.onError);
@@ -148,37 +154,30 @@ export class Front {
     const prepared = await Promise.all(files.map((file) => file.prepare()));
     const silent = prepared.find(({ failure }) => failure !== null);
     if (silent !== undefined) return silent.failure;
-    const isIntroduced = !leads || prepared.some(({ isChecked }) => isChecked);
-    const steps = [
-      () => first(isShared ? files.map((file) => file.weightObstacle()) : []),
-      () => isIntroduced ? this.#change({ introduced: epoch }, settled) : null,
-      () => leads ? this.#change({ planned: epoch }, settled) : null,
-    ];
-    for (const step of steps) {
-      const reason = isCanceled() ? null : await step();
-      if (reason !== null) return reason;
+    const obstacle = isShared ? await first(files.map((file) => file.weightObstacle())) : null;
+    if (obstacle !== null || isCanceled()) return obstacle;
+    if (!leads || prepared.some(({ isChecked }) => isChecked)) {
+      this.#plan(epoch, this.#planned);
+      const failure = await settled();
+      if (failure !== null || isCanceled()) return failure;
     }
-    return null;
+    if (!leads) return null;
+    this.#plan(this.#introduced, epoch);
+    return await settled();
   }
 
-  #change<T>(
-    { introduced = this.#introduced, planned = this.#planned }: {
-      readonly introduced?: number | null;
-      readonly planned?: number | null;
-    },
-    then: () => T,
-  ): T {
+  #plan(introduced: number | null, planned: number | null): void {
     this.#introduced = introduced;
     this.#planned = planned;
     this.update();
-    return then();
   }
 
   /** It will not serve: the files are as before. */
   #withdraw(epoch: number): void {
-    const introduced = this.#introduced === epoch ? null : this.#introduced;
-    const planned = this.#planned === epoch ? null : this.#planned;
-    this.#change({ introduced, planned }, () => {});
+    this.#plan(
+      this.#introduced === epoch ? null : this.#introduced,
+      this.#planned === epoch ? null : this.#planned,
+    );
   }
 
   /** After each step of the lifecycle. */
@@ -211,9 +210,7 @@ export class Front {
   /** @param isEnd the service has ended; false: another baton has it now */
   close(isEnd: boolean): void {
     if (isEnd && this.#hasServed && !this.#isClosed) {
-      for (const file of this.files) {
-        file.set([]);
-      }
+      for (const file of this.files) file.set([]);
     }
     this.#isClosed = true;
     this.options.listeners.onFrontChange = null;
