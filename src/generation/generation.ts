@@ -201,6 +201,7 @@ export class RunningGeneration implements GenerationHandle {
     );
     if (isLeft) return;
     this.timers.clear();
+    adopter.letGo(epoch);
     this.workers.close();
     adopter.source.forget(epoch);
   }

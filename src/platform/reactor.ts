@@ -8,13 +8,11 @@
 import { Fd } from "./fd.ts";
 import { C } from "./libc/constants.ts";
 import { type Libc, struct } from "./libc/libc.ts";
-import { PASSING_COUNT_MASK, type PolledCall, type PollMessage } from "./runtime/runtime.ts";
+import { PassingList } from "./passing_list.ts";
+import type { PolledCall, PollMessage } from "./runtime/runtime.ts";
 
 const STOP_TOKEN = 0;
 const PAUSE_TOKEN = 1;
-/** How many pairs there are of a passing call and a notify descriptor, and room for them. */
-const MOST_PASSING = 128;
-const PASSING_WORDS = 1 + 2 * MOST_PASSING;
 /** In place of a descriptor: all of them. */
 const EVERY_DESCRIPTOR = { connections: 0, paths: -1 } as const;
 
@@ -40,6 +38,11 @@ export interface Watch {
 export interface CallsWatch extends Watch {
   /** From now on these system calls, by number, continue at once, beside those of `Reactor.letPass`. */
   letPass(calls: readonly number[]): void;
+  /**
+   * Like `cancel`, but what the thread has taken is delivered first; the descriptor must stay open until then.
+   * @param onQuiet no call is here any more: another process may take the next one
+   */
+  release(onQuiet: () => void): void;
 }
 
 interface Registration {
@@ -52,7 +55,13 @@ interface Registration {
 interface Caller {
   readonly number: number;
   readonly onCall: (call: Uint8Array) => void;
-  readonly watch: Watch & { disarm(): void };
+  readonly watch: CallerWatch;
+}
+
+interface CallerWatch extends Watch {
+  disarm(): void;
+  /** It gets no event any more. */
+  leave(): void;
 }
 
 export class Reactor {
@@ -64,10 +73,9 @@ export class Reactor {
   readonly #handlers = new Map<number, (readiness: Readiness) => void>();
   /** By token. */
   readonly #callers = new Map<number, Caller>();
-  #passingVersion = 0;
-  readonly #passing = new Int32Array(new SharedArrayBuffer(4 * PASSING_WORDS));
-  /** Calls that pass, by notify descriptor. */
-  readonly #passingOf = new Map<number, readonly number[]>();
+  readonly #passing = new PassingList();
+  /** One after the other: a round is over when its own write to `#pause` was seen. */
+  #rounds: Promise<void> = Promise.resolve();
   #nextToken = PAUSE_TOKEN + 1;
   #takesCalls = true;
   /** Called before events are delivered. */
@@ -97,7 +105,7 @@ export class Reactor {
       libc.runtime.startPollThread({
         epollFd: this.#epoll.number,
         stopToken: STOP_TOKEN,
-        passing: this.#passing.buffer,
+        passing: this.#passing.shared,
         onEvents: (message) => this.#dispatch(message),
       })
     );
@@ -129,11 +137,20 @@ export class Reactor {
       arm: (interest) => watch.arm(interest),
       cancel: () => {
         // The number may belong to another descriptor soon.
-        if (this.#callers.has(token)) this.#setPassing(number, []);
+        if (this.#callers.has(token)) this.#passing.set(number, []);
         watch.cancel();
       },
       letPass: (calls) => {
-        if (this.#callers.has(token)) this.#setPassing(number, calls);
+        if (this.#callers.has(token)) this.#passing.set(number, calls);
+      },
+      release: (onQuiet) => {
+        this.#passing.set(number, []);
+        // The thread cannot arm it any more either.
+        watch.leave();
+        this.#rounds = this.#delivered().then(() => {
+          this.#callers.delete(token);
+          this.#attempt(onQuiet);
+        });
       },
     };
   }
@@ -142,21 +159,28 @@ export class Reactor {
     registration: Registration,
     handler: (readiness: Readiness) => void,
     interest: Interest,
-  ): Watch & { disarm(): void } {
+  ): CallerWatch {
     const { fd, token } = registration;
     const isPaused = registration.isOfCalls && !this.#takesCalls;
     this.#control(C.EPOLL_CTL_ADD, registration, mask(isPaused ? {} : interest));
     this.#handlers.set(token, handler);
+    const change = (next: Interest) => {
+      if (this.#handlers.has(token)) this.#control(C.EPOLL_CTL_MOD, registration, mask(next));
+    };
+    const leave = () => {
+      if (this.#handlers.delete(token) && fd.isOpen) {
+        this.#control(C.EPOLL_CTL_DEL, registration, 0);
+      }
+    };
     return {
       arm: (next = READ) => {
-        if (registration.isOfCalls && !this.#takesCalls) return;
-        if (this.#handlers.has(token)) this.#control(C.EPOLL_CTL_MOD, registration, mask(next));
+        if (!registration.isOfCalls || this.#takesCalls) change(next);
       },
-      disarm: () => this.#control(C.EPOLL_CTL_MOD, registration, mask({})),
+      disarm: () => change({}),
+      leave,
       cancel: () => {
-        if (!this.#handlers.delete(token)) return;
+        leave();
         this.#callers.delete(token);
-        if (fd.isOpen) this.#control(C.EPOLL_CTL_DEL, registration, 0);
       },
     };
   }
@@ -166,25 +190,7 @@ export class Reactor {
    * @param of whose list this is, and replaces
    */
   letPass(calls: readonly number[], of: keyof typeof EVERY_DESCRIPTOR = "connections"): void {
-    this.#setPassing(EVERY_DESCRIPTOR[of], calls);
-  }
-
-  #setPassing(descriptor: number, calls: readonly number[]): void {
-    if (calls.length > 0) this.#passingOf.set(descriptor, calls);
-    else if (!this.#passingOf.delete(descriptor)) return;
-    this.#publishPassing();
-  }
-
-  #publishPassing(): void {
-    const passing = this.#takesCalls ? [...this.#passingOf] : [];
-    const pairs = passing.flatMap(([fd, calls]) => calls.map((call) => [call, Math.max(fd, 0)]));
-    // A call that finds no room does not pass by itself: the main thread answers it.
-    const stored = pairs.slice(0, MOST_PASSING);
-    // The thread may be reading: what it finds counts only if the first word is still the same.
-    const version = ++this.#passingVersion * (PASSING_COUNT_MASK + 1);
-    Atomics.store(this.#passing, 0, version);
-    stored.flat().forEach((word, i) => Atomics.store(this.#passing, i + 1, word));
-    Atomics.store(this.#passing, 0, version + stored.length);
+    this.#passing.set(EVERY_DESCRIPTOR[of], calls);
   }
 
   /**
@@ -192,7 +198,7 @@ export class Reactor {
    */
   async pauseCalls(): Promise<void> {
     this.#takesCalls = false;
-    this.#publishPassing();
+    this.#passing.pause();
     // In the first round the thread may arm the descriptor of a call that it lets pass; then no call passes.
     for (let round = 0; round < 2; round++) {
       for (const { watch } of this.#callers.values()) watch.disarm();
@@ -201,7 +207,11 @@ export class Reactor {
   }
 
   /** Resolves when all that the thread has posted until now was handled. */
-  async #delivered(): Promise<void> {
+  #delivered(): Promise<void> {
+    return this.#rounds = this.#rounds.then(() => this.#round());
+  }
+
+  async #round(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#handlers.set(PAUSE_TOKEN, () => resolve());
     this.#write(this.#pause);
@@ -211,7 +221,7 @@ export class Reactor {
 
   resumeCalls(): void {
     this.#takesCalls = true;
-    this.#publishPassing();
+    this.#passing.resume();
     for (const { watch } of this.#callers.values()) watch.arm();
   }
 
@@ -221,6 +231,7 @@ export class Reactor {
 
   /** Ends the thread. Registrations are dropped, their descriptors stay open. */
   async close(): Promise<void> {
+    await this.#rounds;
     this.#handlers.clear();
     this.#callers.clear();
     this.#write(this.#stop);

@@ -178,17 +178,20 @@ export class ServerProcess implements Leader {
 
   /** Processes that outlive the generation are still under it. */
   #leaveFilter(): void {
-    const { filter, platform } = this;
-    try {
-      if (filter === null || !this.isStarted || platform.descriptors.waitForHangup(filter, 0)) {
-        return;
+    const { platform, children } = this;
+    const calls = this.#calls;
+    const isNeeded = calls !== null && this.isStarted &&
+      !platform.descriptors.waitForHangup(calls.notify, 0);
+    if (!isNeeded) return this.#closeFilter();
+    this.#calls = null;
+    calls.leave(() => {
+      using notify = calls.notify;
+      try {
+        children.addHelper(startPassing(platform, notify));
+      } catch (error) {
+        platform.reactor.onError(error);
       }
-      this.children.addHelper(startPassing(platform, filter));
-    } catch (error) {
-      platform.reactor.onError(error);
-    } finally {
-      this.#closeFilter();
-    }
+    });
   }
 
   processes(): number[] {

@@ -22,7 +22,8 @@ export interface TrappedCallsOptions {
 export class TrappedCalls {
   readonly #watch: Watch;
   /** Null: every call comes to the main thread. */
-  readonly #passing: Pick<CallsWatch, "letPass"> | null;
+  readonly #passing: Pick<CallsWatch, "letPass" | "release"> | null;
+  #isLeft = false;
 
   /** @param notify the filter's descriptor, which this now owns */
   constructor(
@@ -47,6 +48,7 @@ export class TrappedCalls {
   #answer(first: TrappedCall | null): void {
     const { clock, descriptors, seccomp } = this.platform;
     const { onCall, isAwaited } = this.options;
+    if (this.#isLeft) return void (first !== null && seccomp.continue(this.notify, first.id));
     try {
       if (first !== null) onCall(first);
       const untilMs = clock.now() + BURST_MS;
@@ -64,6 +66,18 @@ export class TrappedCalls {
   /** From now on these need no decision here, in this generation. */
   letPass(calls: readonly number[]): void {
     this.#passing?.letPass(calls);
+  }
+
+  /**
+   * No decision is made here any more: calls that were taken already continue. Who gets the filter's descriptor before they
+   * have would never see them, and with that descriptor open the kernel would let their threads wait forever.
+   * @param onQuiet the next call may be taken by another process; `notify` is the caller's
+   */
+  leave(onQuiet: () => void): void {
+    this.#isLeft = true;
+    if (this.#passing !== null) return this.#passing.release(onQuiet);
+    this.#watch.cancel();
+    onQuiet();
   }
 
   close(): void {

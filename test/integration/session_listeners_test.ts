@@ -247,10 +247,15 @@ secure_chroot_dir=${work.join("empty")}
     const client = spawn("ssh", [
       ...["-N", "-i", work.join("key"), "-p", String(port)],
       ...options(...unchecked, "ExitOnForwardFailure=yes", "BatchMode=yes"),
-      ...["-R", `${forward}:127.0.0.1:${port}`, "root@127.0.0.1"],
-    ], { stdio: "ignore" });
+      ...["-v", "-R", `${forward}:127.0.0.1:${port}`, "root@127.0.0.1"],
+    ], { stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    client.stderr.on("data", (bytes) => said += bytes);
     try {
-      await waitUntil(async () => !await isRefused(forward), { what: "it forwards" });
+      await waitUntil(async () => {
+        if (!await isRefused(forward)) return true;
+        throw new Error(`ssh has ended: ${client.exitCode}\n${said}\n${baton.stderr}`);
+      }, { what: "it forwards" });
       const report = await baton.reload();
       assert.deepEqual([report.result, report.late], ["ok", []], report.reason ?? "");
       assert.equal(await isRefused(forward), false, "the session goes on");

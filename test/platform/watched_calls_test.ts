@@ -123,6 +123,42 @@ describe("Reactor.watchCalls()", () => {
     });
   }
 
+  test("brings what the thread has taken before the descriptor is another's", TEST, async () => {
+    await using platform = await testPlatform();
+    await using trapped = await startTrappedChild(platform, CALLS);
+    await using other = await startTrappedChild(platform, CALLS);
+    const { reactor, descriptors } = platform;
+    await started(platform);
+    const heard: string[] = [];
+    const [first, second] = [trapped, other].map(({ notify }) =>
+      reactor.watchCalls(notify, {
+        onCall: (call) => {
+          heard.push("call");
+          seccomp.continue(notify, decodeNotification(call).id);
+        },
+        onHangup: () => assert.fail("the child lives"),
+      })
+    );
+    await reactor.pauseCalls();
+    trapped.child.send(ANY_PORT);
+    await waitUntil(() => descriptors.hasInput(trapped.notify, 0), { what: "the call waits" });
+    reactor.resumeCalls();
+    // Nothing is delivered while this thread does not return to its event loop.
+    for (const endMs = performance.now() + TEST_TIMEOUT_MS; performance.now() < endMs;) {
+      if (!descriptors.hasInput(trapped.notify, 0)) break;
+    }
+    first!.release(() => heard.push("quiet"));
+    second!.release(() => heard.push("the other, too"));
+    first!.arm();
+    await platform.close();
+    assert.deepEqual(heard, ["call", "quiet", "the other, too"]);
+    assert.equal(trapped.child.answer<BindResult>().value.result, 0);
+    // From here on it is another process that takes them.
+    other.child.send(ANY_PORT);
+    seccomp.continue(other.notify, other.next().id);
+    assert.equal(other.child.answer<BindResult>().value.result, 0);
+  });
+
   test("stops letting calls pass when it is told so", TEST, async () => {
     await using platform = await testPlatform();
     await using trapped = await startTrappedChild(platform, CALLS);
