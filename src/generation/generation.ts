@@ -201,7 +201,6 @@ export class RunningGeneration implements GenerationHandle {
     );
     if (isLeft) return;
     this.timers.clear();
-    adopter.letGo(epoch);
     this.workers.close();
     adopter.source.forget(epoch);
   }

@@ -165,14 +165,6 @@ export class Adopter implements AdoptContext {
     this.retryPostponed();
   }
 
-  /** Processes of `epoch` live on without baton: what calls of theirs have waited for does not come, and they continue. */
-  letGo(epoch: number): void {
-    for (const { notify, call, owner } of this.#postponed) {
-      if (owner.epoch === epoch && notify.isOpen) this.#send(notify, call, "continue");
-    }
-    this.#postponed = this.#postponed.filter(({ owner }) => owner.epoch !== epoch);
-  }
-
   /** No other baton steers any more: answers the calls that have waited for that and whose filter still exists. */
   retryPostponed(): void {
     const postponed = this.#postponed;
