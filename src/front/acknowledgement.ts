@@ -68,12 +68,16 @@ export function missing(
   endpoints: readonly AssignedEndpoint[],
   checked: number | null,
 ): string | null {
-  if (readers.length === 0) return `it has no cluster ${name}, and none with these endpoints`;
+  if (readers.length === 0) {
+    return `it has no cluster ${name}, and none with these endpoints: cluster=NAME names the one that reads the file`;
+  }
   for (const { name: cluster, host_statuses: hosts } of readers) {
     for (const endpoint of endpoints) {
       const key = addressKey(endpoint.address);
       const host = hosts.find((each) => hostKey(each) === key);
-      if (host === undefined) return `its cluster ${cluster} does not have ${key}`;
+      if (host === undefined) {
+        return `its cluster ${cluster} does not have ${key}: does it read the file, with watched_directory?`;
+      }
       const { eds_health_status: status, failed_active_health_check: fails } = host.health_status;
       const wanted = endpoint.isHealthy ? "HEALTHY" : "DRAINING";
       if (status !== wanted) {

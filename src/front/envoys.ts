@@ -187,7 +187,7 @@ function silence(admin: AdminAddress, failure: string): Look & { readonly text: 
   const isAbsent = /^refused$|ENOENT/.test(failure);
   return {
     kind: isAbsent ? "absent" : "waiting",
-    text: `Envoy at ${adminAddressText(admin)}: ${failure}`,
+    text: `Envoy at ${adminAddressText(admin)}: ${failure}${isAbsent ? ": is it running?" : ""}`,
   };
 }
 

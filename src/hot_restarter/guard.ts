@@ -154,7 +154,7 @@ export class Guard {
     const outcome = clearMark(pid);
     if ("why" in outcome) {
       const text = `the mark of a failed start cannot be cleared, and the next one may end with ` +
-        `"previous envoy process is still initializing": ${outcome.why}`;
+        `"previous envoy process is still initializing": ${outcome.why}. A stop and a start clear it`;
       return [{ kind: "print", line: own("ERROR", text) }];
     }
     if (!outcome.wasSet) return [];

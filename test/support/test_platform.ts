@@ -6,6 +6,7 @@
  */
 import { join } from "node:path";
 import process from "node:process";
+import type { Clock } from "../../src/platform/clock.ts";
 import { Platform } from "../../src/platform/platform.ts";
 import type { Runtime } from "../../src/platform/runtime/runtime.ts";
 import { REPOSITORY } from "./programs.ts";
@@ -29,7 +30,7 @@ export async function testRuntime(): Promise<Runtime> {
 }
 
 /** A platform of its own for one test: `await using platform = await testPlatform()` ends its reactor. */
-export async function testPlatform(): Promise<Platform & AsyncDisposable> {
-  const platform = new Platform(await testRuntime());
+export async function testPlatform(clock?: Clock): Promise<Platform & AsyncDisposable> {
+  const platform = new Platform(await testRuntime(), clock);
   return Object.assign(platform, { [Symbol.asyncDispose]: () => platform.close() });
 }

@@ -139,8 +139,9 @@ function parseHotRestarter(
       const command = [safeTarget(target)];
       return parseRun({ ...words, operands: command }, surroundings, SAFE_DEFAULTS);
     }
-    throw new UserError("Cannot use --guard with --safe: the two hand over in different ways", {
-      remedy: "Use --safe alone, unless Envoy's own hand-over must stay",
+    const odd = guarded ? GUARD.flag : WAIT_DRAIN.flag;
+    throw new UserError(`Cannot use --${odd} with --safe: the two hand over in different ways`, {
+      remedy: "Use --safe alone, or without it --guard, where Envoy's own hand-over must stay",
     });
   }
   refuseWithout(flags, guarded);

@@ -71,7 +71,7 @@ export function parseRoute(text: string): FrontRoute {
   const [, host = "", prefix = "", cluster = ""] =
     /^([A-Za-z0-9.*-]*)(\/[\x21-\x3c\x3e-\x7e]*)=([A-Za-z0-9_.-]{1,63})$/.exec(text) ?? [];
   if (cluster !== "") return { host: host === "" ? null : host.toLowerCase(), prefix, cluster };
-  throw new UserError(`Cannot route by ${JSON.stringify(text)}`, {
+  throw new UserError(`Cannot route by ${JSON.stringify(text)}: it is no route`, {
     remedy: "Write [HOST]/PREFIX=CLUSTER, for example /api/=api or api.example.org/=api",
   });
 }

@@ -130,7 +130,7 @@ export class ControlLookup {
       await this.#pause();
     }
     if ("place" in found) return { goodbye, program, place: found.place };
-    if (!this.#isClosed) this.#notice("later" in found ? found.later : found.notice);
+    if (!this.#isClosed) this.#notice("later" in found ? neverText(found.later) : found.notice);
     return null;
   }
 
@@ -146,4 +146,11 @@ export class ControlLookup {
     notices.add(text);
     logError(`${name()}: ${text}`);
   }
+}
+
+function neverText(later: string): string {
+  return `${later}, ${
+    LATER_MS * MOST_LOOKS / 1_000
+  } s after it has begun to listen: its clients hear no goodbye when ` +
+    "it drains. Name its control address: --drain-call";
 }

@@ -16,6 +16,8 @@ import type { GoodbyeSayer, Saying } from "./farewell.ts";
 import { sideOf } from "./listening_side.ts";
 import type { MadeCall } from "./make_call.ts";
 
+const KEPT_MAY_LOSE = "it drains without that, and a kept connection may lose a request";
+
 const questions = () => import("./control_questions.ts");
 
 interface GoodbyeParts extends LookupParts {
@@ -137,8 +139,8 @@ export class Goodbye implements GoodbyeSayer {
     const isTakenBack = drainUndo.length > 0 || files.length === drainCall.length;
     if (calls !== null && isTakenBack) return;
     logError(
-      `${this.parts.name()} serves again, and has been asked to say goodbye to its clients: ` +
-        "--drain-undo takes that back",
+      `${this.parts.name()} serves again, and may still say goodbye to its clients, as it was asked: ` +
+        "--drain-undo would take that back",
     );
   }
 
@@ -227,7 +229,10 @@ export class Goodbye implements GoodbyeSayer {
     );
     const what = isUndo ? "to say goodbye no more" : "to say goodbye to its clients";
     if (hasWorked) log(`${name()} has been asked ${what}: ${text}: ${detail}`);
-    else logError(`${name()} cannot be asked ${what}: ${text}: ${detail}`);
+    else {
+      const consequence = isUndo ? "its clients leave after each answer" : KEPT_MAY_LOSE;
+      logError(`${name()} cannot be asked ${what}: ${text}: ${detail}; ${consequence}`);
+    }
     dispatch({
       kind: "drain_called",
       epoch,

@@ -46,7 +46,10 @@ export function bindPrivately(
     if (!(error instanceof SystemCallError)) throw error;
     // It is bound already, the server's own mistake.
     if (error.errno !== C.EINVAL) {
-      owner.onHint(`no private address is free for ${formatAddress(address)}: ${error.message}`);
+      const wanted = formatAddress(address);
+      owner.onHint(
+        `no private address is free for ${wanted}: ${error.message}; --front ...,address=IP names one`,
+      );
     }
     return { errno: error.errno };
   }
