@@ -5,6 +5,7 @@ import { errorText, SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import { HelperProcess, ownProgram } from "../platform/process/helper_process.ts";
+import { CHROOTED, isChrooted } from "../platform/process/namespaces.ts";
 import { hasCapability, readText } from "../platform/process/proc.ts";
 import { startAsUser } from "../platform/process/user_namespace.ts";
 import {
@@ -21,7 +22,13 @@ const MOST_STARTS = 3;
 
 /** What was refused, where a rehearsal cannot be made. */
 export class RefusedError extends Error {
-  constructor(message: string, readonly code: string, readonly asRoot: boolean) {
+  constructor(
+    message: string,
+    readonly code: string,
+    readonly asRoot: boolean,
+    /** Where it is known what is in the way. */
+    readonly remedy: string | null = null,
+  ) {
     super(message);
   }
 }
@@ -41,6 +48,7 @@ interface RehearsalOptions {
 /** Blocks until it is over. @throws {RefusedError} */
 export function rehearse(platform: Platform, { plan, onStep }: RehearsalOptions): Seen {
   const isRoot = hasCapability(CAP_SYS_ADMIN);
+  if (isChrooted()) throw new RefusedError(CHROOTED.what, "EINVAL", isRoot, CHROOTED.remedy);
   const user = isRoot ? null : ownIds();
   // Another namespace could still connect to them.
   const unixPaths = unixSockets().map(({ path }) => path).filter((path) => path.startsWith("/"));

@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readdirSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { describe, test } from "node:test";
+import { batonCommand, runCommand } from "../support/baton.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { alive } from "../support/proc.ts";
 import { fixture } from "../support/programs.ts";
@@ -175,3 +176,27 @@ for (const [index, [user, uid]] of USERS.entries()) {
     });
   });
 }
+
+/** A folder that is no mount point, with the machine's files below it: for a chroot. */
+const ENTER = 'for d in /*; do case $d in /proc|/sys|/dev|/run) continue; esac; if [ -L "$d" ]; then ' +
+  'cp -P "$d" "$0$d"; elif [ -d "$d" ]; then mkdir "$0$d" && mount --bind "$d" "$0$d"; fi; done; ' +
+  'mkdir "$0/proc" "$0/dev" && mount -t proc proc "$0/proc" && mount --bind /dev "$0/dev" && ' +
+  'exec chroot "$0" "$@"';
+
+test(
+  "in a chroot whose root is no mount point: what to do, from rehearse and from doctor",
+  { skip: noRehearsal(undefined) || !isRoot, timeout: TEST_TIMEOUT_MS },
+  async () => {
+    using dir = tempDir("rehearse_chroot");
+    using other = tempDir("doctor_chroot");
+    const enter = (path: string) => ["unshare", "--mount", "sh", "-c", ENTER, path];
+    const { code, stderr } = await rehearseCommand({
+      command: ["true"],
+      wrapper: enter(dir.path),
+    });
+    assert.equal(code, 71, stderr);
+    assert.match(stderr, /Cannot rehearse here: \/ is no mount point.*\n.*mount --bind DIR DIR/);
+    const doctor = await runCommand([...enter(other.path), ...batonCommand(), "doctor"]);
+    assert.match(doctor.stdout, /rehearsals.*: \/ is no mount point.*mount --bind DIR DIR/);
+  },
+);

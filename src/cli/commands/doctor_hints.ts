@@ -5,7 +5,7 @@ import { prepareDirectory, runtimeDirectory } from "../../admin/paths.ts";
 import type { Trial } from "../../handoff/capabilities.ts";
 import { SINCE } from "../../platform/kernel.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { Namespaces } from "../../platform/process/namespaces.ts";
+import { CHROOTED, isChrooted, Namespaces } from "../../platform/process/namespaces.ts";
 import * as proc from "../../platform/process/proc.ts";
 import { ROOT_UID } from "../../platform/process/processes.ts";
 import { originalFileLimit } from "../../process/launch_plan.ts";
@@ -158,6 +158,7 @@ export const HINTS: readonly Trial[] = [
 /** Nothing is mounted: what is known to be in the way. */
 function findRehearsal({ libc, processes }: Platform): string {
   new Namespaces(libc).findMountSetattr();
+  if (isChrooted()) throw new Error(`${CHROOTED.what}; ${CHROOTED.remedy}`);
   if (proc.hasCapability(CAP_SYS_ADMIN)) return "nothing is in the way";
   if (processes.userId() === ROOT_UID) throw new Error("root without CAP_SYS_ADMIN");
   for (const [name, forbids] of USER_NAMESPACE_LIMITS) {

@@ -78,7 +78,8 @@ function attempt(run: () => Seen): Seen {
   }
 }
 
-function remedyOf({ asRoot }: RefusedError): string {
+function remedyOf({ asRoot, remedy }: RefusedError): string {
+  if (remedy !== null) return remedy;
   if (asRoot) {
     return "It needs namespaces, and overlayfs for what is written. In a container: --privileged, or " +
       "--cap-add SYS_ADMIN with seccomp and AppArmor unconfined";

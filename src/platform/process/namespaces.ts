@@ -2,6 +2,7 @@
  * Namespaces and mounts: unshare(2), mount(2), pivot_root(2), mount_setattr(2). For a process that wants a view of its
  * own, never for the supervisor: what is mounted here is seen by every process of the mount namespace.
  */
+import { readFileSync } from "node:fs";
 import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { encodeAddress } from "../network/address.ts";
@@ -30,6 +31,25 @@ interface MountOptions {
   readonly flags?: number;
   readonly data?: string;
 }
+
+/**
+ * A chroot leaves the mount of its root outside: no mount there can be changed (mount(2) with MS_PRIVATE: EINVAL), and no
+ * user namespace be made, user_namespaces(7). @returns false where /proc does not say
+ */
+export function isChrooted(path = "/proc/self/mountinfo"): boolean {
+  try {
+    const lines = readFileSync(path, "utf8").split("\n").filter((line) => line !== "");
+    return lines.length > 0 && !lines.some((line) => line.split(" ")[4] === "/");
+  } catch {
+    return false;
+  }
+}
+
+/** What a chroot lacks, and the cure, in one place for all who say it. */
+export const CHROOTED = {
+  what: "/ is no mount point, as in a chroot",
+  remedy: "make it one before: mount --bind DIR DIR && chroot DIR",
+} as const;
 
 /** All verbs throw `SystemCallError`. */
 export class Namespaces {
