@@ -21,7 +21,8 @@ const TAIL_LINES = 100;
 const TAIL_LINE_BYTES = 4096;
 const NEWLINE = 10;
 /** As log/logger.ts writes them. */
-const OWN_LOG_LINE = /^\d{4}-\d\d-\d\dT[\d:.]+Z baton\[/;
+const OWN_LOG_LINE =
+  /^(\d{4}-\d\d-\d\dT[\d:.]+Z baton\[|\{"time":"[\dT:.-]+Z","level":"[a-z]+","name":"[^"]*","message":")/;
 /** Capacity of a pipe until the server listens, if that is permitted; and afterwards. */
 const STARTUP_CAPACITY = 1024 * 1024;
 const USUAL_CAPACITY = 64 * 1024;

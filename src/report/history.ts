@@ -1,6 +1,6 @@
 /** The history of a service beyond the lifecycle's own state: counters, the last reload, and the latest exits. */
 import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
-import type { Generation } from "../lifecycle/generation.ts";
+import type { Generation, GenerationState, Outcome } from "../lifecycle/generation.ts";
 import type { ServiceState } from "../lifecycle/state.ts";
 import { NO_CONNECTIONS } from "../drain/connections.ts";
 import { type DrainCallCounts, NO_DRAIN_CALLS, withCall } from "./drain_calls.ts";
@@ -124,14 +124,12 @@ export class History {
     if (event.kind !== "exited") return;
     const generation = state.generations.find(({ epoch }) => epoch === event.epoch);
     if (generation === undefined) return;
-    const crashed = generation.state === "serving";
-    const failed = generation.state === "starting" || generation.state === "probing";
+    const outcome = outcomeOfExit(generation.state, event.exit.status);
     this.#lastKnown.set(event.epoch, {
       ...generation,
       state: "exited",
-      outcome: generation.outcome ??
-        (crashed ? (event.exit.status === 0 ? "finished" : "crashed") : failed ? "failed" : null),
-      reason: generation.reason ?? (crashed || failed ? event.exit.text : null),
+      outcome: generation.outcome ?? outcome,
+      reason: generation.reason ?? (outcome === null ? null : event.exit.text),
     });
   }
 
@@ -276,5 +274,21 @@ export class History {
       checks: [],
       takesConnections: false,
     }];
+  }
+}
+
+/** Of a generation that was still wanted. @returns null: nothing can be said, it was not */
+function outcomeOfExit(state: GenerationState, status: number): Outcome | null {
+  switch (state) {
+    case "waiting":
+    case "starting":
+    case "probing":
+      return "failed";
+    case "baking":
+      return "rolled back";
+    case "serving":
+      return status === 0 ? "finished" : "crashed";
+    default:
+      return null;
   }
 }

@@ -29,6 +29,8 @@ export class ServiceManager {
   #wasReloading = false;
   #wasStopping = false;
   #watchdog: Timer | null = null;
+  /** Why the last reload has failed: said until the next start, so that `systemctl status` shows it. */
+  #failure: string | null = null;
 
   constructor(readonly options: ServiceManagerOptions) {
     const intervalMs = Number(options.watchdogUsec ?? 0) / US_PER_MS / 2;
@@ -44,6 +46,7 @@ export class ServiceManager {
   onStep(state: ServiceState, effects: readonly ServiceEffect[]): void {
     const { client, readyTimeoutMs, stopTimeoutMs } = this.options;
     if (!client.isConnected) return;
+    this.#noteFailure(effects);
     const serving = servingOf(state);
     // A trial that ends by an operator's decision is not a reload that a service manager could wait for.
     const isHeld = state.trial !== null && isOpenEnded(state.trial, state.reload.rollout);
@@ -55,15 +58,15 @@ export class ServiceManager {
       return client.extendTimeout(stopTimeoutMs + RESERVE_MS);
     }
     if (effects.some(({ kind }) => kind === "spawn")) {
-      if (isReloading && this.#wasReady) client.reloading(this.#describe(state, effects));
+      if (isReloading && this.#wasReady) client.reloading(this.#describe(state));
       client.extendTimeout(readyTimeoutMs + RESERVE_MS);
     } else if (serving !== null && (!this.#wasReady || (this.#wasReloading && !isReloading))) {
       this.#wasReady = true;
-      client.ready(this.#describe(state, effects));
+      client.ready(this.#describe(state));
     } else if (this.#wasReady && !isReloading && effects.some(isRefusal)) {
       // After a reload by signal (Type=notify-reload) systemd waits for both, whatever the result.
-      client.reloading(this.#describe(state, effects));
-      client.ready(this.#describe(state, effects));
+      client.reloading(this.#describe(state));
+      client.ready(this.#describe(state));
     } else {
       for (const effect of effects) {
         if (effect.kind === "arm_bake") client.extendTimeout(effect.delayMs + RESERVE_MS);
@@ -71,7 +74,7 @@ export class ServiceManager {
         if (effect.kind === "launch") client.extendTimeout(readyTimeoutMs + RESERVE_MS);
         if (effect.kind === "begin_ramp") client.extendTimeout(effect.durationMs + RESERVE_MS);
       }
-      client.status(this.#describe(state, effects));
+      client.status(this.#describe(state));
     }
     // One that stops the old generation first is over when the next one serves.
     this.#wasReloading = isReloading || (this.#wasReloading && serving === null);
@@ -92,10 +95,16 @@ export class ServiceManager {
     if (this.#wasReady) this.options.client.repeatReady();
   }
 
-  #describe(state: ServiceState, effects: readonly ServiceEffect[]): string {
-    const failed = effects.find((effect) =>
-      effect.kind === "reload_result" && effect.result !== "ok"
-    );
+  #noteFailure(effects: readonly ServiceEffect[]): void {
+    for (const effect of effects) {
+      if (effect.kind === "spawn") this.#failure = null;
+      if (effect.kind !== "reload_result") continue;
+      const { result, reason } = effect;
+      this.#failure = result === "ok" ? null : `reload ${result}: ${reason}`;
+    }
+  }
+
+  #describe(state: ServiceState): string {
     const serving = servingOf(state);
     const draining = state.generations.filter(({ state }) => state === "draining").length;
     const parts = [serving === null ? "nothing serves" : `generation ${serving.epoch} serves`];
@@ -105,7 +114,7 @@ export class ServiceManager {
       parts.push(`generation ${candidate.epoch} is on trial with ${Math.round(percent)} %`);
     } else if (candidate) parts.push(`generation ${candidate.epoch} is starting`);
     if (draining > 0) parts.push(`${draining} draining`);
-    if (failed?.kind === "reload_result") parts.push(`reload ${failed.result}: ${failed.reason}`);
+    if (this.#failure !== null) parts.push(this.#failure);
     return parts.join(", ");
   }
 

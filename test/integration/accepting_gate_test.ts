@@ -103,20 +103,21 @@ describe("a candidate that listens", () => {
     await servesOn(baton, load, load.tally.ok);
   });
 
-  test("and gives up leaves its last words, where baton's output is a file", TEST, async () => {
-    using work = tempDir();
-    const output = work.join("output");
-    const wrapper = ["sh", "-c", `exec "$@" 2>>'${output}'`, "sh"];
-    const { baton: started } = await startServer(work, { wrapper });
-    await using baton = started;
-    writeFileSync(work.join("gives-up"), "");
-    const { code, stderr } = await baton.cli("reload");
-    assert.equal(code, 70, stderr);
-    assert.ok(
-      stderr.endsWith("since then, its own and that of others:\n  another instance is running\n"),
-      stderr,
-    );
-  });
+  for (const format of ["text", "json"]) {
+    test(`and gives up leaves its last words, in a file with a ${format} log`, TEST, async () => {
+      using work = tempDir();
+      const output = work.join("output");
+      const wrapper = ["sh", "-c", `exec "$@" 2>>'${output}'`, "sh"];
+      const flags = ["--log-format", format];
+      const { baton: started } = await startServer(work, { wrapper, flags });
+      await using baton = started;
+      writeFileSync(work.join("gives-up"), "");
+      const { code, stderr } = await baton.cli("reload");
+      assert.equal(code, 70, stderr);
+      const since = "since then, its own and that of others:\n  another instance is running\n";
+      assert.ok(stderr.endsWith(since), stderr);
+    });
+  }
 
   test("and closes its listener has failed, although it lives on", TEST, async () => {
     using work = tempDir();

@@ -178,7 +178,8 @@ for (const [index, [user, uid]] of USERS.entries()) {
 }
 
 /** A folder that is no mount point, with the machine's files below it: for a chroot. */
-const ENTER = 'for d in /*; do case $d in /proc|/sys|/dev|/run) continue; esac; if [ -L "$d" ]; then ' +
+const ENTER =
+  'for d in /*; do case $d in /proc|/sys|/dev|/run) continue; esac; if [ -L "$d" ]; then ' +
   'cp -P "$d" "$0$d"; elif [ -d "$d" ]; then mkdir "$0$d" && mount --bind "$d" "$0$d"; fi; done; ' +
   'mkdir "$0/proc" "$0/dev" && mount -t proc proc "$0/proc" && mount --bind /dev "$0/dev" && ' +
   'exec chroot "$0" "$@"';

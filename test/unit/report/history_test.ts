@@ -1,6 +1,7 @@
 /** What is remembered of a reload when the generation that it has replaced is gone. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { GenerationState, Outcome } from "../../../src/lifecycle/generation.ts";
 import type { ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
 import { INITIAL_STATE, type ServiceState } from "../../../src/lifecycle/state.ts";
 import * as v from "valibot";
@@ -10,7 +11,7 @@ import { History } from "../../../src/report/history.ts";
 
 const READY: ServiceEvent = { kind: "ready", epoch: 1 };
 
-function state(...generations: [epoch: number, state: "serving" | "probing" | "draining"][]) {
+function state(...generations: [epoch: number, state: GenerationState][]) {
   const described = generations.map(([epoch, phase]) => ({
     ...{ epoch, state: phase, outcome: null, reason: null },
   }));
@@ -62,4 +63,26 @@ describe("History", () => {
       assert.deepEqual([known?.connectionsCut, known?.connectionsUndecided], [3, 2]);
     }
   });
+
+  const exits: [was: GenerationState, status: number, outcome: Outcome | null][] = [
+    ["waiting", 3, "failed"],
+    ["starting", 3, "failed"],
+    ["probing", 0, "failed"],
+    ["baking", 3, "rolled back"],
+    ["serving", 3, "crashed"],
+    ["serving", 0, "finished"],
+    ["draining", 0, null],
+  ];
+  for (const [was, status, outcome] of exits) {
+    test(`${was}, and exits with ${status}: ${outcome}, with the reason`, () => {
+      const history = new History(new FakeClock());
+      history.started(1, new Date(0));
+      const exit = { text: `exit status ${status}`, status, isFinal: false };
+      const event = { kind: "exited", epoch: 1, exit } as ServiceEvent;
+      history.beforeStep(event, state([0, "serving"], [1, was]));
+      const ended = history.ended(1, { cut: 0, undecided: 0, seen: null, kept: null });
+      assert.equal(ended?.outcome, outcome);
+      assert.equal(ended?.reason, outcome === null ? null : exit.text);
+    });
+  }
 });

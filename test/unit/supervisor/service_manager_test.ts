@@ -85,6 +85,29 @@ describe("ServiceManager", () => {
     });
   }
 
+  it("says why a reload has failed until the next one starts", () => {
+    const { said, client } = recorder();
+    const times = { readyTimeoutMs: 1, stopTimeoutMs: 1, watchdogUsec: undefined };
+    const manager = new ServiceManager({ client, clock: new FakeClock(), ...times });
+    const story = new Story();
+    const run = (...events: string[]) => {
+      said.length = 0;
+      for (const text of events) {
+        const { state, effects } = step(story.state, parseEvent(text), story.policy);
+        story.state = state;
+        manager.onStep(state, effects);
+      }
+      return said.at(-1) ?? "";
+    };
+    const failure = "reload failed: ";
+    run("start", "ready 0", "reload 7");
+    assert.match(run("failed 1 70"), new RegExp(failure));
+    // It was stopped: that is a step of its own.
+    assert.match(run("exited 1 143"), new RegExp(failure));
+    assert.doesNotMatch(run("reload 8"), new RegExp(failure));
+    assert.doesNotMatch(run("ready 2"), /failed/);
+  });
+
   describe("tells of a trial", () => {
     const table: [how: string, said: string[]][] = [
       ["bake 60000", [
