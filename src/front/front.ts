@@ -210,7 +210,7 @@ export class Front {
   /** @param isEnd the service has ended; false: another baton has it now */
   close(isEnd: boolean): void {
     if (isEnd && this.#hasServed && !this.#isClosed) {
-      for (const file of this.files) file.set([]);
+      for (const file of this.files) file.end();
     }
     this.#isClosed = true;
     this.options.listeners.onFrontChange = null;

@@ -17,6 +17,8 @@ import type { Owner } from "./document.ts";
 /** Between two tries to get the lock, and how long it is waited for. */
 const LOCK_PAUSE_MS = 2;
 const LOCK_MS = 1_000;
+/** Of the last write, which waits for nothing: some 100 ms. */
+const LAST_TRIES = 10_000;
 const WRITE_AGAIN_MS = 500;
 /** Between two questions to Envoy: it reads a file within 5 to 14 ms. */
 const FIRST_PAUSE_MS = 4;
@@ -100,7 +102,9 @@ export class FrontFile {
       this.#retry = clock.after(WRITE_AGAIN_MS, () => this.#write(clock.now()));
       this.#tellWaiters(reason);
     } else {
-      if (this.#trouble !== null) this.options.log(`${this.options.file} is written again`);
+      if (this.#trouble !== null) {
+        this.options.log(`${this.options.file} says what it should again`);
+      }
       this.#trouble = null;
       this.#ask();
     }
@@ -266,6 +270,19 @@ export class FrontFile {
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const then of waiters) then(failure);
+  }
+
+  /** The service has ended: there is no later write. */
+  end(): void {
+    const { owner: { service }, logError } = this.options;
+    let result = this.file.write([]);
+    for (let tries = 1; result.kind === "locked"; tries++) {
+      result = this.file.write([], tries < LAST_TRIES);
+    }
+    if (result.kind !== "failed") return;
+    logError(
+      `${result.reason}; it names servers that have ended, until ${service} is started again`,
+    );
   }
 
   close(): void {
