@@ -69,6 +69,7 @@ export class FrontFile {
   #views: readonly EnvoyView[] = [];
   #lookedAtMs = -Infinity;
   #isLooking = false;
+  #isClosed = false;
   #lastError: FrontView["lastError"] = null;
 
   constructor(readonly platform: Platform, readonly options: FrontFileOptions) {
@@ -196,7 +197,14 @@ export class FrontFile {
   /** Before a write whose rejection is to be noticed. */
   async prepare(): Promise<Preparation> {
     if (this.envoys.admins.length === 0) this.#warnOnce();
-    const prepared = await this.envoys.prepare(this.endpoints ?? []);
+    const { platform: { clock }, options: { timeoutMs } } = this;
+    const endMs = clock.now() + timeoutMs;
+    let prepared = await this.envoys.prepare(this.endpoints ?? []);
+    // One that was killed is started again.
+    while (prepared.failure !== null && clock.now() < endMs && !this.#isClosed) {
+      await sleep(clock, LONGEST_PAUSE_MS);
+      prepared = await this.envoys.prepare(this.endpoints ?? []);
+    }
     if (prepared.failure !== null) {
       const { failure, silent } = prepared;
       const isSilent = ({ admin }: EnvoyView) => silent.some((each) => each.admin === admin);
@@ -286,6 +294,7 @@ export class FrontFile {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#version++;
     this.#retry?.cancel();
     this.#waiters = [];

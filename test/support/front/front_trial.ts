@@ -64,6 +64,7 @@ export class FrontTrial implements AsyncDisposable {
   }[] = [];
   readonly #ends: (() => void)[] = [];
   #envoy: ChildProcess | null = null;
+  #bootstrap: unknown = null;
   #said = "";
 
   constructor(readonly dir: TempDir, readonly program: string) {}
@@ -130,6 +131,7 @@ export class FrontTrial implements AsyncDisposable {
 
   /** @param bootstrap with an admin socket in this folder */
   async run(bootstrap: unknown): Promise<void> {
+    this.#bootstrap = bootstrap;
     const path = this.dir.write("bootstrap.json", JSON.stringify(bootstrap));
     const words = [
       "-c",
@@ -152,6 +154,20 @@ export class FrontTrial implements AsyncDisposable {
         (await this.admin("/ready")).includes("LIVE");
     }, { what: "Envoy is live" });
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(this.#said);
+  }
+
+  /** At once, as a kernel without memory would. */
+  async kill(): Promise<void> {
+    const child = this.#envoy;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await ended;
+  }
+
+  /** After `kill`: listeners have other ports. */
+  startAgain(): Promise<void> {
+    return this.run(this.#bootstrap);
   }
 
   /** The endpoints of a watched front, as the baton of a service would write them. */
@@ -215,11 +231,7 @@ export class FrontTrial implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const server of this.#servers) server.close();
     for (const end of this.#ends) end();
-    const child = this.#envoy;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child.once("exit", resolve));
-    child.kill("SIGKILL");
-    await ended;
+    await this.kill();
   }
 }
 
