@@ -340,6 +340,11 @@ const GRANTS: readonly Grant[] = [
     why: "loads what the options ask for",
   },
   {
+    file: "cli/commands/init/validate.ts",
+    imports: ["envoy/version.ts"],
+    why: "says that an Envoy is too old",
+  },
+  {
     file: "cli/service/parts/front.ts",
     imports: ["front", "steering/listeners.ts"],
     why: "makes the endpoint files follow the listeners",

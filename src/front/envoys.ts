@@ -1,5 +1,6 @@
 /** The Envoys that read one endpoint file: whether they do what it says, and what their endpoints have answered. */
 import { type AdminAddress, adminAddressText, askAdmin } from "../envoy/admin_client.ts";
+import { envoyAge, envoyVersionIn } from "../envoy/version.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { EnvoyView } from "./front_view.ts";
 import { exists } from "../platform/files/path.ts";
@@ -112,6 +113,16 @@ export class Envoys {
     const [rejected, waiting, absent] = [of("rejected"), of("waiting"), of("absent")];
     if (rejected.length > looks.length - this.needed) return rejected[0]!;
     return waiting[0] ?? rejected[0] ?? absent[0]!;
+  }
+
+  /** That one of them is too old for what it is asked, in words; empty: that is not known. */
+  async ageText(): Promise<string> {
+    const ages = await Promise.all(this.admins.map(async (admin) => {
+      const { body } = await this.#get(admin, "/server_info");
+      const age = envoyAge(envoyVersionIn(body ?? ""));
+      return age === null ? null : `; Envoy at ${adminAddressText(admin)}: ${age}`;
+    }));
+    return ages.find((age) => age !== null) ?? "";
   }
 
   get needed(): number {

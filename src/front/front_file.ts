@@ -6,7 +6,8 @@
 import type { Timer } from "../platform/clock.ts";
 import { sleep } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { EnvoyView, FrontView } from "./front_view.ts";
+import { FrontSight } from "./front_sight.ts";
+import type { FrontView } from "./front_view.ts";
 import { answersOf } from "./acknowledgement.ts";
 import { addAnswers, type AnswersByEpoch, answersByEpoch } from "./answers.ts";
 import { addressKey, type AssignedEndpoint } from "./assignment.ts";
@@ -29,9 +30,6 @@ const THREADS_MS = 100;
 const MERGED_MS = 1_100;
 /** Where none acknowledges it: a busy machine included. */
 const UNSEEN_MS = 1_000;
-
-/** A view is not older, or the next one will not be: many may read it. */
-const VIEW_MS = 1_000;
 
 export interface FrontFileOptions extends EnvoysOptions {
   readonly owner: Owner;
@@ -65,17 +63,14 @@ export class FrontFile {
   #leftSinceMs: number | null = null;
   /** The latest change was of states and weights only. */
   #isMerged = false;
-  /** As each was at the latest look. */
-  #views: readonly EnvoyView[] = [];
-  #lookedAtMs = -Infinity;
-  #isLooking = false;
   #isClosed = false;
-  #lastError: FrontView["lastError"] = null;
+  readonly #sight: FrontSight;
 
   constructor(readonly platform: Platform, readonly options: FrontFileOptions) {
     const { file: path, cluster, owner, warn } = options;
     this.file = new EndpointFile(platform, { path, cluster, owner, warn });
     this.envoys = new Envoys(platform, options);
+    this.#sight = new FrontSight(platform.clock);
   }
 
   /** What it is to say from now on. */
@@ -98,7 +93,7 @@ export class FrontFile {
       const { reason } = result;
       if (reason !== this.#trouble) this.options.logError(`${reason}; it is tried again`);
       this.#trouble = reason;
-      this.#noteError(reason);
+      this.#sight.noteError(reason);
       this.#progress = { kind: "unwritten", reason };
       this.#retry = clock.after(WRITE_AGAIN_MS, () => this.#write(clock.now()));
       this.#tellWaiters(reason);
@@ -165,7 +160,7 @@ export class FrontFile {
       const verdict = await this.#look(version);
       if (version !== this.#version || this.#progress.kind !== "asking") return;
       const isFinal = verdict.kind !== "waiting" && verdict.kind !== "absent";
-      if (isFinal || clock.now() >= endMs) return this.#settle(verdict);
+      if (isFinal || clock.now() >= endMs) return await this.#settle(version, verdict);
       await sleep(clock, pauseMs);
       if (version !== this.#version || this.#progress.kind !== "asking") return;
     }
@@ -173,23 +168,20 @@ export class FrontFile {
 
   async #look(version: number): Promise<Verdict> {
     const { verdict, views } = await this.envoys.look(this.endpoints ?? [], this.checked);
-    if (version === this.#version) this.#see(views);
+    if (version === this.#version) this.#sight.see(views);
     return verdict;
   }
 
-  #see(views: readonly EnvoyView[]): void {
-    this.#views = views;
-    this.#lookedAtMs = this.platform.clock.now();
-  }
-
-  #settle(verdict: Verdict): void {
+  async #settle(version: number, verdict: Verdict): Promise<void> {
+    const isDone = verdict.kind === "acknowledged" || verdict.kind === "none";
+    const age = isDone ? "" : await this.envoys.ageText();
+    if (version !== this.#version) return;
     this.#progress = { kind: "settled", atMs: this.platform.clock.now(), verdict };
     const { file, timeoutMs } = this.options;
-    const isDone = verdict.kind === "acknowledged" || verdict.kind === "none";
     if (isDone) return this.#tellWaiters(null);
     const late = verdict.kind === "rejected" ? "" : ` (after ${timeoutMs / 1_000} s)`;
-    const failure = `the front does not follow ${file}: ${verdict.text}${late}`;
-    this.#noteError(failure);
+    const failure = `the front does not follow ${file}: ${verdict.text}${late}${age}`;
+    this.#sight.noteError(failure);
     if (this.#waiters.length === 0) this.options.warn(failure);
     this.#tellWaiters(failure);
   }
@@ -206,50 +198,29 @@ export class FrontFile {
       prepared = await this.envoys.prepare(this.endpoints ?? []);
     }
     if (prepared.failure !== null) {
-      const { failure, silent } = prepared;
-      const isSilent = ({ admin }: EnvoyView) => silent.some((each) => each.admin === admin);
-      this.#see([...this.#views.filter((each) => !isSilent(each)), ...silent]);
-      this.#noteError(failure);
+      this.#sight.miss(prepared.silent);
+      this.#sight.noteError(prepared.failure);
     }
     return prepared;
   }
 
-  #noteError(reason: string): void {
-    this.#lastError = { reason, at: this.#timeText(this.platform.clock.wallMs()) };
-  }
-
-  #timeText(wallMs: number): string {
-    return new Date(wallMs).toISOString();
-  }
-
-  /** For who wants to know how they are now: the next view is of then. */
+  /** For who wants to know how it is now: the next view is of now. */
   refresh(): void {
-    const { clock, reactor } = this.platform;
-    const isNew = clock.now() - this.#lookedAtMs < VIEW_MS;
-    if (isNew || this.#isLooking || this.#progress.kind !== "settled") return;
-    this.#isLooking = true;
-    this.#look(this.#version).catch(reactor.onError).finally(() => this.#isLooking = false);
+    if (this.#progress.kind !== "settled") return;
+    this.#sight.refresh(() => this.#look(this.#version)).catch(this.platform.reactor.onError);
   }
 
   get view(): FrontView {
-    const { options: { file, cluster }, platform: { clock }, envoys: { needed }, endpoints } = this;
-    const lookedAtMs = clock.wallMs() - (clock.now() - this.#lookedAtMs);
-    return {
-      file,
-      cluster,
-      state: endpoints === null ? "waiting" : stateOf(this.#progress, this.#views, needed),
-      needed,
-      envoys: this.#views,
-      askedAt: this.#views.length === 0 ? null : this.#timeText(lookedAtMs),
-      endpoints: (endpoints ?? []).map(({ address, epoch, worker, isHealthy, weight }) => ({
-        address: addressKey(address),
-        epoch,
-        worker,
-        state: isHealthy ? "HEALTHY" : "DRAINING",
-        weight,
-      })),
-      lastError: this.#lastError,
-    };
+    const { options: { file, cluster }, envoys: { needed }, endpoints } = this;
+    const said = endpoints ?? [];
+    const state = endpoints === null ? "waiting" : this.#stateOf(this.#progress);
+    return { file, cluster, state, needed, endpoints: said.map(viewOf), ...this.#sight.view };
+  }
+
+  #stateOf(progress: Progress): FrontView["state"] {
+    if (progress.kind !== "settled") return progress.kind;
+    if (progress.verdict.kind === "none") return "unasked";
+    return this.#sight.isFollowed(this.envoys.needed) ? "followed" : "not followed";
   }
 
   #warnOnce(): void {
@@ -301,16 +272,11 @@ export class FrontFile {
   }
 }
 
-function stateOf(
-  progress: Progress,
-  views: readonly EnvoyView[],
-  needed: number,
-): FrontView["state"] {
-  if (progress.kind !== "settled") return progress.kind;
-  if (progress.verdict.kind === "none") return "unasked";
-  // One that has acknowledged it may have ended since, or have come back.
-  const followers = views.filter(({ result }) => result === "follows").length;
-  return followers >= needed ? "followed" : "not followed";
+function viewOf(
+  { address, epoch, worker, isHealthy, weight }: AssignedEndpoint,
+): FrontView["endpoints"][number] {
+  const state = isHealthy ? "HEALTHY" : "DRAINING";
+  return { address: addressKey(address), epoch, worker, state, weight };
 }
 
 function hasSameAddresses(

@@ -19,7 +19,12 @@ import { waitUntil } from "../support/wait_until.ts";
 const TEST = { timeout: TEST_TIMEOUT_MS };
 /** The table of documents has most of it. */
 const LONG = !IS_FULL && "it takes a while: BATON_TEST_FULL=1";
-const RARE: readonly string[] = ["hangs", "has no such cluster", "has lost its directory"];
+const RARE: readonly string[] = [
+  "is too old",
+  "hangs",
+  "has no such cluster",
+  "has lost its directory",
+];
 
 class World implements AsyncDisposable {
   constructor(
@@ -114,6 +119,12 @@ describe("a front that does not follow", () => {
       ({ envoy }) => envoy.manner = "finds new ones sick",
       "",
       /its own health check of 127\.\S+ fails/,
+    ],
+    [
+      "is too old",
+      ({ envoy }) => envoy.manner = "is old",
+      "",
+      /something other than clusters \(after 0\.3 s\); Envoy at unix:\S+: it is Envoy 1\.8\.0, and fronts/,
     ],
     [
       "has lost its directory",

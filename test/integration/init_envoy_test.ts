@@ -3,7 +3,7 @@
  * reason on. What counts for a whole Envoy (limits, clusters in a file) has its effect.
  */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { batonCommand, type CommandResult, runCommand } from "../support/baton.ts";
 import { ENVOY_VERSIONS, envoyProgram } from "../support/envoy.ts";
@@ -28,6 +28,27 @@ function init(dir: TempDir, lines: string, envoy = ENVOY): Promise<CommandResult
   );
   const file = dir.write("baton.toml", `name = "app"\ncommand = ["node", "server.js"]\n${front}\n`);
   return runCommand([...batonCommand(), "init", "envoy", "--config", file]);
+}
+
+/** Plays one, as https://github.com/envoyproxy/envoy/issues/23310 shows it: none before 1.36 is on PyPI. */
+function oldEnvoy(dir: TempDir, accepts: boolean): string {
+  const message = "Protobuf message (type envoy.config.bootstrap.v3.Bootstrap reason " +
+    "INVALID_ARGUMENT:(dynamic_resources.cds_config) path_config_source: Cannot find field.) has unknown fields";
+  const file = dir.write(
+    "old_envoy",
+    `#!/bin/sh
+[ "$1" = --version ] && echo "$0  version: ${
+      "0f".repeat(20)
+    }/1.18.3/Clean/RELEASE/BoringSSL" && exit
+${
+      accepts
+        ? "exit 0"
+        : `echo '[1][critical][main] [server.cc:117] error initializing: ${message}' >&2; exit 1`
+    }
+`,
+  );
+  chmodSync(file, 0o755);
+  return file;
 }
 
 function files(dir: TempDir): Record<string, string> {
@@ -120,6 +141,25 @@ describe("baton init envoy", OPTIONS, () => {
     }
     assert.deepEqual(readdirSync(dir.path), ["start.sh"]);
   });
+
+  for (const isAccepted of [false, true]) {
+    const what = isAccepted ? "accepts it all the same" : "refuses a key that it does not know";
+    test(`says so of an Envoy that is too old and ${what}`, OPTIONS, async () => {
+      using dir = tempDir();
+      const made = await init(dir, "[front]", oldEnvoy(dir, isAccepted));
+      const age = "it is Envoy 1.18.3, and fronts are tried with 1.36 and later";
+      if (isAccepted) {
+        assert.match(
+          made.stdout,
+          new RegExp(`validated by \\S+old_envoy \\(Envoy 1.18.3\\): ${age}`),
+        );
+        return;
+      }
+      assert.equal(made.code, 64, made.stdout);
+      assert.match(made.stderr, /\(Envoy 1\.18\.3\) refuses it: .*Cannot find field/);
+      assert.match(made.stderr, new RegExp(`Nothing was changed. As ${age}: install a newer one`));
+    });
+  }
 
   test("says that nothing was validated where there is no Envoy", OPTIONS, async () => {
     using dir = tempDir();

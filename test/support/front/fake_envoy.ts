@@ -23,7 +23,9 @@ type Manner =
   | "reads nothing"
   | "hangs"
   /** Its own health check of each new host fails. */
-  | "finds new ones sick";
+  | "finds new ones sick"
+  /** Knows its clusters as text only. */
+  | "is old";
 
 /** @returns the hosts in an endpoint file, as "127.64.0.1:3000 HEALTHY 1" */
 export function hostsIn(text: string): string[] {
@@ -89,12 +91,20 @@ export class FakeEnvoy implements AsyncDisposable {
   #answer(url: string, answer: ServerResponse): void {
     if (this.manner === "hangs") return;
     this.#read();
-    const body = url.startsWith("/clusters")
-      ? this.#clusters()
+    const body = url.startsWith("/server_info")
+      ? JSON.stringify({ version: `${"0f".repeat(20)}/${this.#version}/Clean/RELEASE/BoringSSL` })
+      : url.startsWith("/clusters")
+      ? this.manner === "is old"
+        ? "web::default_priority::max_connections::1024\n"
+        : this.#clusters()
       : url.startsWith("/stats")
       ? this.#stats()
       : this.#dump();
     answer.end(body);
+  }
+
+  get #version(): string {
+    return this.manner === "is old" ? "1.8.0" : "1.40.0";
   }
 
   #stats(): string {

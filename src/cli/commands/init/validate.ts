@@ -1,5 +1,6 @@
 /** `envoy --mode validate`, as a child that is waited for. */
 import { readFileSync } from "node:fs";
+import { envoyAge, envoyVersionIn } from "../../../envoy/version.ts";
 import { UserError } from "../../../config/values/errors.ts";
 import { sleep } from "../../../platform/clock.ts";
 import { C } from "../../../platform/libc/constants.ts";
@@ -15,36 +16,55 @@ export async function validateByEnvoy(
   program: string,
   configuration: string,
 ): Promise<string> {
+  const version = envoyVersionIn((await run(platform, [program, "--version"])).output);
+  const age = envoyAge(version);
+  const name = version === null ? program : `${program} (Envoy ${version})`;
+  const words = ["--mode", "validate", "--disable-hot-restart", "--log-level", "warning"];
+  const { isOk, output } = await run(platform, [program, ...words, "--config-yaml", configuration]);
+  if (isOk === null) throw refused(name, `no verdict within ${LONGEST_MS / 1000} s`, age);
+  if (!isOk) throw refused(name, reasonIn(output), age);
+  return `validated by ${name}${age === null ? "" : `: ${age}`}`;
+}
+
+interface Ended {
+  /** Null: it had to be killed. */
+  readonly isOk: boolean | null;
+  readonly output: string;
+}
+
+async function run(platform: Platform, argv: readonly [string, ...string[]]): Promise<Ended> {
   const { descriptors, processes, clock, runtime } = platform;
   using none = descriptors.open("/dev/null", C.O_RDWR);
-  using output = descriptors.memfd("envoy-validate", 0);
-  const words = ["--mode", "validate", "--disable-hot-restart", "--log-level", "warning"];
+  using file = descriptors.memfd("envoy-validate", 0);
   const pid = processes.spawn({
-    path: program,
-    argv: [program, ...words, "--config-yaml", configuration],
+    path: argv[0],
+    argv: [...argv],
     env: runtime.env(),
-    descriptors: [none, output, output],
+    descriptors: [none, file, file],
   });
   const deadline = clock.now() + LONGEST_MS;
   for (;;) {
     const end = processes.reap(pid);
-    const said = () => readFileSync(`/proc/self/fd/${output.number}`, "utf8");
-    if (end !== null && end.status.kind === "exited" && end.status.code === 0) {
-      return `validated by ${program}`;
+    const output = () => readFileSync(`/proc/self/fd/${file.number}`, "utf8");
+    if (end !== null) {
+      const isOk = end.status.kind === "exited" && end.status.code === 0;
+      return { isOk, output: output() };
     }
-    if (end !== null) throw refused(program, reasonIn(said()));
     if (clock.now() > deadline) {
       processes.signal(pid, C.SIGKILL);
       while (processes.reap(pid) === null) await sleep(clock, LOOK_MS);
-      throw refused(program, `no verdict within ${LONGEST_MS / 1000} s`);
+      return { isOk: null, output: output() };
     }
     await sleep(clock, LOOK_MS);
   }
 }
 
-function refused(program: string, reason: string): UserError {
-  return new UserError(`Cannot write the front: ${program} refuses it: ${reason}`, {
-    remedy: "Nothing was changed. Mend [front], then run this again",
+function refused(name: string, reason: string, age: string | null): UserError {
+  const remedy = age === null
+    ? "Mend [front], then run this again"
+    : `As ${age}: install a newer one, and name it with envoy = in [front]`;
+  return new UserError(`Cannot write the front: ${name} refuses it: ${reason}`, {
+    remedy: `Nothing was changed. ${remedy}`,
   });
 }
 
