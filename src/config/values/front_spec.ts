@@ -104,8 +104,11 @@ function parsePort(text: string, digits: string): number {
 function parseAdmin(text: string, value: string): EnvoyAdmin {
   if (value.startsWith("unix:")) {
     const path = value.slice("unix:".length);
-    if (path.startsWith("/")) return { family: "unix", path };
-    throw refuse(text, `the path of ${JSON.stringify(value)} must begin with /`);
+    if (/^(\/|@.)/.test(path)) return { family: "unix", path };
+    throw refuse(
+      text,
+      `the path of ${JSON.stringify(value)} must begin with /, or be an abstract name`,
+    );
   }
   const [, bracketed, name, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(value) ?? [];
   const host = bracketed ?? name;

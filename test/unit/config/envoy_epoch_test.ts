@@ -50,6 +50,7 @@ describe("checkEnvoyEpoch()", () => {
     ["envoy", "-c", "x"],
     ["envoy", "-c", "x", "--restart-epoch", "0"],
     ["envoy", "-c", "x", "--disable-hot-restart", "--restart-epoch", "1"],
+    ["envoy", "--restart-epoch=0"],
     ["sh", "-c", "exec envoy --restart-epoch 0"],
     ["sh", "-c", "exec envoy -c x --base-id $BATON_EPOCH"],
     ["other", "--restart-epoch", "1"],

@@ -49,6 +49,8 @@ describe("answersSince()", () => {
     assert.deepEqual(answersSince(counts(10, 2), counts(15, 3)), counts(5, 1));
     assert.deepEqual(answersSince(undefined, counts(15, 3)), counts(15, 3));
     assert.deepEqual(answersSince(counts(10, 2), undefined), counts(0, 0));
+    assert.deepEqual(answersSince(counts(10, 2), counts(10, 2)), counts(0, 0));
+    assert.deepEqual(answersSince(counts(10, 2), counts(11, 2)), counts(1, 0));
   });
 
   test("counts from 0 where a counter has begun again", () => {

@@ -48,6 +48,7 @@ describe("assign()", () => {
     ["all, and a way back", "0:receiving 1:candidate@100", 1, "0.0=- 1.0=1"],
     ["more than all", "0:receiving 1:candidate@100.001", 1, "0.0=- 1.0=1"],
     ["a canary alone", "1:candidate@10", 1, "1.0=1"],
+    ["the begin of a ramp alone", "1:candidate@0", 1, "1.0=-"],
     ["rolled back", "0:receiving 1:left", 1, "0.0=1 1.0=-"],
     ["a queue of baton's own", "-2:receiving 0:left", null, "-2.0=1 0.0=-"],
     ["a service that ends", "0:left", null, "0.0=-"],

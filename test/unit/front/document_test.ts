@@ -92,6 +92,11 @@ describe("the endpoint file", () => {
     assert.deepEqual(gone?.map((each) => each.lb_endpoints?.length), [1, 2]);
   });
 
+  it("is empty of places where its own endpoints were the only ones", () => {
+    const own = readDocument(rewrite(rewrite("", [endpoint("127.64.0.1")]), []));
+    assert.deepEqual(own.resources[0]?.endpoints, []);
+  });
+
   it("takes over an address that was another baton's", () => {
     const before = rewrite("", [endpoint("127.64.0.1")], { ...OWNER, service: "old" });
     const after = rewrite(before, [endpoint("127.64.0.1", { isHealthy: false })]);

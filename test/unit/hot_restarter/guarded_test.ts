@@ -213,6 +213,11 @@ const STORIES: Readonly<
       [HUP, ["fork 1"]],
     ],
   },
+  "no memory for the first process: nothing is left to wait for": {
+    after: [BEGIN],
+    story: [[{ kind: "not_forked", text: "EAGAIN" }, ["epoch 0: EAGAIN", "exit 1"], /EAGAIN/]],
+  },
+  "a look that nothing has asked for": { after: SERVING, story: [[POLLED, []]] },
   "whether it is LIVE cannot be seen": {
     after: [...SERVING, HUP, forked(11)],
     story: [
@@ -242,6 +247,42 @@ describe("stepGuarded()", () => {
       }
     });
   }
+
+  test("the signal that ends it is said", () => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      const { effects: [first] } = stepGuarded(
+        INITIAL_GUARDED,
+        { kind: "signal", signal },
+        { waitsForDrain: false },
+      );
+      assert.ok(first?.kind === "print");
+      assert.equal(first.line.text, `got ${signal}`);
+    }
+  });
+
+  test("a look finds those that have ended, and KILL is for the others", () => {
+    let state = INITIAL_GUARDED;
+    let effects: readonly GuardedEffect[] = [];
+    const next = (event: GuardedEvent) => {
+      ({ state, effects } = stepGuarded(state, event, { waitsForDrain: false }));
+    };
+    [...DRAINING, TERM, TERM].forEach(next);
+    next({ kind: "polled", ended: [{ pid: 10, status: { kind: "exited", code: 0 } }] });
+    while (effects.at(-1)?.kind === "poll") next(POLLED);
+    assert.deepEqual(effects.flatMap(text), ["SIGKILL 11", "exit 1"]);
+  });
+
+  test("the last one that ends at the last look is not killed", () => {
+    let state = INITIAL_GUARDED;
+    let effects: readonly GuardedEffect[] = [];
+    const next = (event: GuardedEvent) => {
+      ({ state, effects } = stepGuarded(state, event, { waitsForDrain: false }));
+    };
+    [...SERVING, TERM, TERM].forEach(next);
+    for (let looks = 0; looks < 30; looks++) next(POLLED);
+    next({ kind: "polled", ended: [{ pid: 10, status: { kind: "exited", code: 0 } }] });
+    assert.deepEqual(effects.flatMap(text), ["exit 0"]);
+  });
 
   const ends: Readonly<Record<string, { by: readonly GuardedEvent[]; looks: number }>> = {
     "a second TERM": { by: [TERM, TERM], looks: 31 },

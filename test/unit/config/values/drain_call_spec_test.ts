@@ -107,5 +107,9 @@ describe("parseDrainCalls()", () => {
   test("takes none by itself only", () => {
     assert.deepEqual(parseDrainCalls(["none"]).map(({ kind }) => kind), ["none"]);
     assert.throws(() => parseDrainCalls(["none", "POST:/x"]), /it stands alone/);
+    const kinds = parseDrainCalls(["POST:1/x", "POST:65535/x", "signal:USR1"]).map(({ kind }) =>
+      kind
+    );
+    assert.deepEqual(kinds, ["http", "http", "signal"]);
   });
 });

@@ -28,6 +28,8 @@ describe("isPrivateName()", () => {
     ["@aba", ["@ab*ba"], false],
     ["@abba", ["@ab*ba"], true],
     ["@a+b", ["@a.b"], false],
+    ["@abcdeXbcd", ["@a*bcd*bcd"], true],
+    ["@abcdbc", ["@a*bcd*bcd"], false],
   ];
   for (const [name, patterns, expected] of rows) {
     test(`${name} by ${patterns.join(" ") || "what is known"}: ${expected}`, () => {
@@ -38,7 +40,8 @@ describe("isPrivateName()", () => {
 
 describe("parsePrivateNames()", () => {
   test("keeps patterns", () => {
-    assert.deepEqual(parsePrivateNames(["@a", "@b*"]), ["@a", "@b*"]);
+    const longest = `@${"x".repeat(107)}`;
+    assert.deepEqual(parsePrivateNames(["@a", "@b*", longest]), ["@a", "@b*", longest]);
   });
 
   for (const text of ["lock", "/run/lock", "@", "@*", `@${"x".repeat(108)}`]) {

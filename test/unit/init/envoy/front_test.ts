@@ -182,6 +182,17 @@ describe("[front]: what is refused", () => {
     });
   }
 
+  it("is no check of gRPC, nor of one service, and no sticky address", () => {
+    const read = (lines: string) => readFront(parseConfigText(`[front]\n${lines}\n`, "baton.toml"));
+    assert.deepEqual(read('check = "grpc"').check, { kind: "grpc", service: "" });
+    assert.deepEqual(read('check = "grpc:pets.Pets"').check, {
+      kind: "grpc",
+      service: "pets.Pets",
+    });
+    const { sticky } = read('load_balancing = "maglev"\nsticky = "address"');
+    assert.deepEqual(sticky, { kind: "address" });
+  });
+
   it("is nothing that 'baton check' prints of the defaults", () => {
     const lines = FRONT_KEYS.filter(({ value }) =>
       typeof value.default === "number" && value.placeholder === "N"

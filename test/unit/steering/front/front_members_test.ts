@@ -124,6 +124,25 @@ describe("what a proxy in front of a service dials", () => {
     });
   }
 
+  test("is in the order of generations and workers, not in that of their listeners", async () => {
+    const { listeners, group } = await scene();
+    for (const [epoch, worker] of [[1, 0], [0, 1], [0, 0], [1, 1]] as const) {
+      const member = { epoch, worker, owner: process.pid, backlog: 8, late: false };
+      group().takeMember(boundSocket(group(), epoch), member);
+    }
+    const [fronted] = listeners.frontEndpoints();
+    const order = fronted!.endpoints.map(({ epoch, worker }) => `${epoch}.${worker}`);
+    assert.deepEqual(order, ["0.0", "0.1", "1.0", "1.1"]);
+    listeners.close();
+  });
+
+  test("is nothing where no generation is left", async () => {
+    const { listeners, act } = await scene();
+    for (const event of ["listens 0", "switch 0", "retire 0"]) act(event);
+    assert.deepEqual(listeners.frontEndpoints(), []);
+    listeners.close();
+  });
+
   test("as if another generation were the one that receives", async () => {
     const { listeners, act } = await scene();
     for (const event of ["listens 0", "switch 0", "listens 1"]) act(event);
