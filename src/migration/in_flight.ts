@@ -8,6 +8,7 @@ import { orNull } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
+import { ownDescriptorCount } from "../platform/own_usage.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Group } from "../steering/group.ts";
 import { mayWakeAccepted, nextWhileHeld, nextWhileIdle } from "./in_flight_rules.ts";
@@ -107,7 +108,7 @@ export class InFlightMoves {
   /** How many more can be in flight: each needs a descriptor of baton's. */
   get capacity(): number {
     const [limit] = this.platform.processes.fileLimit();
-    return Math.max(0, limit - proc.ownDescriptorCount() - RESERVE);
+    return Math.max(0, limit - ownDescriptorCount() - RESERVE);
   }
 
   get hasUnreadRequest(): boolean {

@@ -9,7 +9,7 @@ import type { Timer } from "../platform/clock.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import * as proc from "../platform/process/proc.ts";
+import { ownDescriptorCount } from "../platform/own_usage.ts";
 import type { Watch } from "../platform/reactor.ts";
 import type { Group } from "../steering/group.ts";
 import type { PendingAccepts } from "./pending_accepts.ts";
@@ -90,7 +90,7 @@ export class WaitingClients {
   get #hasRoom(): boolean {
     if (this.#offers.size >= MOST_OFFERED) return false;
     const [limit] = this.platform.processes.fileLimit();
-    return this.#offers.size === 0 || proc.ownDescriptorCount() + RESERVE < limit;
+    return this.#offers.size === 0 || ownDescriptorCount() + RESERVE < limit;
   }
 
   #offer(queue: Queue, socket: Fd): void {

@@ -1,7 +1,7 @@
 /** What this process itself uses: proc_pid_stat(5), proc_pid_status(5), proc_pid_limits(5). Values that cannot be read are null. */
 import { TICKS_PER_S, ticksNow } from "./clock.ts";
 import type { ReadText } from "./memory.ts";
-import { fileLimitOf, ownDescriptorCount, readText } from "./process/proc.ts";
+import { fileLimitOf, namesIn, readText } from "./process/proc.ts";
 
 export interface OwnUsage {
   readonly cpuSeconds: number | null;
@@ -16,6 +16,11 @@ export interface OwnUsage {
 }
 
 const KIB = 1024;
+
+/** How many descriptors this process has open; its limit when it cannot even count them. */
+export function ownDescriptorCount(): number {
+  return namesIn("/proc/self/fd").length || Infinity;
+}
 
 /** @param pid of this process, for its limits */
 export function ownUsage(pid: number, read: ReadText = readText): OwnUsage {

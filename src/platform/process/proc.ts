@@ -268,11 +268,6 @@ export function ownSocketInode(fd: number): number {
   return Number(inode ?? 0) >>> 0;
 }
 
-/** How many descriptors this process has open; its limit when it cannot even count them. */
-export function ownDescriptorCount(): number {
-  return namesIn("/proc/self/fd").length || Infinity;
-}
-
 /** The words that a process was executed with. */
 export function commandLineOf(pid: number | "self"): string[] {
   try {
