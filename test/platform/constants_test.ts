@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ARCH } from "../../src/platform/libc/arch.ts";
 import { C, errnoName } from "../../src/platform/libc/constants.ts";
+import { RAW_CALLS } from "../../src/platform/libc/raw_numbers.ts";
 import * as udpOptions from "../../src/platform/libc/udp_options.ts";
 import { evaluate, findCompiler, hasHeader } from "../support/c_compiler.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
@@ -142,6 +143,15 @@ describe("constants.ts", () => {
       assertCalls(calls, "asm-generic/unistd.h");
     },
   );
+
+  test("has the numbers of raw_numbers.ts", { skip, timeout: TEST_TIMEOUT_MS }, async () => {
+    const { arch } = await testRuntime();
+    const all = Object.entries<{ x64: number; arm64: number; name?: string }>(RAW_CALLS);
+    const numbersOf = (of: "x64" | "arm64") =>
+      Object.fromEntries(all.map(([call, { name, [of]: n }]) => [`SYS_${name ?? call}`, n]));
+    assertCalls(numbersOf(arch), "asm/unistd.h");
+    assertCalls(numbersOf("arm64"), "asm-generic/unistd.h");
+  });
 
   test(
     "has a name for each errno, and says the number of others",

@@ -287,6 +287,9 @@ export const C = {
   EINPROGRESS: 115,
 } as const;
 
+/** <linux/memfd.h>; headers before Linux 6.3 do not have it: with vm.memfd_noexec=1 a file without it may not be executed. */
+export const MFD_EXEC = 0x10;
+
 /** @returns "EADDRINUSE" for 98, "errno 77" for a number without a name here */
 export function errnoName(errno: number): string {
   const known = Object.entries(constants.errno).find(([, value]) => value === errno);

@@ -2,7 +2,8 @@
  * The C library, loaded once per process, with errno and the few conversions all wrappers need.
  *
  * errno is read in the statement after the call, through a mapped view of `__errno_location()` of
- * this thread: a second FFI call in between would lose it (style.md 4.10 has measurements).
+ * this thread: a second FFI call in between would lose it. Where the runtime itself may change it meanwhile, most calls
+ * return it (raw_calls.ts), and the others are asked for it at once.
  * Buffers that a struct points to must stay referenced until the call returned: `keep` them.
  */
 import type { Library, Runtime } from "../runtime/runtime.ts";
@@ -15,18 +16,40 @@ import { LIBC, LIBC_NAMES } from "./symbols.ts";
 export class Libc {
   readonly c: Library<typeof LIBC>;
   readonly arch: ArchConstants;
+  /** Of the C library, in this thread. */
   readonly #errno: Int32Array;
+  /** Of the call that failed last; null: the runtime loses none. */
+  #kept: number | null = null;
 
   constructor(readonly runtime: Runtime) {
-    this.c = runtime.openLibrary(LIBC_NAMES, LIBC);
+    const c = runtime.openLibrary(LIBC_NAMES, LIBC);
     this.arch = ARCH[runtime.arch];
-    const bytes = runtime.viewOf(this.c.__errno_location(), 4);
+    const bytes = runtime.viewOf(c.__errno_location(), 4);
     this.#errno = new Int32Array(bytes.buffer, bytes.byteOffset, 1);
+    this.c = runtime.rawCalls === null ? c : this.#keepingErrno(c, runtime.rawCalls);
+  }
+
+  #keepingErrno(
+    c: Library<typeof LIBC>,
+    rawCalls: NonNullable<Runtime["rawCalls"]>,
+  ): Library<typeof LIBC> {
+    const keep = (errno: number) => {
+      this.#kept = errno;
+      return -1;
+    };
+    const named = this.runtime.openLibrary(
+      LIBC_NAMES,
+      LIBC,
+      (result) => result === -1 ? keep(this.#errno[0]!) : result,
+    );
+    const raw = rawCalls(c, keep);
+    // Each binds a function when it is first asked for it: what the one has not comes from the other.
+    return raw === null ? named : Object.setPrototypeOf(raw, named);
   }
 
   /** errno of the call just made. */
   get errno(): number {
-    return this.#errno[0]!;
+    return this.#kept ?? this.#errno[0]!;
   }
 
   /** @returns `result` if it is not -1. @throws {SystemCallError} with errno otherwise */

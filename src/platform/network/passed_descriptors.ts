@@ -5,15 +5,13 @@
  */
 import { SystemCallError } from "../error.ts";
 import { Fd, numberOf } from "../fd.ts";
-import { C } from "../libc/constants.ts";
+import { C, MFD_EXEC } from "../libc/constants.ts";
 import { cString, type Libc, struct } from "../libc/libc.ts";
 
 /** Most descriptors in one message. The kernel's own limit is 253 (SCM_MAX_FD). */
 export const MAX_PASSED_DESCRIPTORS = 64;
 const CMSG_HEADER_SIZE = 16;
 const UCRED_SIZE = 12;
-/** <linux/memfd.h>; headers of older systems do not have it. */
-const MFD_EXEC = 0x10;
 
 export interface Message {
   readonly data: Uint8Array;

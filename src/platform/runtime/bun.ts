@@ -5,7 +5,7 @@ import { unhide } from "../process/hidden_environment.ts";
 import { openLazily } from "./ffi_library.ts";
 import { givenArguments, givenEnvironment } from "./exec_strings.ts";
 import { runPollThread } from "./poll_thread.ts";
-import type { Library, PollOptions, PrototypeTable, Runtime } from "./runtime.ts";
+import type { Library, OnResult, PollOptions, PrototypeTable, Runtime } from "./runtime.ts";
 
 const ARCH = process.arch === "arm64" ? "arm64" : "x64";
 
@@ -20,12 +20,22 @@ const open = (name) => dlopen(name, {
   ioctl: { args: ["i32", "i64", "ptr"], returns: "i32" },
 });`;
 
-function openLibrary<T extends PrototypeTable>(names: readonly string[], table: T): Library<T> {
-  return openLazily(names, table, (library, call, { parameters, result }) => {
-    const args = parameters.map((type) => type === "buffer" ? "ptr" : type);
-    const returns = result === "address" ? "ptr" : result;
-    return dlopen(library, { [call]: { args, returns } }).symbols[call]!;
-  }, { i64: Number, address: Number });
+function openLibrary<T extends PrototypeTable>(
+  names: readonly string[],
+  table: T,
+  onResult?: OnResult,
+): Library<T> {
+  return openLazily(
+    names,
+    table,
+    (library, call, { parameters, result }) => {
+      const args = parameters.map((type) => type === "buffer" ? "ptr" : type);
+      const returns = result === "address" ? "ptr" : result;
+      return dlopen(library, { [call]: { args, returns } }).symbols[call]!;
+    },
+    { i64: Number, address: Number },
+    onResult,
+  );
 }
 
 /** True in the binary made by `bun build --compile`, where argv[1] is a path inside the binary. */
@@ -63,6 +73,8 @@ export function bunRuntime(): Runtime {
     heeds: isCompiled() ? null : HEEDED,
     exit: (status) => process.exit(status),
     giveBackMemory: (what) => what === "all" ? Bun.shrink() : void Bun.gc(false),
+    // Not in 60 million failed calls, with garbage to collect and signals.
+    rawCalls: null,
     openLibrary,
     addressOf: (view) => Number(ptr(view)),
     viewOf,

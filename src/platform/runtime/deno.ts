@@ -2,11 +2,12 @@
 import inspector from "node:inspector";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { loadRaw } from "../libc/load_raw.ts";
 import { unhide } from "../process/hidden_environment.ts";
 import { openLazily } from "./ffi_library.ts";
 import { givenArguments, givenEnvironment } from "./exec_strings.ts";
 import { runPollThread } from "./poll_thread.ts";
-import type { Library, PollOptions, PrototypeTable, Runtime } from "./runtime.ts";
+import type { Library, OnResult, PollOptions, PrototypeTable, Runtime } from "./runtime.ts";
 
 const ARCH = Deno.build.arch === "aarch64" ? "arm64" : "x64";
 const MOST_LOOKS_FOR_INSPECTOR = 50;
@@ -26,14 +27,18 @@ const BIND_POLLING = `const open = (name) => Deno.dlopen(name, {
   ioctl: { parameters: ["i32", "i64", "buffer"], result: "i32" },
 });`;
 
-function openLibrary<T extends PrototypeTable>(names: readonly string[], table: T): Library<T> {
+function openLibrary<T extends PrototypeTable>(
+  names: readonly string[],
+  table: T,
+  onResult?: OnResult,
+): Library<T> {
   return openLazily(names, table, (library, call, { parameters, result }) => {
     const declaration = { parameters, result: result === "address" ? "pointer" : result } as const;
     return Deno.dlopen(library, { [call]: declaration }).symbols[call]!;
   }, {
     i64: Number, // From BigInt.
     address: (value) => Number(Deno.UnsafePointer.value(value as Deno.PointerValue)),
-  });
+  }, onResult);
 }
 
 function startPollThread(options: PollOptions): Promise<void> {
@@ -70,6 +75,8 @@ export function denoRuntime(): Runtime {
     exit: (status) => process.exit(status) as never,
     // V8 collects when a process becomes idle.
     giveBackMemory: () => {},
+    // Seen: another error than that of the call, in about one of a hundred million.
+    rawCalls: (c, keep) => loadRaw({ arch: ARCH, openLibrary }, c, keep),
     openLibrary,
     addressOf: (view) =>
       Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(view as Uint8Array<ArrayBuffer>))),

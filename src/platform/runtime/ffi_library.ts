@@ -1,5 +1,5 @@
 /** What loading a C library has in common on both runtimes. */
-import type { FfiResult, Library, PrototypeTable } from "./runtime.ts";
+import type { FfiResult, Library, OnResult, PrototypeTable } from "./runtime.ts";
 
 type Call = (...values: never[]) => unknown;
 
@@ -17,6 +17,7 @@ export function openLazily<T extends PrototypeTable>(
   table: T,
   bind: (library: string, call: string, prototype: PrototypeTable[string]) => Call,
   conversions: Conversions,
+  onResult?: OnResult,
 ): Library<T> {
   const calls = Object.entries<PrototypeTable[string]>(table);
   const [[first, prototype] = ["", undefined]] = calls;
@@ -27,10 +28,12 @@ export function openLazily<T extends PrototypeTable>(
   for (const [call, prototype] of calls) {
     const get = () => {
       const bound = bind(name, call, prototype);
-      const convert = conversions[prototype.result];
-      const value = convert === undefined
-        ? bound
-        : (...values: never[]) => convert(bound(...values));
+      const convert = conversions[prototype.result] ?? ((value: unknown) => value as number);
+      const value = onResult !== undefined
+        ? (...values: never[]) => onResult(convert(bound(...values)))
+        : prototype.result in conversions
+        ? (...values: never[]) => convert(bound(...values))
+        : bound;
       Object.defineProperty(library, call, { value });
       return value;
     };

@@ -4,7 +4,6 @@
  * `bun.ts` and `deno.ts` implement it. They are imported by `main_bun.ts`, `main_deno.ts` and the tests' support only:
  * a bundle that holds both would not load on Deno (docs/architecture.md, "Two entries").
  */
-
 /** Types of the C calling convention that baton's prototypes use, by Deno's names. */
 type FfiArgument = "i32" | "u32" | "i64" | "buffer";
 /** Results; `address` is a pointer as a number. */
@@ -24,6 +23,19 @@ type ArgumentsOf<T extends readonly FfiArgument[]> = {
 export type Library<T extends PrototypeTable> = {
   readonly [K in keyof T]: (...values: ArgumentsOf<T[K]["parameters"]>) => number;
 };
+
+/** What becomes of the result of each call, at once. */
+export type OnResult = (result: number) => number;
+
+/** Functions of the C library that make a file. */
+export interface FileCalls {
+  memfd_create(name: Uint8Array, flags: number): number;
+  write(fd: number, data: Uint8Array, length: number): number;
+  close(fd: number): number;
+}
+
+/** @returns the result of the call then */
+export type KeepErrno = (errno: number) => number;
 
 /** A batch `[events, token, events, token, ...]`, or one system call that is to be answered and armed again. */
 export type PollMessage = readonly number[] | PolledCall;
@@ -73,7 +85,16 @@ export interface Runtime {
   giveBackMemory(what: "garbage" | "all"): void;
 
   /** Opens the first of `names` that loads. @throws {Error} when none does */
-  openLibrary<T extends PrototypeTable>(names: readonly string[], table: T): Library<T>;
+  openLibrary<T extends PrototypeTable>(
+    names: readonly string[],
+    table: T,
+    onResult?: OnResult,
+  ): Library<T>;
+  /**
+   * Of a runtime that may change errno between a call and the next statement: functions that return it instead
+   * (`libc/load_raw.ts`).
+   */
+  readonly rawCalls: ((c: FileCalls, keep: KeepErrno) => object | null) | null;
   /** Address of a buffer's first byte; the buffer must be kept referenced while it is used. */
   addressOf(view: Uint8Array): number;
   /** A view of `length` bytes of foreign memory. */
