@@ -102,6 +102,18 @@ function mentions(text: string, directories: readonly string[]): boolean {
   );
 }
 
+/** What ProtectSystem=full makes read-only: systemd.exec(5). */
+const READ_ONLY = /^\/(?:usr|boot|efi|etc)\//;
+
+/** @returns the directories there in which a front is written: endpoints, and what `baton init envoy` makes beside them */
+function writtenDirectories({ config: { front, command }, directory }: InitRequest): string[] {
+  const files = front.map(({ file }) => file.startsWith("/") ? file : `${directory}/${file}`);
+  const ofEnvoy = command.filter((word) => word.endsWith("/bootstrap.yaml"));
+  const directories = [...files, ...ofEnvoy].filter((file) => READ_ONLY.test(file))
+    .map((file) => file.slice(0, file.lastIndexOf("/")));
+  return [...new Set(directories)];
+}
+
 export function systemdUnit(request: InitRequest): string {
   const { baton, config, options, directory } = request;
   const { name, command, shutdownOnly } = config;
@@ -146,6 +158,7 @@ export function systemdUnit(request: InitRequest): string {
     "ProtectKernelModules=yes",
     "ProtectKernelTunables=yes",
     "ProtectSystem=full",
+    ...writtenDirectories(request).map((written) => `ReadWritePaths=-${commandLine([written])}`),
     "# AF_NETLINK: baton reads the kernel's socket table.",
     "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
     "RestrictNamespaces=yes",

@@ -10,6 +10,7 @@ import { UserError } from "../../config/values/errors.ts";
 import { checkPlaceholders } from "../../config/validate.ts";
 import type { InheritedSocket } from "../../handoff/activated_sockets.ts";
 import type { Fd } from "../../platform/fd.ts";
+import { formatAddress } from "../../platform/network/address.ts";
 import type { Platform } from "../../platform/platform.ts";
 import {
   type ActivatedSocket,
@@ -60,6 +61,7 @@ export function activate(
     const activated: readonly ActivatedListener[] = sockets.length === 0
       ? known
       : sockets.map(asListener);
+    checkFronted(config.front, activated);
     const listen = withActivated(config.listen, activated);
     checkPlaceholders({ ...config, listen });
     if (activated.length === 0) return { config, sockets, stored };
@@ -72,6 +74,30 @@ export function activate(
         "Baton takes stream listeners (ListenStream=PORT or /PATH): take the others out of the " +
         "socket unit",
     });
+  }
+}
+
+/**
+ * A socket of the service manager is where clients are: nothing stands before it, and Envoy would have no endpoint.
+ * @throws {UserError}
+ */
+function checkFronted(fronts: Config["front"], activated: readonly ActivatedListener[]): void {
+  for (const socket of activated) {
+    if (!("port" in socket)) continue;
+    const front = fronts.find(({ port }) => port === null || port === socket.port);
+    if (front === undefined) continue;
+    const at = formatAddress({ ...socket, scope: 0 });
+    const [why, other] = front.port === null
+      ? [
+        "and it does not say which port it stands before",
+        "Say so (port=PORT) if that is another one, or g",
+      ]
+      : ["which stands before that port", "G"];
+    const what = `--front ${front.text} with the socket of systemd at ${at}`;
+    throw new UserError(
+      `Cannot use ${what}, ${why}: clients of that socket are no clients of Envoy`,
+      { remedy: `${other}ive the socket unit to the service of Envoy: docs/envoy.md` },
+    );
   }
 }
 

@@ -99,6 +99,26 @@ describe("systemdUnit()", () => {
     });
   }
 
+  const writes: [title: string, directory: string, words: string, written: string[]][] = [
+    ["no front", "/etc/web", "-- node /etc/web/server.js", []],
+    ["an endpoint file in /etc", "/srv", "--front eds:/etc/web-front/eds.yaml -- node x.js", [
+      "ReadWritePaths=-/etc/web-front",
+    ]],
+    ["one beside the working directory", "/etc/web", "--front eds:f/eds.yaml -- node x.js", [
+      "ReadWritePaths=-/etc/web/f",
+    ]],
+    ["one elsewhere", "/srv", "--front eds:/srv/f/eds.yaml -- node x.js", []],
+    ["the front itself", "/srv", "-- /opt/envoy --config-path /etc/f/bootstrap.yaml", [
+      "ReadWritePaths=-/etc/f",
+    ]],
+  ];
+  for (const [title, directory, words, written] of writes) {
+    it(`what a front writes stays writable: ${title}`, () => {
+      const lines = unitOf(words, directory).filter((line) => line.startsWith("ReadWritePaths"));
+      assert.deepEqual(lines, written);
+    });
+  }
+
   it("reload and stop look where the control socket is", () => {
     const unit = unitOf("--name web --runtime-dir /srv/run -- node x.js");
     for (const line of ["ExecReload=", "ExecStop=-"]) {

@@ -43,6 +43,21 @@ describe("activate()", () => {
     }
   });
 
+  it("refuses a socket where a front is to stand, and takes others", () => {
+    const refused = [["eds:/d/e.yaml"], ["eds:/d/e.yaml,port=80"], [
+      "eds:/d/e.yaml,port=81",
+      "eds:/d/f.yaml,port=80",
+    ]];
+    for (const front of refused) {
+      const why = /Cannot use --front eds:\S+ with the socket of systemd at 127\.0\.0\.1:80, /;
+      assert.throws(() => activated("server", { front }, [SOCKET]), why);
+    }
+    const other = { front: ["eds:/d/e.yaml,port=81"] };
+    assert.deepEqual(activated("server", other, [SOCKET]), ["web"]);
+    const unix = { name: "u", family: "unix", path: "/run/u.sock" };
+    assert.deepEqual(activated("server", { front: ["eds:/d/e.yaml"] }, [unix]), ["u"]);
+  });
+
   it("leaves words of the server alone where nothing listens", () => {
     assert.deepEqual(activated("f({fd:1})", {}, []), []);
   });
