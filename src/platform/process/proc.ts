@@ -1,7 +1,4 @@
-/**
- * Reads about processes from /proc: proc(5). For a process that has just exited every function returns null or an
- * empty list, because that is never an error of the caller.
- */
+/** Reads about processes from /proc: proc(5). One that has just exited has null, or an empty list: it is no error. */
 import {
   closeSync,
   openSync,
