@@ -2,6 +2,8 @@
 import type { MemberChoice } from "./bpf_program.ts";
 import { type Member, usableOf } from "./member.ts";
 
+const ALL = 100;
+
 type Of<Part> = Omit<NonNullable<Part>, "members"> & {
   readonly epoch: number;
   /** Only that one; missing: all of the generation. */
@@ -20,6 +22,15 @@ export class CandidateTraffic {
   /** The program may name members of it, although it does not serve. */
   has(epoch: number): boolean {
     return epoch === this.share?.epoch || epoch === this.probe?.epoch;
+  }
+
+  /** Whether it gets any of the new connections, by a share too. */
+  gets(member: Member, isReceiving: (member: Member) => boolean): boolean {
+    const { share } = this;
+    if (share === null || member.epoch !== share.epoch) {
+      return isReceiving(member) && (share?.percent ?? 0) < ALL;
+    }
+    return share.percent > 0 && (share.worker ?? member.worker) === member.worker;
   }
 
   membersIn(all: readonly Member[]): number[] {

@@ -43,7 +43,6 @@ export class Group {
   readonly path: PathMembers | null;
   /** Behind a proxy (--front); null: it is not. */
   readonly front: FrontMembers | null;
-  /** Those of single workers. */
   readonly workers: WorkerMembers;
   readonly #set: MemberSet;
   readonly #tagging: Pick<Tagging, "begin" | "recover" | "change" | "pass">;
@@ -73,6 +72,7 @@ export class Group {
   }
 
   readonly isReceiving = (member: Member): boolean => this.#set.isReceiving(member);
+  readonly gets = (each: Member): boolean => this.#set.candidates.gets(each, this.isReceiving);
 
   /** @param worker of its worker with this number; missing: all */
   membersOf(epoch: number, worker?: number): Member[] {

@@ -100,6 +100,6 @@ function onlyService(
   }
   throw new UserError(`Cannot tell which service is meant: ${candidates.join(", ")} are running`, {
     status: EXIT_USAGE,
-    remedy: `Give its name after the command, as in: baton status ${only}`,
+    remedy: `Put the name of one behind the command: baton COMMAND ${only}`,
   });
 }

@@ -68,7 +68,7 @@ function listenerViews({ context }: SupervisorParts, table: SocketTable): Listen
         epoch: member.epoch,
         worker: member.worker,
         backlog: isDatagram(group) ? unreadDatagrams(member.inode) : table.backlogOf(member.inode),
-        receiving: group.isReceiving(member),
+        receiving: group.gets(member),
         dialed: dialedText(member),
       })),
   }));
