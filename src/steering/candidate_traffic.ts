@@ -15,6 +15,9 @@ export class CandidateTraffic {
   share: Of<MemberChoice["share"]> | null = null;
   probe: Of<MemberChoice["probe"]> | null = null;
 
+  /** @param isDivisible a share below all of the connections is possible */
+  constructor(readonly isDivisible = true) {}
+
   get isEmpty(): boolean {
     return this.share === null && this.probe === null;
   }
@@ -27,10 +30,9 @@ export class CandidateTraffic {
   /** Whether it gets any of the new connections, by a share too. */
   gets(member: Member, isReceiving: (member: Member) => boolean): boolean {
     const { share } = this;
-    if (share === null || member.epoch !== share.epoch) {
-      return isReceiving(member) && (share?.percent ?? 0) < ALL;
-    }
-    return share.percent > 0 && (share.worker ?? member.worker) === member.worker;
+    const percent = share === null || !this.isDivisible && share.percent < ALL ? 0 : share.percent;
+    if (member.epoch !== share?.epoch) return isReceiving(member) && percent < ALL;
+    return percent > 0 && (share.worker ?? member.worker) === member.worker;
   }
 
   membersIn(all: readonly Member[]): number[] {

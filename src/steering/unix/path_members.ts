@@ -32,7 +32,7 @@ import { exchangeNames, findNames, ownerLike, removeUnknown } from "./node_names
 
 export class PathMembers implements MemberSet {
   static #nextId = 1;
-  readonly candidates = new CandidateTraffic();
+  readonly candidates = new CandidateTraffic(false);
   #members: Member[] = [];
   #receiving: Member | null = null;
   /** Members that another baton holds too. */

@@ -25,4 +25,12 @@ describe("CandidateTraffic.gets()", () => {
       assert.deepEqual([seen[0], seen.slice(1, 3), seen[3]], [...expected, false]);
     });
   }
+
+  for (const [percent, expected] of [[10, [true, false]], [100, [false, true]]] as const) {
+    it(`${percent} % at a path, which leads to one`, () => {
+      const traffic = new CandidateTraffic(false);
+      traffic.share = { epoch: 1, percent };
+      assert.deepEqual([of(0), of(1)].map((each) => traffic.gets(each, isReceiving)), expected);
+    });
+  }
 });
