@@ -154,11 +154,9 @@ export function socketDescriptorsOf(pid: number, wanted?: Iterable<number>): Map
   return found;
 }
 
-/** Paths of the descriptors of `pid`. */
 function descriptorsOf(pid: number): string[] {
   const all = (tid: number) => namesIn(`/proc/${tid}/fd`).map((fd) => `/proc/${tid}/fd/${fd}`);
-  const found = all(pid);
-  return found.length > 0 ? found : all(liveThreadOf(pid));
+  return [all(pid)].find(({ length }) => length > 0) ?? all(liveThreadOf(pid));
 }
 
 /** False when we may not see what `pid` has open (another user's process). */
