@@ -59,8 +59,8 @@ export class RestWatch {
     this.#timer?.cancel();
   }
 
-  /** It has `member` open, and will accept nothing from it. */
-  ignores(member: Member): boolean {
+  /** Whether it has `member` open, and will accept nothing from it. */
+  ignores(member: Member): ReturnType<typeof isIgnored> {
     const { context: { platform }, server } = this.options;
     return isIgnored(platform, member, server.processes());
   }

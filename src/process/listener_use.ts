@@ -29,13 +29,18 @@ export function listenerUse(
 }
 
 /**
- * Whether the processes that have `member` open are event loops at rest, and none of them waits for connections there. One
- * that is busy, and one without an event loop, whose next wait nothing shows, may accept later.
+ * Whether the processes that have `member` open are at rest, and none of them waits for connections there. One that is busy
+ * may accept later; "perhaps": so may one without an event loop, whose next wait nothing shows.
  */
-export function isIgnored(platform: Platform, member: Member, pids: readonly number[]): boolean {
-  if (listenerUse(platform, member, pids) !== "held") return false;
+export function isIgnored(
+  platform: Platform,
+  member: Member,
+  pids: readonly number[],
+): "no" | "perhaps" | "surely" {
+  if (listenerUse(platform, member, pids) !== "held") return "no";
   const holders = pids.filter((pid) => proc.socketInodesOf(pid, [member.inode]).has(member.inode));
-  return holders.every(isAsleep) && holders.some(hasEventLoop);
+  if (!holders.every(isAsleep)) return "no";
+  return holders.some(hasEventLoop) ? "surely" : "perhaps";
 }
 
 export function mostKnown(uses: readonly ListenerUse[]): ListenerUse {

@@ -13,25 +13,27 @@ import type { GenerationHandle } from "../generation/handle.ts";
 import type { RunningContext } from "../generation/context.ts";
 import type { Worker } from "../generation/workers/worker.ts";
 import { DEAF_MS, deafSince, IGNORING_MS } from "../health/deafness.ts";
-import { bakingOf, type ServiceState, servingOf } from "../lifecycle/state.ts";
+import { bakingOf, candidateOf, type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { Timer } from "../platform/clock.ts";
-import { orNull } from "../platform/error.ts";
 import { descriptorTarget, socketDescriptorsOf } from "../platform/process/proc.ts";
 import { isAsleep } from "../platform/process/rest.ts";
-import { isDatagram } from "../steering/group_address.ts";
 import type { Group } from "../steering/group.ts";
 import type { Member } from "../steering/member.ts";
+import { type Suspicion, WorkerListeners } from "./worker_listeners.ts";
 
 /** A server that accepts has taken a connection out of the queue by then. */
 const LOOK_MS = 20;
 /** From one look to the next; soon after its switch a generation is looked at more often. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 1_000;
+/** For this long a listener that was passed on may be given up: its server is told that, or finds its successor. */
+const PASSED_MS = 60_000;
 /** It is reported again: what follows may not have been possible then. */
 const REMINDER_MS = 5_000;
 
 interface Watched {
   readonly worker: Worker;
+  readonly own: WorkerListeners;
   readonly armed: Set<Member>;
   /** Set from the first connection that waits until the watch is armed again. */
   timer: Timer | null;
@@ -39,14 +41,18 @@ interface Watched {
   closedSinceMs: number | null;
   /** That was reported. */
   isDeaf: boolean;
-  /** A candidate has failed beside it; `wasPassed`: it had got its listeners. */
-  suspicion: { readonly wasPassed: boolean; readonly sinceMs: number } | null;
+  /** A candidate has failed beside it. */
+  suspicion: Suspicion | null;
   /** A descriptor that was one of its listeners: the quickest proof that it has not closed them. */
   proof: { readonly pid: number; readonly fd: number; readonly target: string } | null;
 }
 
 export class DeafWatch {
   readonly #watched = new Set<Watched>();
+  /** The latest candidate, and where each worker had a listener open when that was started. */
+  #candidate = -1;
+  readonly #before = new Map<string, readonly string[]>();
+  #isPending = false;
 
   constructor(
     readonly context: RunningContext,
@@ -79,11 +85,21 @@ export class DeafWatch {
           suspicion: null,
           proof: null,
         };
-        watched = { worker, armed: new Set(), pauseMs: FIRST_PAUSE_MS, ...nothing };
+        const own = new WorkerListeners(this.context, worker);
+        watched = { worker, own, armed: new Set(), pauseMs: FIRST_PAUSE_MS, ...nothing };
         this.#watched.add(watched);
       }
       if (watched.timer === null) this.#arm(watched);
     }
+    this.#noteOpen(candidateOf(state)?.epoch ?? null);
+  }
+
+  #noteOpen(candidate: number | null): void {
+    this.#isPending = candidate !== null;
+    if (candidate === null || candidate <= this.#candidate) return;
+    this.#candidate = candidate;
+    this.#before.clear();
+    for (const { worker, own } of this.#watched) this.#before.set(nameOf(worker), own.openAt);
   }
 
   /**
@@ -95,28 +111,22 @@ export class DeafWatch {
     const found = this.#workersOf(epoch).flatMap((worker) => {
       const watched = this.#watchedOf(worker);
       if (watched === undefined) return [];
-      const groups = this.#groupsOf(worker);
-      const wereOpen = groups.filter((group) => isOpen(group, worker));
+      const { own } = watched;
+      const wereOpen = this.#before.get(nameOf(worker)) ?? own.openAt;
       worker.adoptTarget.refreshListeners();
-      const closed = wereOpen.filter((group) => !isOpen(group, worker));
-      const ignored = this.#ignoredOf(worker);
+      const areOpen = own.openAt;
+      const closed = wereOpen.filter((text) => !areOpen.includes(text));
       watched.suspicion = { wasPassed, sinceMs: this.context.platform.clock.now() };
+      const { ignored, isSure } = own.ignored(watched.suspicion);
       watched.timer?.cancel();
       this.#look(watched);
-      const texts = ignored.length > 0 ? [ignoredText(ignored)] : [];
-      if (closed.length > 0) texts.push(`it has closed its listener at ${textOf(closed)}`);
+      const texts = ignored.length > 0
+        ? [`${isSure ? "" : "perhaps "}${ignoredText(ignored)}`]
+        : [];
+      if (closed.length > 0) texts.push(`it has closed its listener at ${closed.join(", ")}`);
       return texts;
     });
     return found.length === 0 ? null : [...new Set(found)].join("; ");
-  }
-
-  /** Its listeners, if it waits for connections at none of them. */
-  #ignoredOf(worker: Worker): { group: Group; member: Member }[] {
-    const open = this.#groupsOf(worker).flatMap((group) =>
-      this.#membersIn(group, worker).filter(({ unheld }) => !unheld)
-        .map((member) => ({ group, member }))
-    );
-    return open.every(({ member }) => worker.adoptTarget.rest.ignores(member)) ? open : [];
   }
 
   #workersOf(epoch: number): readonly Worker[] {
@@ -140,28 +150,12 @@ export class DeafWatch {
     this.#watched.delete(watched);
   }
 
-  #arm({ worker, armed }: Watched): void {
-    for (const member of this.#membersOf(worker)) {
+  #arm({ own, armed }: Watched): void {
+    for (const member of own.members) {
       if (armed.has(member)) continue;
       armed.add(member);
       member.shutDownWatch?.arm({ read: true });
     }
-  }
-
-  #membersOf(worker: Worker): Member[] {
-    return this.#groupsOf(worker).flatMap((group) => this.#membersIn(group, worker));
-  }
-
-  #groupsOf(worker: Worker): Group[] {
-    // The kernel reports nothing of a datagram that no process reads.
-    return this.context.listeners.groups.filter((group) =>
-      !isDatagram(group) && this.#membersIn(group, worker).length > 0
-    );
-  }
-
-  #membersIn(group: Group, { epoch, number }: Worker): Member[] {
-    return group.membersOf(epoch, number)
-      .filter(({ owner, standsIn = false }) => owner !== 0 && !standsIn);
   }
 
   #onWaiting(member: Member): void {
@@ -177,23 +171,23 @@ export class DeafWatch {
 
   #look(watched: Watched): void {
     const { listeners, platform: { clock } } = this.context;
-    const { worker } = watched;
-    const isGone = this.#membersOf(worker).length === 0;
-    // Its replacement has its queues.
-    if (watched.isDeaf && isGone) return this.#remind(watched);
+    const { worker, own, suspicion } = watched;
+    const isGone = own.members.length === 0;
+    // What follows comes when the candidate has failed; if that is its replacement, it has its queues.
+    if (watched.isDeaf && isGone && this.#isPending) return this.#remind(watched);
     const pids = worker.server.processes();
     const atMs = clock.now();
     const isNew = watched.closedSinceMs === null;
-    const { suspicion } = watched;
-    // After a shutdown(2) clients are refused; a listener that was passed on will not be accepted from again.
-    const isCertain = isGone || suspicion?.wasPassed === true;
-    const waiting = isCertain ? 1 : isNew || suspicion !== null ? this.#waitingFor(worker) : 0;
-    const ignored = suspicion === null ? [] : this.#ignoredOf(worker);
+    const { ignored, isSure } = own.ignored(suspicion);
     const ignores = ignored.length > 0;
-    const isHeld = waiting === 0 && isNew || !ignores && this.#holds(watched, pids);
+    // After a shutdown(2) clients are refused; a listener that was passed on will not be accepted from again.
+    const isCertain = isGone || suspicion?.wasPassed === true && isSure;
+    const waiting = isCertain ? 1 : isNew || suspicion !== null ? own.waiting : 0;
+    const holds = waiting === 0 && isNew || !ignores && this.#holds(watched, pids);
+    // A descriptor of what was shut down is none of a listener.
+    const isHeld = pids.length === 0 || !isGone && holds;
     const look = { atMs, waiting, isHeld, isAsleep: !isHeld && pids.every(isAsleep) };
     const sinceMs = watched.closedSinceMs = deafSince(watched.closedSinceMs, look);
-    if (sinceMs === null && isGone) return this.#remind(watched);
     if (sinceMs === null) return this.#pause(watched, ignores);
     const leftMs = sinceMs + (ignores && !isCertain ? IGNORING_MS : DEAF_MS) - atMs;
     if (leftMs > 0) {
@@ -220,33 +214,26 @@ export class DeafWatch {
     if (listeners.deafEpoch === watched.worker.epoch) listeners.deafEpoch = null;
     watched.isDeaf = false;
     const { suspicion } = watched;
-    if (suspicion?.wasPassed === false && !ignores) {
+    if (suspicion !== null && !ignores) {
       // What the candidate has told it may come later.
-      const leftMs = suspicion.sinceMs + DEAF_MS - clock.now();
-      if (leftMs > 0) return this.#after(watched, leftMs, () => this.#look(watched));
-      watched.suspicion = null;
+      const leftMs = suspicion.sinceMs + (suspicion.wasPassed ? PASSED_MS : DEAF_MS) - clock.now();
+      if (leftMs <= 0) watched.suspicion = null;
+      else if (!suspicion.wasPassed) {
+        return this.#after(watched, leftMs, () => this.#look(watched));
+      }
     }
     this.#after(watched, watched.pauseMs, () => {
       watched.timer = null;
       // It may have been shut down during the pause.
-      if (this.#membersOf(watched.worker).length === 0) return this.#look(watched);
+      if (watched.own.members.length === 0) return this.#look(watched);
       this.#arm(watched);
     });
     watched.pauseMs = Math.min(2 * watched.pauseMs, LONGEST_PAUSE_MS);
   }
 
-  /** 0 where it cannot be asked. */
-  #waitingFor(worker: Worker): number {
-    const { sockDiag } = this.context.platform;
-    const waiting = ({ heldUntilRetired }: Member) =>
-      orNull(() => sockDiag.waitingIn(heldUntilRetired)) ?? 0;
-    return this.#membersOf(worker).reduce((sum, member) => sum + waiting(member), 0);
-  }
-
   #holds(watched: Watched, pids: readonly number[]): boolean {
-    const { proof, worker } = watched;
+    const { proof, worker, own: { members } } = watched;
     if (proof !== null && descriptorTarget(proof.pid, proof.fd) === proof.target) return true;
-    const members = this.#membersOf(worker);
     watched.proof = findProof(members, pids);
     if (watched.proof !== null || pids.length === 0) return true;
     worker.adoptTarget.refreshListeners();
@@ -255,15 +242,11 @@ export class DeafWatch {
   }
 }
 
-const textOf = (groups: readonly Group[]) => groups.map(({ text }) => text).join(", ");
+const nameOf = ({ epoch, number }: Worker) => `${epoch} ${number}`;
 
 function ignoredText(ignored: readonly { readonly group: Group }[]): string {
-  const where = textOf([...new Set(ignored.map(({ group }) => group))]);
+  const where = [...new Set(ignored.map(({ group }) => group.text))].join(", ");
   return `none of its processes waits for connections at ${where} any more`;
-}
-
-function isOpen(group: Group, { epoch, number }: Worker): boolean {
-  return group.membersOf(epoch, number).some(({ owner, unheld }) => owner !== 0 && !unheld);
 }
 
 function findProof(members: readonly Member[], pids: readonly number[]): Watched["proof"] {

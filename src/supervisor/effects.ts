@@ -120,7 +120,10 @@ function answerReload(
   const durationMs = reloads.requests.longestWaitMs(requests);
   const inspected = running.get(epoch ?? NaN)?.inspected ?? NOT_INSPECTED;
   const { sharedFiles } = inspected.findings;
-  const doubtNow = () => inspected.findings.doubt ?? whatIsLeft;
+  const doubtNow = () => {
+    const doubts = [inspected.findings.doubt ?? whatIsLeft, inspected.loss];
+    return doubts.filter((each) => each !== null).join("; ") || null;
+  };
   const whatIsLeft = failed === null || state.finished
     ? null
     : parts.trials.examine(state, inspected.wasPassed);

@@ -1,14 +1,15 @@
 /** Starts a generation: admission by hooks, launch plan, listeners, process. */
+import { SocketTable } from "../drain/connections.ts";
 import { checkProgram } from "../process/check_program.ts";
 import { UserError } from "../config/values/errors.ts";
 import { type GenerationOptions, RunningGeneration } from "../generation/generation.ts";
 import { Inspection } from "../generation/candidate/inspection.ts";
-import { othersListeners, PassedSockets } from "../generation/candidate/passed_sockets.ts";
+import { othersSinceNow, PassedSockets } from "../generation/candidate/passed_sockets.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { ListenError } from "../handoff/inherit.ts";
 import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_SYSTEM } from "../lifecycle/status.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
-import { errorText } from "../platform/error.ts";
+import { errorText, orNull } from "../platform/error.ts";
 import { isRunning } from "../platform/process/proc.ts";
 import { adviceFor } from "./advice.ts";
 import { withFront } from "./front_step.ts";
@@ -104,9 +105,11 @@ function inspectionOf(
     const status = EXIT_NEW_GENERATION_FAILED;
     context.dispatch({ kind: "failed", epoch, reason, status });
   };
+  const table = () => new SocketTable(context.platform, context.listeners);
   const passed = new PassedSockets({
     clock: context.platform.clock,
-    others: () => othersListeners(context.listeners, epoch, candidate().replacementOf),
+    others: othersSinceNow(context.listeners, epoch, () => candidate().replacementOf),
+    accepted: () => orNull(() => table().openBy(processes()).length) ?? 0,
     processes,
     isPending,
     program: context.preset.program,

@@ -49,12 +49,15 @@ export interface Inspected {
   readonly endedWithZero: boolean;
   /** It had listeners of another generation. */
   readonly wasPassed: boolean;
+  /** What has ended with it, as a part of a sentence; null: nothing. */
+  readonly loss: string | null;
 }
 
 export const NOT_INSPECTED: Inspected = {
   findings: NO_FINDINGS,
   endedWithZero: false,
   wasPassed: false,
+  loss: null,
 };
 
 export class Inspection implements Inspected {
@@ -77,6 +80,10 @@ export class Inspection implements Inspected {
 
   get wasPassed(): boolean {
     return this.options.passed.wereFound;
+  }
+
+  get loss(): string | null {
+    return this.options.passed.loss;
   }
 
   #doubt(): string | null {

@@ -29,6 +29,8 @@ interface PassedSocketsOptions {
   readonly processes: () => readonly number[];
   /** It has not passed its gate. */
   readonly isPending: () => boolean;
+  /** Connections that it has accepted, and that end with it. */
+  readonly accepted: () => number;
   /** Of the server, as its command line names it. */
   readonly program: string;
   readonly fail: (reason: string) => void;
@@ -37,6 +39,8 @@ interface PassedSocketsOptions {
 export class PassedSockets {
   /** It had listeners of another generation. */
   wereFound = false;
+  /** Connections that it had accepted from them. */
+  #cut = 0;
   #timer: Timer | null = null;
   #suspect: ReadonlySet<number> = new Set();
 
@@ -46,6 +50,8 @@ export class PassedSockets {
   ) {}
 
   begin(): void {
+    // It may be told to close them before the first look.
+    this.options.others();
     this.#lookAfter(FIRST_LOOK_MS, FIRST_LOOK_MS);
   }
 
@@ -76,6 +82,13 @@ export class PassedSockets {
     return true;
   }
 
+  /** What has ended with it, as a part of a sentence; null: nothing. */
+  get loss(): string | null {
+    if (this.#cut === 0) return null;
+    const what = this.#cut === 1 ? "one connection" : `${this.#cut} connections`;
+    return `${what} that the failed one had accepted at its socket ended with that`;
+  }
+
   /** @param what shows that the server hands over by itself */
   onOwnHandoff(program: string, what: string): void {
     this.end();
@@ -85,6 +98,7 @@ export class PassedSockets {
   #fail(found: readonly PassedListener[]): void {
     this.end();
     this.wereFound = true;
+    this.#cut = this.options.accepted();
     const programs = [...found.map(({ program }) => program), this.options.program];
     const what = found.length === 0
       ? "it listens on another generation's own socket"
@@ -93,6 +107,20 @@ export class PassedSockets {
       `${what}, passed to it behind baton's back: ${ownHandoffCure(programs)}`,
     );
   }
+}
+
+/** The same, with what has been closed since the first call: a process that has it open got it before that. */
+export function othersSinceNow(
+  listeners: Pick<Listeners, "groups">,
+  epoch: number,
+  replacementOf: () => number | null,
+): () => OthersListener[] {
+  const known = new Map<number, OthersListener>();
+  return () => {
+    const replaced = replacementOf();
+    for (const each of othersListeners(listeners, epoch, replaced)) known.set(each.inode, each);
+    return [...known.values()].filter((each) => each.epoch !== replaced);
+  };
 }
 
 /**

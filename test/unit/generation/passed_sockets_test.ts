@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { ownHandoffCure } from "../../../src/config/servers/own_handoff.ts";
 import {
   othersListeners,
+  othersSinceNow,
   PassedSockets,
 } from "../../../src/generation/candidate/passed_sockets.ts";
 import type { PassedListener } from "../../../src/inspect/passed_listeners.ts";
@@ -22,11 +23,12 @@ const inProgram = (of: typeof A, program = "app"): PassedListener => ({ ...of, p
 function scene(looks: readonly PassedListener[][]) {
   const clock = new FakeClock();
   const reasons: string[] = [];
-  const seen = { looks: 0, isPending: true };
+  const seen = { looks: 0, isPending: true, accepted: 0 };
   const passed = new PassedSockets({
     clock,
     others: () => [A, B],
     processes: () => [7],
+    accepted: () => seen.accepted,
     isPending: () => seen.isPending,
     program: "envoy",
     fail: (reason) => reasons.push(reason),
@@ -49,6 +51,22 @@ describe("PassedSockets", () => {
     ]);
     await clock.advance(60_000);
     assert.equal(reasons.length, 1);
+  });
+
+  test("says what it had accepted, which ends with it", TEST, () => {
+    for (
+      const [accepted, loss] of [
+        [0, null],
+        [1, "one connection that the failed one had accepted at its socket ended with that"],
+        [3, "3 connections that the failed one had accepted at its socket ended with that"],
+      ] as const
+    ) {
+      const { passed, seen } = scene([[]]);
+      seen.accepted = accepted;
+      assert.equal(passed.loss, null);
+      passed.refuses(1);
+      assert.equal(passed.loss, loss);
+    }
   });
 
   test("does not mind what is closed again", TEST, async () => {
@@ -98,6 +116,24 @@ describe("othersListeners()", () => {
       assert.deepEqual(found, inodes);
     });
   }
+});
+
+describe("othersSinceNow()", () => {
+  const member = (inode: number, epoch: number) =>
+    ({ inode, epoch, origin: null, owner: 5 }) as Member;
+
+  test("has what was closed since, but not what it replaces", TEST, () => {
+    const group = { members: [member(1, 0), member(2, 4)], text: "127.0.0.1:80" };
+    const listeners = new FakeListeners([group as unknown as Group]);
+    let replaced: number | null = null;
+    const others = othersSinceNow(listeners, 7, () => replaced);
+    const inodes = () => others().map(({ inode }) => inode);
+    assert.deepEqual(inodes(), [1, 2]);
+    group.members = [member(3, 0)];
+    assert.deepEqual(inodes(), [1, 2, 3]);
+    replaced = 0;
+    assert.deepEqual(inodes(), [2]);
+  });
 });
 
 describe("ownHandoffCure()", () => {
