@@ -62,7 +62,7 @@ describe("a candidate that has got the listener of the generation that serves", 
 });
 
 describe("after a candidate that has made the generation that serves", () => {
-  const deaf: readonly [what: string, env: Record<string, string>][] = [
+  const deaf: readonly (readonly [what: string, env: Record<string, string>])[] = [
     ["ignores its listener", { AFTER: "ignores" }],
     // Takes 2.5 s.
     ...IS_FULL
