@@ -109,7 +109,10 @@ export class PassedSockets {
   }
 }
 
-/** The same, with what has been closed since the first call: a process that has it open got it before that. */
+/**
+ * Listeners that a candidate can only have got from another generation, with those that were closed since the first call: a
+ * process that has one open got it before that.
+ */
 export function othersSinceNow(
   listeners: Pick<Listeners, "groups">,
   epoch: number,
@@ -127,7 +130,7 @@ export function othersSinceNow(
  * Members that a generation has opened for itself. Those of baton's making are passed on purpose, and what waits for a
  * replacement is the replacement's.
  */
-export function othersListeners(
+function othersListeners(
   { groups }: Pick<Listeners, "groups">,
   epoch: number,
   replacementOf: number | null,

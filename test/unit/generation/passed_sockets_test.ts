@@ -2,11 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ownHandoffCure } from "../../../src/config/servers/own_handoff.ts";
-import {
-  othersListeners,
-  othersSinceNow,
-  PassedSockets,
-} from "../../../src/generation/candidate/passed_sockets.ts";
+import { othersSinceNow, PassedSockets } from "../../../src/generation/candidate/passed_sockets.ts";
 import type { PassedListener } from "../../../src/inspect/passed_listeners.ts";
 import type { Group } from "../../../src/steering/group.ts";
 import type { Member } from "../../../src/steering/member.ts";
@@ -97,7 +93,7 @@ describe("PassedSockets", () => {
   });
 });
 
-describe("othersListeners()", () => {
+describe("othersSinceNow() has", () => {
   const member = (inode: number, epoch: number, more: Partial<Member> = {}) =>
     ({ inode, epoch, origin: null, owner: 5, ...more }) as Member;
   const cases: readonly [what: string, members: readonly Member[], inodes: readonly number[]][] = [
@@ -112,7 +108,7 @@ describe("othersListeners()", () => {
   for (const [what, members, inodes] of cases) {
     test(what, TEST, () => {
       const listeners = new FakeListeners([{ members, text: "127.0.0.1:80" } as unknown as Group]);
-      const found = othersListeners(listeners, 1, 4).map(({ inode }) => inode);
+      const found = othersSinceNow(listeners, 1, () => 4)().map(({ inode }) => inode);
       assert.deepEqual(found, inodes);
     });
   }
