@@ -67,6 +67,11 @@ export class SingleGoodbye {
     return this.#goodbye.views;
   }
 
+  /** Before the server is started. */
+  onStart(): void {
+    this.#goodbye.onStart();
+  }
+
   /** Its drain begins. */
   begin(): void {
     if (this.#hasBegun) return;

@@ -115,6 +115,7 @@ export class SingleServer {
   /** @throws {SystemCallError} when not even the launcher can be started */
   start(): void {
     const { plan, logger } = this.options;
+    this.goodbye.onStart();
     const stdin = this.foreground.stdinFor(true);
     this.#leader.start({
       plan,

@@ -135,6 +135,27 @@ describe("--drain-call", () => {
     await world.until("0.0 POST /fail");
   });
 
+  test(
+    "the only one of --shutdown-only, whose file of a baton that was killed is gone",
+    TEST,
+    async () => {
+      using dir = tempDir();
+      const world = await World.at(dir);
+      const mark = dir.write("bye", "");
+      const flags = ["--shutdown-only", "--drain-call", `file:${mark}`];
+      await using baton = await startBaton(world.options(...flags));
+      await waitUntil(async () => {
+        using client = new KeptConnection(world.port);
+        client.send(REQUEST);
+        return (await client.answer()).status === 200;
+      }, { what: "it serves" });
+      assert.equal(existsSync(mark), false, "it would say goodbye from its first answer on");
+      assert.equal((await baton.stop()).code, 0, baton.stderr);
+      assert.match(baton.stderr, /asked to say goodbye to its clients: file:/);
+      assert.equal(existsSync(mark), false);
+    },
+  );
+
   test("the new one, where that is rolled back", TEST, async () => {
     using dir = tempDir();
     const world = await World.at(dir);
