@@ -232,6 +232,17 @@ describe("a line of [front] for the whole Envoy", OPTIONS, () => {
       await using trial = await started(dir, line);
       const port = await trial.portOf("clients");
       await waitUntil(async () => (await ask(port)).body === body, { what: body });
+      // The step before, at 95 %, is not seen by requests: Envoy gives memory back, every 10 s.
+      const shrinks = line === "" ? [] : ["active: 1", ...IS_FULL ? ["shrink_count: [1-9]"] : []];
+      for (const shrink of shrinks) {
+        const stat = new RegExp(
+          `^overload\\.envoy\\.overload_actions\\.shrink_heap\\.${shrink}`,
+          "m",
+        );
+        await waitUntil(async () => stat.test(await trial.admin("/stats?filter=shrink_heap")), {
+          what: stat.source,
+        });
+      }
     });
   }
 

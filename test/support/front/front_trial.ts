@@ -3,7 +3,15 @@
  * writes, with one line in it or without. One start of Envoy for all of them.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync, renameSync } from "node:fs";
+import {
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
 import { request } from "node:http";
 import { parseConfigText } from "../../../src/config/config_file.ts";
 import { readFront } from "../../../src/config/front/settings.ts";
@@ -172,12 +180,23 @@ export class FrontTrial implements AsyncDisposable {
 
   /** The endpoints of a watched front, as the baton of a service would write them. */
   endpoints(name: string, endpoints: readonly Endpoint[]): void {
-    const resource = {
-      "@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
-      ...assignment(name, endpoints),
-    };
-    const text = JSON.stringify({ resources: [resource] });
+    const text = endpointText(name, endpoints);
     renameSync(this.dir.write(`${name}.new`, text), this.dir.join(`${name}.yaml`));
+  }
+
+  /**
+   * The same through a link that is exchanged, as Kubernetes changes the files of a volume: the first time the file becomes
+   * a link, then no name of its own changes.
+   */
+  linkEndpoints(name: string, endpoints: readonly Endpoint[]): void {
+    const folder = mkdtempSync(this.dir.join(`${name}-`));
+    writeFileSync(join(folder, "endpoints.yaml"), endpointText(name, endpoints));
+    const [data, file] = [this.dir.join(`${name}.data`), this.dir.join(`${name}.yaml`)];
+    symlinkSync(folder, `${data}.new`);
+    renameSync(`${data}.new`, data);
+    if (lstatSync(file).isSymbolicLink()) return;
+    symlinkSync(join(data, "endpoints.yaml"), `${file}.new`);
+    renameSync(`${file}.new`, file);
   }
 
   /** @returns what the admin API answers; empty: nothing */
@@ -233,6 +252,11 @@ export class FrontTrial implements AsyncDisposable {
     for (const end of this.#ends) end();
     await this.kill();
   }
+}
+
+function endpointText(name: string, endpoints: readonly Endpoint[]): string {
+  const type = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
+  return JSON.stringify({ resources: [{ "@type": type, ...assignment(name, endpoints) }] });
 }
 
 function assignment(name: string, endpoints: readonly Endpoint[]): { [key: string]: Json } {

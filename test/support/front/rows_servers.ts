@@ -232,4 +232,20 @@ export const SERVER_ROWS: readonly Row[] = [
     },
     seen: { with: false, without: true },
   },
+  {
+    line: "",
+    removed: "watched_directory",
+    servers: 2,
+    isWatched: true,
+    look: async ({ trial, name, port, servers: [first, second] }, twin) => {
+      const isAnswering = async (server: string) => (await ask(port)).body === server;
+      trial.linkEndpoints(name, [first!]);
+      await happens(null, "the file is a link now", async () => {
+        return distinct(await askTimes(4, port)) === 1 && isAnswering("s0");
+      });
+      trial.linkEndpoints(name, [second!]);
+      return await happens(twin, "what it leads to has changed", () => isAnswering("s1"));
+    },
+    seen: { with: true, without: false },
+  },
 ];
