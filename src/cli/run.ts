@@ -3,15 +3,15 @@
  * the remedy. The entry file exits with the status; nothing else in baton ends the process. What a command needs is loaded
  * when it is known.
  */
-import { existsSync } from "node:fs";
 import { UserError } from "../config/values/errors.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Platform } from "../platform/platform.ts";
 import { commandVersion } from "./commands/version.ts";
+import { isConfigHere, readJar } from "./console/early_files.ts";
 import { EXIT_OK, EXIT_SYSTEM } from "./console/exit_status.ts";
 import { type Printer, terminalPrinter } from "./console/printer.ts";
 import type { Command } from "./words/parse.ts";
-import { asksForVersion, FOUND_NAME, mayReadFile } from "./words/early_words.ts";
+import { asksForVersion, mayReadFile } from "./words/early_words.ts";
 
 /** Every hidden verb begins so. */
 const HIDDEN = "__";
@@ -42,8 +42,8 @@ async function readCommand(platform: Platform): Promise<Command> {
   if (asksForVersion(argv)) return { verb: "version" };
   const { parseCommandLine } = await import("./words/parse.ts");
   const env = platform.runtime.env();
-  if (!mayReadFile(argv, env, () => existsSync(FOUND_NAME))) {
-    return parseCommandLine(argv, noFile, { env });
+  if (!mayReadFile(argv, env, isConfigHere)) {
+    return parseCommandLine(argv, noFile, { env, readJar });
   }
   const { surroundingsOf } = await import("./console/config_reader.ts");
   const surroundings = surroundingsOf(platform);

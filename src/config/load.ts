@@ -12,7 +12,7 @@ import { type OptionValue, refuse } from "./option_makers.ts";
 import { optionVariable, rawOfVariable } from "./env_options.ts";
 import { defaultRaw, fileKey, type Option, OPTIONS, variableOf } from "./options.ts";
 import { DEFAULT_QUIET_MS, SHUTDOWN_QUIET_MS } from "./tables/stop_options.ts";
-import { commandTarget, presetForCommand } from "./presets.ts";
+import { commandTarget, presetByFile, presetForCommand } from "./presets.ts";
 import { validateConfig } from "./validate.ts";
 
 /** The input of `loadConfig`. */
@@ -26,6 +26,11 @@ interface ConfigSources {
   readonly command: readonly string[];
   /** Of a command that is `run` with others. @default those of the table */
   readonly defaults?: Partial<Config>;
+  /**
+   * @param directory in which the server is started; null: where baton is
+   * @returns the first bytes of a jar; null: it cannot be read
+   */
+  readonly readJar?: (path: string, directory: string | null) => Uint8Array | null;
 }
 
 /** The service's name when its command gives none. */
@@ -149,9 +154,13 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     const origin = found.get(option.field) ?? null;
     return origin === null ? [] : [[option.field, readGiven(option, origin)] as const];
   }));
-  const preset = (given.get("preset") ?? sources.defaults?.preset ?? null) as Config["preset"];
+  const { readJar = () => null } = sources;
+  const directory = (given.get("cwd") ?? null) as Config["cwd"];
+  const preset = (given.get("preset") ?? sources.defaults?.preset ??
+    presetByFile(command, (path) => readJar(path, directory))) as Config["preset"];
   const defaults: Readonly<Record<string, unknown>> = {
     name: defaultName(command),
+    preset,
     stopTimeMs: presetForCommand(command, preset).stopTimeMs,
     // There it is also the time without a new connection, and half a second would be short for that.
     quietMs: given.get("shutdownOnly") === true ? SHUTDOWN_QUIET_MS : DEFAULT_QUIET_MS,

@@ -12,6 +12,7 @@ import {
   PRESET_ROWS,
   type Usr1Meaning,
 } from "./servers/preset_table.ts";
+import { isSpringBootJar, isSpringBootLoader, jarOf } from "./servers/spring_boot.ts";
 import { baseName, has } from "./servers/wrappers.ts";
 import { UserError } from "./values/errors.ts";
 import type { SignalName } from "./values/signals.ts";
@@ -19,6 +20,8 @@ import { suggest } from "./values/suggest.ts";
 
 /** `--server-pidfile none` */
 export const NO_PIDFILE = "none";
+
+const SPRING_BOOT = "spring-boot";
 
 /** The entry of one program. */
 interface Preset {
@@ -149,6 +152,18 @@ export function presetForCommand(
   };
 }
 
+/**
+ * @param readJar the first bytes of a jar
+ * @returns what --preset would be for a command that does not show it; null: it shows it, or nothing is known
+ */
+export function presetByFile(
+  argv: readonly string[],
+  readJar: (path: string) => Uint8Array | null,
+): string | null {
+  const jar = jarOf(argv);
+  return jar !== null && isSpringBootJar(readJar(jar)) ? SPRING_BOOT : null;
+}
+
 /** `--preset`: a program that the table has. */
 export function parsePresetName(text: string): string {
   const preset = presetByName(text);
@@ -172,6 +187,7 @@ function presetOf(argv: readonly string[]): Preset {
   const { program, script } = targetOf(argv);
   const own = presetFor(program);
   if (script === null) return own;
+  if (own.program === "java" && isSpringBootLoader(script)) return presetFor(SPRING_BOOT);
   // `-m gunicorn.app.wsgiapp` is gunicorn; a script "gunicorn.py" can be anything.
   const isPath = script.includes("/") || /\.(py|rb|pl)$/.test(script);
   const name = isPath ? baseName(script) : script.split(".")[0] ?? script;

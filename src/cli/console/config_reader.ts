@@ -16,6 +16,7 @@ import { resolvePath, statOf } from "../../platform/files/path.ts";
 import { ROOT_UID } from "../../platform/process/processes.ts";
 import { FOUND_NAME } from "../words/early_words.ts";
 import type { Surroundings } from "../words/surroundings.ts";
+import { readJar } from "./early_files.ts";
 
 const OTHERS_MAY_WRITE = 0o002;
 
@@ -26,6 +27,7 @@ export function surroundingsOf(platform: Platform): Surroundings {
     env: runtime.env(),
     readConfig: (path, directory) => read(platform, at(directory, path), () => {}),
     findConfig: (directory) => findConfig(platform, at(directory, FOUND_NAME)),
+    readJar,
   };
 }
 

@@ -91,7 +91,7 @@ function parseVerb(word: string): Verb {
 export function parseCommandLine(
   argv: readonly string[],
   readConfig: Surroundings["readConfig"],
-  { env = {}, findConfig = () => null }: Partial<Surroundings> = {},
+  { env = {}, findConfig = () => null, readJar = () => null }: Partial<Surroundings> = {},
 ): Command {
   const [first, ...rest] = argv;
   if (first === undefined || first === "--help" || first === "-h") {
@@ -119,7 +119,7 @@ export function parseCommandLine(
     case "check":
     case "init":
     case "hot-restarter":
-      return parseConfigured(verb, words, { env, readConfig, findConfig });
+      return parseConfigured(verb, words, { env, readConfig, findConfig, readJar });
     case "schema":
       return { verb };
     case "reload":

@@ -14,6 +14,8 @@ export interface Surroundings {
   readonly readConfig: (path: string, directory: string | null) => FileValues;
   /** Looks for baton.toml. @param directory null: the working directory */
   readonly findConfig: (directory: string | null) => FileValues | null;
+  /** The first bytes of a jar. @returns null: it cannot be read */
+  readonly readJar: (path: string) => Uint8Array | null;
 }
 
 /**
@@ -40,7 +42,7 @@ export function loadAgain(
       remedy: "If it is just being written, reload again; to run with the defaults, restart baton",
     });
   }
-  return loadFrom(words, surroundings, found, defaults);
+  return loadFrom(words, surroundings, found, directory, defaults);
 }
 
 /** The first time, in the working directory. @param defaults in place of the table's */
@@ -49,16 +51,29 @@ export function loadRun(
   surroundings: Surroundings,
   defaults?: Partial<Config>,
 ): LoadedConfig {
-  return loadFrom(words, surroundings, readFile(words.flags, surroundings, null), defaults);
+  return loadFrom(words, surroundings, readFile(words.flags, surroundings, null), null, defaults);
 }
 
 function loadFrom(
   { flags, operands }: Words,
-  { env }: Surroundings,
+  { env, readJar }: Surroundings,
   fileValues: FileValues | null,
+  directory: string | null,
   defaults: Partial<Config> = {},
 ): LoadedConfig {
-  return loadConfig({ fileValues, flagValues: flags, command: operands, env, defaults });
+  return loadConfig({
+    fileValues,
+    flagValues: flags,
+    command: operands,
+    env,
+    defaults,
+    readJar: (path, cwd) => readJar(within(directory, within(cwd, path))),
+  });
+}
+
+/** A relative path that begins in a directory, which may be relative too. */
+function within(directory: string | null, path: string): string {
+  return directory === null || path.startsWith("/") ? path : `${directory}/${path}`;
 }
 
 function readFile(

@@ -27,12 +27,15 @@ const INTERPRETERS: Readonly<Record<string, Interpreter>> = {
   python: {
     valued: "-X -W --check-hash-based-pycs",
     inline: "-c",
-    servers: "gunicorn uvicorn hypercorn",
+    servers: "gunicorn uvicorn hypercorn waitress",
   },
   ruby: { valued: "-I -r -C -E", inline: "-e", servers: "puma unicorn" },
   perl: { valued: "-I", inline: "-e -E", servers: "starman hypnotoad" },
   php: { valued: "-c -d -t -S", inline: "-r" },
-  java: { valued: "-cp -classpath --class-path -p --module-path" },
+  java: {
+    valued: "-cp -classpath --class-path -p --module-path --upgrade-module-path --add-modules " +
+      "--add-opens --add-exports --add-reads --limit-modules --patch-module",
+  },
 };
 
 /** @param language main name of a preset @returns null: it is not an interpreter */

@@ -113,6 +113,9 @@ export const PRESET_ROWS: readonly Row[] = [
   ["hypercorn", "SIGTERM", "abrupt", "ignore",
     "TERM waits only graceful_timeout (3 s by default), so baton drains it from outside first",
     "hypercorn.readthedocs.io, configuration"],
+  ["waitress waitress-serve", "SIGINT", "abrupt", "ignore",
+    "TERM kills it with its requests; INT finishes those that run, for at most 5 s",
+    "waitress's server.py, run(); task.py, shutdown(timeout=5)"],
   ["uwsgi uwsgi-core", "SIGINT", "abrupt", "ignore",
     "TERM reloads it unless die-on-term is set, so it gets INT, which is immediate",
     "uwsgi-docs.readthedocs.io, Management"],
@@ -188,4 +191,8 @@ export const PRESET_ROWS: readonly Row[] = [
   ["java", "SIGTERM", "abrupt", "ignore",
     "TERM runs the shutdown hooks; finishing requests is up to the application",
     "docs.oracle.com, java.lang.Runtime#shutdown"],
+  ["spring-boot", "SIGTERM", "abrupt", "ignore",
+    "its graceful shutdown fails requests on kept connections, so baton drains it first",
+    "docs.spring.io/spring-boot, graceful shutdown: timeout-per-shutdown-phase (30 s by default)",
+    { stopTimeMs: 45_000 }],
 ];

@@ -89,6 +89,8 @@ describe("presetForCommand()", () => {
     ["python3 /usr/bin/gunicorn app:app", "gunicorn"],
     ["/venv/bin/python /venv/bin/uvicorn app:app", "uvicorn"],
     ["python3 gunicorn.py", "python"],
+    ["python3 -m waitress app:app", "waitress"],
+    ["waitress-serve --port 80 app:app", "waitress"],
     ["python3 -m http.server", "python"],
     ["python3 -c import\\ gunicorn", "python"],
     ["python3 app.py gunicorn", "python"],
@@ -108,6 +110,8 @@ describe("presetForCommand()", () => {
     ["sh -c exec\\ nginx\\ -g\\ 'daemon\\ off;'", "nginx"],
     ["perl /usr/bin/hypnotoad -f app", "hypnotoad"],
     ["node /usr/bin/gunicorn", "node"],
+    ["java -cp app org.springframework.boot.loader.launch.JarLauncher", "spring-boot"],
+    ["java --add-opens java.base/java.lang=ALL-UNNAMED -cp a com.example.Main", "java"],
   ];
   for (const [line, program] of cases) {
     it(`finds ${program} in "${line}"`, () => {

@@ -1,0 +1,15 @@
+/** What the command line is read with before it is known which command it is. */
+import { existsSync } from "node:fs";
+import { JAR_HEAD_BYTES } from "../../config/servers/spring_boot.ts";
+import { firstBytes } from "../../platform/files/first_bytes.ts";
+import { FOUND_NAME } from "../words/early_words.ts";
+
+/** A configuration file may be found. */
+export function isConfigHere(): boolean {
+  return existsSync(FOUND_NAME);
+}
+
+/** @returns the first bytes of a jar, which say what `java -jar` runs; null: it cannot be read */
+export function readJar(path: string): Uint8Array | null {
+  return firstBytes(path, JAR_HEAD_BYTES);
+}
