@@ -102,6 +102,21 @@ function hostKey({ address }: EnvoyHost): string | null {
     : addressKey({ host: socket.address, port: socket.port_value });
 }
 
+/**
+ * Requests that are not over, a WebSocket or a stream each one of them: on one on which nothing is said for a while, no byte
+ * shows that.
+ * @param keys of endpoints (`addressKey`)
+ */
+export function activeRequests(readers: EnvoyClusters, keys: ReadonlySet<string>): number {
+  return readers.flatMap(({ host_statuses: hosts }) => hosts)
+    .filter((host) => keys.has(hostKey(host) ?? ""))
+    .reduce((sum, host) => sum + statOf(host, "rq_active"), 0);
+}
+
+function statOf({ stats }: EnvoyHost, name: string): number {
+  return Number(stats.find((each) => each.name === name)?.value ?? 0);
+}
+
 /** Of the requests that went to one endpoint. */
 export interface AnswerCounts {
   readonly requests: number;
@@ -113,13 +128,11 @@ export interface AnswerCounts {
 export function answersOf(readers: EnvoyClusters): Map<string, AnswerCounts> {
   const counts = new Map<string, AnswerCounts>();
   for (const host of readers.flatMap(({ host_statuses: hosts }) => hosts)) {
-    const stat = (name: string) =>
-      Number(host.stats.find((each) => each.name === name)?.value ?? 0);
     const key = hostKey(host) ?? "";
     const { requests, errors } = counts.get(key) ?? { requests: 0, errors: 0 };
     counts.set(key, {
-      requests: requests + stat("rq_success") + stat("rq_error"),
-      errors: errors + stat("rq_error"),
+      requests: requests + statOf(host, "rq_success") + statOf(host, "rq_error"),
+      errors: errors + statOf(host, "rq_error"),
     });
   }
   return counts;

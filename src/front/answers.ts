@@ -2,8 +2,10 @@
 import type { AnswerCounts } from "./acknowledgement.ts";
 import { addressKey, type AssignedEndpoint } from "./assignment.ts";
 
-/** Fewer errors say nothing. */
+/** Fewer errors say nothing, */
 const LEAST_ERRORS = 5;
+/** unless nothing else has come, which is how a service of two requests a minute shows it. */
+const LEAST_IF_ALL = 3;
 /** By so much the part of errors may be above that of the serving generation. */
 const TOLERANCE = 0.05;
 
@@ -44,7 +46,8 @@ export function answersSince(before: AnswerCounts = NONE, now: AnswerCounts = NO
 
 /** @returns why the generation on trial is not well; null: it is, or too little is known */
 export function errorVerdict(onTrial: AnswerCounts, serving: AnswerCounts): string | null {
-  if (onTrial.errors < LEAST_ERRORS) return null;
+  const least = onTrial.errors === onTrial.requests ? LEAST_IF_ALL : LEAST_ERRORS;
+  if (onTrial.errors < least) return null;
   const partOf = ({ errors, requests }: AnswerCounts) => requests === 0 ? 0 : errors / requests;
   if (partOf(onTrial) <= partOf(serving) + TOLERANCE) return null;
   const text = ({ errors, requests }: AnswerCounts) => `${errors} of ${requests}`;

@@ -17,8 +17,11 @@ export interface AssignedEndpoint extends Pick<FrontEndpoint, "epoch" | "worker"
   readonly weight: number;
 }
 
-/** Shares of connections have two decimals. */
-const PARTS_PER_PERCENT = 100;
+/**
+ * Of one server that gets its full part. Shares have two decimals of a percent. It is the same for all, because others may have
+ * endpoints in the file: those of a service on trial together weigh as much as before.
+ */
+const FULL_WEIGHT = 10_000;
 const ALL = 100;
 
 /**
@@ -35,28 +38,34 @@ export function assign(
   const onTrial = known.filter(({ percent }) => percent !== null && percent > 0);
   const receiving = known.filter((each) => each.state === "receiving" && each.percent === null);
   const percent = receiving.length === 0 ? ALL : Math.max(0, ...onTrial.map((on) => on.percent!));
-  const candidateParts = Math.min(Math.round(percent * PARTS_PER_PERCENT), ALL * PARTS_PER_PERCENT);
-  const servingParts = ALL * PARTS_PER_PERCENT - candidateParts;
+  const part = Math.min(percent, ALL) / ALL;
+  const isTrial = onTrial.length > 0 && receiving.length > 0;
   // Each of several workers gets its part of what its generation gets.
-  const [ofCandidate, ofServing] = onTrial.length === 0 || receiving.length === 0
-    ? [1, 1]
-    : smallest(candidateParts * receiving.length, servingParts * onTrial.length);
+  const weights = {
+    onTrial: isTrial ? part * FULL_WEIGHT * receiving.length / onTrial.length : FULL_WEIGHT,
+    receiving: isTrial ? (1 - part) * FULL_WEIGHT : FULL_WEIGHT,
+  };
   return known.map((each) => {
-    const isOnTrial = onTrial.includes(each);
-    const weight = isOnTrial ? ofCandidate : receiving.includes(each) ? ofServing : 0;
+    const weight = onTrial.includes(each)
+      ? Math.max(1, Math.round(weights.onTrial))
+      : receiving.includes(each)
+      ? Math.round(weights.receiving)
+      : 0;
     const isHealthy = weight > 0;
     const { address, epoch, worker } = each;
     return { address, epoch, worker, isHealthy, weight: isHealthy ? weight : 1 };
   });
 }
 
-function smallest(one: number, other: number): [number, number] {
-  const divisor = greatestCommonDivisor(one, other);
-  return [one / divisor, other / divisor];
-}
-
-function greatestCommonDivisor(one: number, other: number): number {
-  return other === 0 ? one : greatestCommonDivisor(other, one % other);
+/**
+ * Of a service that ends. Where others have endpoints of the cluster, those get its part; where none has, Envoy would keep
+ * sending to what is DRAINING, and answers 503 without it. It ends what it has begun, either way.
+ */
+export function assignLeaving(
+  endpoints: readonly AssignedEndpoint[],
+  hasOthers: boolean,
+): AssignedEndpoint[] {
+  return hasOthers ? endpoints.map((each) => ({ ...each, isHealthy: false, weight: 1 })) : [];
 }
 
 /** As Envoy writes it: "127.64.0.1:3000", or the path of a Unix socket. */
@@ -64,4 +73,14 @@ export function addressKey(address: PrivateAddress): string {
   if ("path" in address) return address.path;
   const { host, port } = address;
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Only states and weights differ, if anything does. */
+export function hasSameAddresses(
+  one: readonly AssignedEndpoint[],
+  other: readonly AssignedEndpoint[],
+): boolean {
+  const keys = (all: readonly AssignedEndpoint[]) =>
+    all.map(({ address }) => addressKey(address)).sort().join(" ");
+  return keys(one) === keys(other);
 }

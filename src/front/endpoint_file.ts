@@ -28,6 +28,7 @@ import {
   readDocument,
   withEndpoints,
 } from "./document.ts";
+import { beside, type Place, placeOf, renewLink } from "./symbolic_links.ts";
 
 /** Envoy may run as another user. */
 const MODE = 0o644;
@@ -47,20 +48,13 @@ type Written =
   | { readonly kind: "failed"; readonly reason: string };
 
 export class EndpointFile {
-  readonly #directory: string;
-  readonly #name: string;
   /** Not from this baton, and said. */
   #isWarned = false;
 
   constructor(
     readonly platform: Pick<Platform, "descriptors" | "processes" | "runtime">,
     readonly options: EndpointFileOptions,
-  ) {
-    const { path } = options;
-    const at = path.lastIndexOf("/");
-    this.#directory = path.slice(0, at);
-    this.#name = path.slice(at + 1);
-  }
+  ) {}
 
   get exists(): boolean {
     return this.#stat() !== null;
@@ -80,31 +74,37 @@ export class EndpointFile {
     const { path } = this.options;
     let lock: Fd | null = null;
     try {
-      const beside = `${this.#directory}/.${this.#name}.lock`;
-      lock = this.platform.descriptors.open(beside, C.O_RDONLY | C.O_CREAT, MODE);
+      const place = placeOf(path);
+      // One that is a FIFO would hold all of baton.
+      const flags = C.O_RDONLY | C.O_CREAT | C.O_NONBLOCK;
+      lock = this.platform.descriptors.open(beside(place.path, "lock"), flags, MODE);
       if (!this.platform.processes.tryLock(lock) && waits) return { kind: "locked" };
-      return { kind: "written", isNew: this.#replace(endpoints) };
+      return { kind: "written", isNew: this.#replace(endpoints, place) };
     } catch (error) {
-      return { kind: "failed", reason: `cannot write ${path}: ${errorText(error)}` };
+      return { kind: "failed", reason: `cannot write ${path}: ${whyNot(error)}` };
     } finally {
       lock?.close();
     }
   }
 
-  #replace(endpoints: readonly AssignedEndpoint[]): boolean {
+  #replace(endpoints: readonly AssignedEndpoint[], place: Place): boolean {
     const { cluster, owner } = this.options;
     const before = this.#read();
     const text = documentText(
       withEndpoints(this.#parse(before ?? ""), { cluster, owner, endpoints }),
     );
     if (text === before) return false;
-    this.#rename(text);
+    this.#rename(text, place.path);
+    for (const link of place.links) renewLink(link, beside(link, this.platform.runtime.pid));
     return true;
   }
 
   /** Null: there is none. */
   #read(): string | null {
-    return this.#stat() === null ? null : readFileSync(this.options.path, "utf8");
+    const stat = this.#stat();
+    if (stat === null) return null;
+    if (!stat.isFile()) throw new Error("it is no regular file: remove it, or name another one");
+    return readFileSync(this.options.path, "utf8");
   }
 
   #stat() {
@@ -125,9 +125,8 @@ export class EndpointFile {
     }
   }
 
-  #rename(text: string): void {
-    const { path } = this.options;
-    const aside = `${this.#directory}/.${this.#name}.${this.platform.runtime.pid}`;
+  #rename(text: string, path: string): void {
+    const aside = beside(path, this.platform.runtime.pid);
     const file = openSync(aside, "w", MODE);
     try {
       try {
@@ -154,4 +153,10 @@ export class EndpointFile {
       // The directory is ours: then this one is ours, too.
     }
   }
+}
+
+function whyNot(error: unknown): string {
+  const text = errorText(error);
+  if (!/^(EBUSY|EXDEV)/.test(text)) return text;
+  return `${text}: a file that is mounted by itself cannot be replaced: mount its directory`;
 }

@@ -31,7 +31,11 @@ export interface EnvoysOptions {
 
 /** What one Envoy has said. */
 type Look =
-  | { readonly kind: "acknowledged" }
+  | {
+    readonly kind: "acknowledged";
+    /** Of all of them: the others are absent, or have acknowledged it, too. */
+    readonly isByAll?: boolean;
+  }
   | { readonly kind: "waiting"; readonly text: string }
   | { readonly kind: "rejected"; readonly text: string }
   /** No process listens at its admin address. */
@@ -89,7 +93,9 @@ export class Envoys {
     const failure = isEnough || first === undefined
       ? null
       : `the front does not answer: ${first.text}`;
-    const names = statNames(this.options.cluster, (await this.clusters(endpoints)).flat());
+    const answering = admins.filter((admin) => this.#before.has(adminAddressText(admin)));
+    const readers = await this.clusters(endpoints, answering);
+    const names = statNames(this.options.cluster, readers.flat());
     return {
       failure,
       silent: silences.flatMap((each, index) => each === null ? [] : viewOf(admins[index]!, each)),
@@ -97,20 +103,38 @@ export class Envoys {
     };
   }
 
-  async look(endpoints: readonly AssignedEndpoint[], checked: number | null): Promise<Looked> {
+  /** @param asks for enough acknowledgements, without waiting for an Envoy that does not answer; or whether all do it */
+  async look(
+    endpoints: readonly AssignedEndpoint[],
+    { checked, asks }: { readonly checked: number | null; readonly asks: "enough" | "all" },
+  ): Promise<Looked> {
     const { admins } = this;
     if (admins.length === 0) return { verdict: { kind: "none" }, views: [] };
-    const looks = await Promise.all(
-      admins.map((admin) => this.#lookAt(admin, endpoints, checked)),
-    );
+    const looks: Look[] = admins.map((admin) => ({
+      kind: "waiting",
+      text: `Envoy at ${adminAddressText(admin)}: no answer yet`,
+    }));
+    const { promise: isEnough, resolve } = Promise.withResolvers<void>();
+    const all = admins.map(async (admin, index) => {
+      looks[index] = await this.#lookAt(admin, endpoints, checked);
+      const { length: acknowledged } = of(looks, "acknowledged");
+      if (asks === "enough" && acknowledged >= this.needed) resolve();
+    });
+    await Promise.race([Promise.all(all), isEnough]);
     const views = looks.map((look, index) => viewOf(admins[index]!, look));
-    return { verdict: this.#verdictOf(looks), views };
+    return { verdict: this.#verdictOf(looks, asks), views };
   }
 
-  #verdictOf(looks: readonly Look[]): Verdict {
-    const of = (kind: Look["kind"]) => looks.filter((look) => look.kind === kind);
-    if (of("acknowledged").length >= this.needed) return { kind: "acknowledged" };
-    const [rejected, waiting, absent] = [of("rejected"), of("waiting"), of("absent")];
+  #verdictOf(looks: readonly Look[], asks: "enough" | "all"): Verdict {
+    const { length: acknowledged } = of(looks, "acknowledged");
+    const [rejected, waiting, absent] = [
+      of(looks, "rejected"),
+      of(looks, "waiting"),
+      of(looks, "absent"),
+    ];
+    const isByAll = acknowledged + absent.length === looks.length;
+    const isEnough = asks === "enough" ? acknowledged >= this.needed : isByAll;
+    if (isEnough && acknowledged > 0) return { kind: "acknowledged", isByAll };
     if (rejected.length > looks.length - this.needed) return rejected[0]!;
     return waiting[0] ?? rejected[0] ?? absent[0]!;
   }
@@ -158,9 +182,12 @@ export class Envoys {
   }
 
   /** What each cluster that reads the file shows, by Envoy; those that do not answer are left out. */
-  async clusters(endpoints: readonly AssignedEndpoint[]): Promise<readonly EnvoyClusters[]> {
+  async clusters(
+    endpoints: readonly AssignedEndpoint[],
+    admins = this.admins,
+  ): Promise<readonly EnvoyClusters[]> {
     const addresses = endpoints.map(({ address }) => address);
-    const bodies = await Promise.all(this.admins.map((admin) => this.#get(admin, CLUSTERS)));
+    const bodies = await Promise.all(admins.map((admin) => this.#get(admin, CLUSTERS)));
     return bodies.flatMap(({ body }) => {
       const clusters = body === null ? null : readClusters(body);
       return clusters === null ? [] : [readersOf(clusters, this.options.cluster, addresses)];
@@ -215,6 +242,10 @@ function viewOf(admin: AdminAddress, look: Look): EnvoyView {
     result: RESULTS[look.kind],
     detail: "text" in look ? look.text : null,
   };
+}
+
+function of(looks: readonly Look[], kind: Look["kind"]): readonly Look[] {
+  return looks.filter((look) => look.kind === kind);
 }
 
 const DUMPS = ["static_clusters", "dynamic_active_clusters"].map((of) =>

@@ -16,7 +16,7 @@ import type { FrontView } from "./front_view.ts";
 import type { FrontedAddress } from "../steering/front/endpoints.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { addAnswers, type AnswersByEpoch } from "./answers.ts";
-import { assign } from "./assignment.ts";
+import { assign, assignLeaving } from "./assignment.ts";
 import { FrontFile, type FrontFileOptions } from "./front_file.ts";
 
 interface FrontSpec extends Omit<FrontFileOptions, "cluster" | "owner" | keyof FrontLog> {
@@ -59,6 +59,8 @@ export class Front {
   /** A generation has served: before that what the files say is not known to be wrong. */
   #hasServed = false;
   #isClosed = false;
+  /** The service ends. By file: whether others have endpoints there. */
+  #leaving: { readonly sinceMs: number; readonly hasOthers: readonly boolean[] } | null = null;
 
   constructor(readonly options: FrontOptions) {
     const { platform, service, specs, log, warn, logError, listeners } = options;
@@ -110,7 +112,9 @@ export class Front {
     for (const [index, file] of this.files.entries()) {
       const endpoints = this.#addressOf(index, addresses)?.endpoints ?? [];
       file.checked = this.#introduced === listeners.servingEpoch ? null : this.#introduced;
-      file.set(assign(endpoints, this.#introduced));
+      const assigned = assign(endpoints, this.#introduced);
+      const hasOthers = this.#leaving?.hasOthers[index];
+      file.set(hasOthers === undefined ? assigned : assignLeaving(assigned, hasOthers));
     }
   }
 
@@ -154,7 +158,9 @@ export class Front {
     const prepared = await Promise.all(files.map((file) => file.prepare()));
     const silent = prepared.find(({ failure }) => failure !== null);
     if (silent !== undefined) return silent.failure;
-    const obstacle = isShared ? await first(files.map((file) => file.weightObstacle())) : null;
+    const obstacle = isShared
+      ? await first(files.map((file) => file.envoys.weightObstacle(file.endpoints ?? [])))
+      : null;
     if (obstacle !== null || isCanceled()) return obstacle;
     if (!leads || prepared.some(({ isChecked }) => isChecked)) {
       this.#plan(epoch, this.#planned);
@@ -189,17 +195,40 @@ export class Front {
     }
   }
 
+  /** The service ends: its drain begins, and Envoy is to lead nothing more to it. */
+  leave(): void {
+    const { files, options: { platform: { clock } } } = this;
+    if (this.#leaving !== null || this.#isElsewhere || !this.#hasServed) return;
+    this.#leaving = { sinceMs: clock.now(), hasOthers: files.map((file) => file.hasOthers()) };
+    this.update();
+  }
+
   /** No Envoy leads anything new to it, as far as is known. @param worker null: to none of its workers */
   hasLeft(epoch: number, worker: number | null = null): boolean {
     const isElsewhere = this.#isElsewhere;
+    if (this.#leaving !== null && !isElsewhere) return this.#hasLeftAtEnd(this.#leaving.sinceMs);
     return this.files.every((file) =>
       isElsewhere ? file.hasLeftByOther(epoch, worker) : file.hasLeft(epoch, worker)
     );
   }
 
+  /** An end waits for no Envoy that hangs, and for no file that cannot be written, longer than a reload does. */
+  #hasLeftAtEnd(sinceMs: number): boolean {
+    const forMs = this.options.platform.clock.now() - sinceMs;
+    return this.files.every((file) => forMs >= file.options.timeoutMs || file.hasLeft(null, null));
+  }
+
+  /** Requests that Envoy has led to one worker, and that are not over: also one that looks idle, since nothing is said. */
+  async activeRequests(epoch: number, worker: number): Promise<number> {
+    const counts = await Promise.all(
+      this.files.map((file) => file.requests.active(epoch, worker)),
+    );
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
   /** What the generations have answered until now, by epoch. */
   async answers(): Promise<AnswersByEpoch> {
-    return addAnswers(await Promise.all(this.files.map((file) => file.answers())));
+    return addAnswers(await Promise.all(this.files.map((file) => file.requests.answers())));
   }
 
   get views(): FrontView[] {

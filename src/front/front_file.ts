@@ -8,12 +8,11 @@ import { sleep } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import { FrontSight } from "./front_sight.ts";
 import type { FrontView } from "./front_view.ts";
-import { answersOf } from "./acknowledgement.ts";
-import { addAnswers, type AnswersByEpoch, answersByEpoch } from "./answers.ts";
-import { addressKey, type AssignedEndpoint } from "./assignment.ts";
+import { addressKey, type AssignedEndpoint, hasSameAddresses } from "./assignment.ts";
 import { EndpointFile } from "./endpoint_file.ts";
 import { Envoys, type EnvoysOptions, type Preparation, type Verdict } from "./envoys.ts";
 import type { Owner } from "./document.ts";
+import { RequestCounts } from "./request_counts.ts";
 
 /** Between two tries to get the lock, and how long it is waited for. */
 const LOCK_PAUSE_MS = 2;
@@ -38,27 +37,33 @@ export interface FrontFileOptions extends EnvoysOptions {
   readonly logError: (text: string) => void;
 }
 
+interface Asking {
+  readonly kind: "asking";
+  readonly asks: "enough" | "all";
+}
+
 /** What is known of the present content. */
 type Progress =
   | { readonly kind: "unwritten"; readonly reason: string | null }
-  | { readonly kind: "asking" }
+  | Asking
   /** In time, or not at all (`reason`). */
   | { readonly kind: "settled"; readonly atMs: number; readonly verdict: Verdict };
 
 export class FrontFile {
   readonly file: EndpointFile;
   readonly envoys: Envoys;
+  readonly requests: RequestCounts;
   /** Null: what it says is not known. */
   endpoints: readonly AssignedEndpoint[] | null = null;
   /** The generation whose endpoints must pass Envoy's own health checks, before the file counts as followed. */
   checked: number | null = null;
-  /** Counts changes: what was found out about an older one is of no use. */
-  #version = 0;
   #progress: Progress = { kind: "unwritten", reason: null };
   #retry: Timer | null = null;
   #trouble: string | null = null;
   #waiters: ((failure: string | null) => void)[] = [];
   #hasWarned = false;
+  /** Once for the same. */
+  #warned: string | null = null;
   /** Since when another baton's file leads nothing to the generation that is asked about. */
   #leftSinceMs: number | null = null;
   /** The latest change was of states and weights only. */
@@ -70,7 +75,14 @@ export class FrontFile {
     const { file: path, cluster, owner, warn } = options;
     this.file = new EndpointFile(platform, { path, cluster, owner, warn });
     this.envoys = new Envoys(platform, options);
+    this.requests = new RequestCounts(this.envoys, this);
     this.#sight = new FrontSight(platform.clock);
+  }
+
+  /** Endpoints of others get something. */
+  hasOthers(): boolean {
+    const keys = new Set((this.endpoints ?? []).map(({ address }) => addressKey(address)));
+    return [...this.file.led() ?? []].some((key) => !keys.has(key));
   }
 
   /** What it is to say from now on. */
@@ -78,7 +90,6 @@ export class FrontFile {
     if (JSON.stringify(endpoints) === JSON.stringify(this.endpoints)) return;
     this.#isMerged = hasSameAddresses(endpoints, this.endpoints ?? []);
     this.endpoints = endpoints;
-    this.#version++;
     this.#progress = { kind: "unwritten", reason: null };
     this.#write(this.platform.clock.now());
   }
@@ -111,27 +122,34 @@ export class FrontFile {
     // Another baton has the file.
     if (this.endpoints === null) return then(null);
     this.#waiters.push(then);
-    const { kind } = this.#progress;
-    if (kind === "settled") this.#ask();
-    else if (kind === "unwritten" && this.#trouble !== null) this.#tellWaiters(this.#trouble);
+    const progress = this.#progress;
+    if (progress.kind === "settled") this.#ask();
+    else if (progress.kind === "asking" && progress.asks === "all") this.#ask();
+    else if (progress.kind === "unwritten" && this.#trouble !== null) {
+      this.#tellWaiters(this.#trouble);
+    }
   }
 
   /**
-   * Whether no Envoy leads anything new to the endpoints of `epoch`. If none has said so in time, they are asked again at
-   * each call.
+   * Whether no Envoy leads anything new to the endpoints of `epoch`, also none that `acks` does not need. If they have not all
+   * said so in time, they are asked again at each call.
+   * @param epoch null: of the service
    */
-  hasLeft(epoch: number, worker: number | null): boolean {
+  hasLeft(epoch: number | null, worker: number | null): boolean {
     const isLed = (this.endpoints ?? []).some((each) =>
-      each.isHealthy && each.epoch === epoch && (worker ?? each.worker) === each.worker
+      each.isHealthy && (epoch ?? each.epoch) === each.epoch &&
+      (worker ?? each.worker) === each.worker
     );
     if (isLed || this.#progress.kind !== "settled") return false;
-    const { atMs, verdict: { kind } } = this.#progress;
+    const { atMs, verdict } = this.#progress;
     const { clock } = this.platform;
     const forMs = clock.now() - atMs;
-    if (kind === "acknowledged") return forMs >= (this.#isMerged ? MERGED_MS : THREADS_MS);
+    if (verdict.kind === "acknowledged" && verdict.isByAll) {
+      return forMs >= (this.#isMerged ? MERGED_MS : THREADS_MS);
+    }
     // No Envoy runs that could lead anything there.
-    if (kind === "none" || kind === "absent") return forMs >= UNSEEN_MS;
-    if (forMs >= UNSEEN_MS) this.#ask();
+    if (verdict.kind === "none" || verdict.kind === "absent") return forMs >= UNSEEN_MS;
+    if (forMs >= UNSEEN_MS) this.#ask("all");
     return false;
   }
 
@@ -148,41 +166,46 @@ export class FrontFile {
     return this.#leftSinceMs !== null && clock.now() - this.#leftSinceMs >= MERGED_MS;
   }
 
-  #ask(): void {
-    this.#progress = { kind: "asking" };
-    this.#askUntilSettled(this.#version).catch(this.platform.reactor.onError);
+  #ask(asks: "enough" | "all" = "enough"): void {
+    const asking: Asking = { kind: "asking", asks };
+    this.#progress = asking;
+    this.#askUntilSettled(asking).catch(this.platform.reactor.onError);
   }
 
-  async #askUntilSettled(version: number): Promise<void> {
+  async #askUntilSettled(asking: Asking): Promise<void> {
     const { platform: { clock }, options: { timeoutMs } } = this;
     const endMs = clock.now() + timeoutMs;
     for (let pauseMs = FIRST_PAUSE_MS;; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-      const verdict = await this.#look(version);
-      if (version !== this.#version || this.#progress.kind !== "asking") return;
+      const verdict = await this.#look(asking.asks);
+      if (this.#progress !== asking) return;
       const isFinal = verdict.kind !== "waiting" && verdict.kind !== "absent";
-      if (isFinal || clock.now() >= endMs) return await this.#settle(version, verdict);
+      if (isFinal || clock.now() >= endMs) return await this.#settle(asking, verdict);
       await sleep(clock, pauseMs);
-      if (version !== this.#version || this.#progress.kind !== "asking") return;
+      if (this.#progress !== asking) return;
     }
   }
 
-  async #look(version: number): Promise<Verdict> {
-    const { verdict, views } = await this.envoys.look(this.endpoints ?? [], this.checked);
-    if (version === this.#version) this.#sight.see(views);
+  async #look(asks: "enough" | "all"): Promise<Verdict> {
+    const { endpoints, checked } = this;
+    const { verdict, views } = await this.envoys.look(endpoints ?? [], { checked, asks });
+    if (endpoints === this.endpoints) this.#sight.see(views);
     return verdict;
   }
 
-  async #settle(version: number, verdict: Verdict): Promise<void> {
+  async #settle(asking: Asking, verdict: Verdict): Promise<void> {
     const isDone = verdict.kind === "acknowledged" || verdict.kind === "none";
     const age = isDone ? "" : await this.envoys.ageText();
-    if (version !== this.#version) return;
+    if (this.#progress !== asking) return;
     this.#progress = { kind: "settled", atMs: this.platform.clock.now(), verdict };
     const { file, timeoutMs } = this.options;
     if (isDone) return this.#tellWaiters(null);
     const late = verdict.kind === "rejected" ? "" : ` (after ${timeoutMs / 1_000} s)`;
     const failure = `the front does not follow ${file}: ${verdict.text}${late}${age}`;
     this.#sight.noteError(failure);
-    if (this.#waiters.length === 0) this.options.warn(failure);
+    if (this.#waiters.length === 0 && failure !== this.#warned) {
+      this.#warned = failure;
+      this.options.warn(failure);
+    }
     this.#tellWaiters(failure);
   }
 
@@ -207,7 +230,7 @@ export class FrontFile {
   /** For who wants to know how it is now: the next view is of now. */
   refresh(): void {
     if (this.#progress.kind !== "settled") return;
-    this.#sight.refresh(() => this.#look(this.#version)).catch(this.platform.reactor.onError);
+    this.#sight.refresh(() => this.#look("all")).catch(this.platform.reactor.onError);
   }
 
   get view(): FrontView {
@@ -233,18 +256,6 @@ export class FrontFile {
     );
   }
 
-  /** Why shares of the requests would not be what they are said to be; null: nothing is known against them. */
-  weightObstacle(): Promise<string | null> {
-    return this.envoys.weightObstacle(this.endpoints ?? []);
-  }
-
-  /** What its endpoints have answered until now, by epoch; Envoys that do not say so are left out. */
-  async answers(): Promise<AnswersByEpoch> {
-    const endpoints = this.endpoints ?? [];
-    const shown = await this.envoys.clusters(endpoints);
-    return addAnswers(shown.map((readers) => answersByEpoch(endpoints, answersOf(readers))));
-  }
-
   #tellWaiters(failure: string | null): void {
     const waiters = this.#waiters;
     this.#waiters = [];
@@ -266,7 +277,7 @@ export class FrontFile {
 
   close(): void {
     this.#isClosed = true;
-    this.#version++;
+    this.#progress = { kind: "unwritten", reason: null };
     this.#retry?.cancel();
     this.#waiters = [];
   }
@@ -277,13 +288,4 @@ function viewOf(
 ): FrontView["endpoints"][number] {
   const state = isHealthy ? "HEALTHY" : "DRAINING";
   return { address: addressKey(address), epoch, worker, state, weight };
-}
-
-function hasSameAddresses(
-  one: readonly AssignedEndpoint[],
-  other: readonly AssignedEndpoint[],
-): boolean {
-  const keys = (all: readonly AssignedEndpoint[]) =>
-    all.map(({ address }) => addressKey(address)).sort().join(" ");
-  return keys(one) === keys(other);
 }

@@ -140,7 +140,7 @@ export class Stopping {
       processes: () => workers().processes(),
       otherProcesses: () => this.#successor?.processes() ?? [],
       movedAway: () => migration?.inFlight.inodes ?? new Set(),
-      isLedAway: () => isLast || (front?.hasLeft(epoch) ?? true),
+      isLedAway: () => front?.hasLeft(epoch) ?? true,
       expectsRequests: () => migration?.inFlight.hasUnreadRequest ?? false,
       endsAtMs: () => this.#drainEndsAtMs(),
       onDrained,

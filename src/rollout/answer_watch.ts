@@ -20,17 +20,20 @@ export class AnswerWatch {
   /** Null: nothing is watched. */
   #sides: Sides | null = null;
   #before: AnswersByEpoch | null = null;
+  /** When the trial began, whatever shares it has had since. */
+  #beforeTrial: AnswersByEpoch | null = null;
   #latest: AnswersByEpoch = new Map();
 
   constructor(readonly context: RunningContext) {}
 
-  /** Counts from now on, and again from 0 with another share. */
+  /** Counts from now on, and again from 0 with another share: what went well until then hides nothing. */
   begin(
     candidate: Pick<GenerationHandle, "epoch">,
     serving: Pick<GenerationHandle, "epoch">,
   ): void {
-    this.end();
     const sides = { candidate: candidate.epoch, serving: serving.epoch };
+    this.#timer?.cancel();
+    if (this.#sides?.candidate !== sides.candidate) this.#beforeTrial = null;
     this.#sides = sides;
     this.#before = null;
     this.#look(sides);
@@ -61,16 +64,19 @@ export class AnswerWatch {
     front?.answers().then((answers) => {
       if (this.#sides !== sides) return;
       this.#before ??= answers;
+      this.#beforeTrial ??= answers;
       this.#latest = answers;
-      this.#judge(sides, this.#before);
+      // Of few requests, those at an earlier share count, too.
+      this.#judge(sides, [this.#before, this.#beforeTrial]);
       this.#timer = clock.after(LOOK_MS, () => this.#look(sides));
     }).catch(reactor.onError);
   }
 
-  #judge(sides: Sides, before: AnswersByEpoch): void {
+  #judge(sides: Sides, before: readonly AnswersByEpoch[]): void {
     const { config: { rollbackOn }, dispatch } = this.context;
     if (rollbackOn !== "any" && rollbackOn !== "5xx") return;
-    const reason = errorVerdict(...this.#counts(sides, before));
+    const reason = before.map((each) => errorVerdict(...this.#counts(sides, each)))
+      .find((verdict) => verdict !== null) ?? null;
     if (reason !== null) dispatch({ kind: "unhealthy", epoch: sides.candidate, reason });
   }
 }

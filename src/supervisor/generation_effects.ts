@@ -170,7 +170,10 @@ function beginDrain(
   stopping: boolean,
   serving: GenerationHandle | null,
 ): void {
-  if (stopping) context.listeners.standBy();
+  if (stopping) {
+    context.listeners.standBy();
+    context.front?.leave();
+  }
   old?.beginDrain(stopping, serving);
 }
 

@@ -271,8 +271,8 @@ describe("a trial behind a front", () => {
     const { baton, envoy } = world;
     assert.equal((await baton.cli("reload", "--canary", "10%")).code, 0, baton.stderr);
     assert.deepEqual(envoy.hosts.map((host) => host.replace(/^\S+ /, "")), [
-      "HEALTHY 9",
-      "HEALTHY 1",
+      "HEALTHY 9000",
+      "HEALTHY 1000",
     ]);
     assert.equal((await baton.cli("reload", "--share", "50%")).code === 0, false);
     envoy.answers.set("0", { ok: 90, failed: 0 });
@@ -299,7 +299,7 @@ describe("a trial behind a front", () => {
     envoy.manner = "reads nothing";
     assert.equal((await baton.cli("promote")).code, 0, baton.stderr);
     const states = world.hosts.map((host) => host.replace(/^\S+ /, ""));
-    assert.deepEqual(states, ["DRAINING 1", "HEALTHY 1"], "the old one stays while it lives");
+    assert.deepEqual(states, ["DRAINING 1", "HEALTHY 10000"], "the old one stays while it lives");
     const before = envoy.asked;
     await waitUntil(() => envoy.asked > before + 10, { what: "Envoy is asked again and again" });
     const [old] = (await baton.status()).generations;

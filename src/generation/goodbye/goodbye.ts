@@ -21,6 +21,10 @@ const KEPT_MAY_LOSE = "it drains without that, and a kept connection may lose a 
 const questions = () => import("./control_questions.ts");
 
 interface GoodbyeParts extends LookupParts {
+  readonly context: LookupParts["context"] & {
+    /** Knows of requests that it has led here; null or missing: there is none. */
+    readonly front?: { activeRequests(epoch: number, worker: number): Promise<number> } | null;
+  };
   readonly server: Pick<ServerProcess, "isStarted" | "pid" | "exitStatus">;
 }
 
@@ -145,6 +149,15 @@ export class Goodbye implements GoodbyeSayer {
   }
 
   streams(): Promise<number> | null {
+    const { context: { front }, epoch, number } = this.parts;
+    const asked = [this.#ownStreams(), front?.activeRequests(epoch, number) ?? null];
+    const answers = asked.filter((each) => each !== null);
+    if (answers.length === 0) return null;
+    // An Envoy behind an Envoy: both count the same ones.
+    return Promise.all(answers).then((counts) => Math.max(...counts));
+  }
+
+  #ownStreams(): Promise<number> | null {
     const { place = null, goodbye } = this.lookup.known ?? {};
     const path = goodbye?.streams;
     if (place === null || path === undefined) return null;

@@ -21,6 +21,7 @@ import type { WorkerParts } from "./worker_parts.ts";
 /** Between two looks while more may come out of its queues. */
 const QUEUE_LOOK_MS = 10;
 const LOOK_MS = 100;
+const STREAMS_LOOK_MS = 500;
 /** For this long a worker that another one replaces may empty its queue: what it does not accept, the other one gets. */
 const QUEUE_MS = 1_000;
 
@@ -43,10 +44,11 @@ export class WorkerStop {
   readonly #drainUntilMs: number;
   readonly #queueUntilMs: number;
   #mover: Mover | null = null;
-  readonly #farewell = new Farewell();
+  readonly #farewell: Farewell;
 
   constructor(readonly options: WorkerStopOptions) {
     const { platform: { clock }, config } = options.worker.context;
+    this.#farewell = new Farewell(clock);
     this.#drainUntilMs = clock.now() + config.drainTimeMs;
     this.#queueUntilMs = options.isReplaced ? clock.now() + QUEUE_MS : Infinity;
   }
@@ -68,10 +70,23 @@ export class WorkerStop {
     const mayEnd = isOver || (orNull(() => this.#mayEnd()) ?? false);
     if (mayEnd && this.#mover !== null) return this.#mover.commit();
     const migration = this.#migration;
-    if (mayEnd && (isOver || migration === null)) return this.#signal();
+    if (mayEnd && (isOver || migration === null)) {
+      return isOver ? this.#signal() : this.#endStreams();
+    }
     const pauseMs = this.#queues.areProved ? LOOK_MS : QUEUE_LOOK_MS;
     this.#timer = clock.after(pauseMs, () => this.#look());
     if (mayEnd && migration !== null) this.#move(migration);
+  }
+
+  /** What looks idle may be a stream on which nothing is said. */
+  #endStreams(): void {
+    const { worker, policy } = this.options;
+    const then = () => {
+      const stays = this.#farewell.openStreams > 0 && policy.drainStyle !== "signal";
+      if (!stays) return this.#signal();
+      this.#timer = worker.context.platform.clock.after(STREAMS_LOOK_MS, () => this.#look());
+    };
+    this.#farewell.askStreams([worker], { waits: false, then });
   }
 
   /** Null: its connections are not moved. */
@@ -102,6 +117,7 @@ export class WorkerStop {
     const { clock } = worker.context.platform;
     this.phase = "stopping";
     worker.facts.stopSent = true;
+    this.#farewell.cutShort();
     if (!policy.finishesRequests) this.#countCut();
     this.limit(policy.stopTimeMs(this.#drainUntilMs - clock.now()));
     worker.server.signal(policy.leaderSignal);
@@ -131,9 +147,10 @@ export class WorkerStop {
     orNull(() => {
       const table = new SocketTable(platform, listeners);
       const open = table.openBy(worker.server.processes()).filter(({ inode }) => !away.has(inode));
-      const { busy, undecided } = takeCensus(open, config.quietMs, this.#tracks).counts;
-      facts.cut += busy;
-      facts.undecided += undecided;
+      const { busy, undecided, idle } = takeCensus(open, config.quietMs, this.#tracks).counts;
+      const streams = Math.min(Math.max(0, this.#farewell.openStreams - busy), undecided + idle);
+      facts.cut += busy + streams;
+      facts.undecided += Math.max(0, undecided - streams);
     });
   }
 

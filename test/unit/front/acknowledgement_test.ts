@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
+  activeRequests,
   answersOf,
   missing,
   readClusters,
@@ -123,6 +124,24 @@ describe("an acknowledgement", () => {
   });
 });
 
+describe("activeRequests()", () => {
+  const active = (address: string, count: number) =>
+    host(address, "DRAINING", { stats: [{ name: "rq_active", value: `${count}` }] });
+
+  it("counts those of these endpoints, in each cluster that has them", () => {
+    const shown = clusters(
+      ["app", active("127.64.0.1", 3), active("127.64.1.1", 40)],
+      ["h2", active("127.64.0.1", 2)],
+    );
+    assert.equal(activeRequests(shown, new Set(["127.64.0.1:3000"])), 5);
+    assert.equal(activeRequests(shown, new Set(["127.64.0.9:3000"])), 0);
+  });
+
+  it("a number that is left out is 0", () => {
+    assert.equal(activeRequests(clusters(["app", DRAINING]), new Set(["127.64.0.1:3000"])), 0);
+  });
+});
+
 describe("what endpoints have answered", () => {
   it("is added up by generation", () => {
     const stats = [{ name: "rq_error", value: "3" }, { name: "rq_success", value: "1" }];
@@ -140,7 +159,9 @@ describe("what endpoints have answered", () => {
   });
 
   const verdicts: [onTrial: [number, number], serving: [number, number], isBad: boolean][] = [
-    [[4, 4], [0, 100], false],
+    [[2, 2], [0, 100], false],
+    [[3, 3], [0, 100], true],
+    [[4, 5], [0, 100], false],
     [[5, 5], [0, 100], true],
     [[5, 100], [0, 100], false],
     [[6, 100], [0, 100], true],

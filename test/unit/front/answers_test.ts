@@ -16,7 +16,12 @@ type Row = readonly [onTrial: Counts, serving: Counts, isBad: boolean];
 
 // Five points more than the other are allowed.
 const ROWS: readonly Row[] = [
-  [[4, 4], [100, 0], false],
+  [[2, 2], [100, 0], false],
+  // Nothing else has come.
+  [[3, 3], [100, 0], true],
+  [[3, 3], [0, 0], true],
+  [[3, 3], [2, 2], false],
+  [[5, 4], [100, 0], false],
   [[5, 5], [100, 0], true],
   [[5, 5], [0, 0], true],
   [[100, 5], [1000, 0], false],
