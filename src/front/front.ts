@@ -46,6 +46,15 @@ interface Admitted {
   readonly isShared: boolean;
 }
 
+interface Leaving {
+  readonly sinceMs: number;
+  /** By file: others have endpoints there, and get what comes. */
+  readonly hasOthers: readonly boolean[];
+}
+
+/** Where no other server could have answered what Envoy leads here late. */
+const ALONE_MS = 1_000;
+
 export class Front {
   readonly files: readonly FrontFile[];
   readonly #ports: readonly (number | null)[];
@@ -59,8 +68,8 @@ export class Front {
   /** A generation has served: before that what the files say is not known to be wrong. */
   #hasServed = false;
   #isClosed = false;
-  /** The service ends. By file: whether others have endpoints there. */
-  #leaving: { readonly sinceMs: number; readonly hasOthers: readonly boolean[] } | null = null;
+  /** The service ends. */
+  #leaving: Leaving | null = null;
 
   constructor(readonly options: FrontOptions) {
     const { platform, service, specs, log, warn, logError, listeners } = options;
@@ -206,16 +215,18 @@ export class Front {
   /** No Envoy leads anything new to it, as far as is known. @param worker null: to none of its workers */
   hasLeft(epoch: number, worker: number | null = null): boolean {
     const isElsewhere = this.#isElsewhere;
-    if (this.#leaving !== null && !isElsewhere) return this.#hasLeftAtEnd(this.#leaving.sinceMs);
+    if (this.#leaving !== null && !isElsewhere) return this.#hasLeftAtEnd(this.#leaving);
     return this.files.every((file) =>
       isElsewhere ? file.hasLeftByOther(epoch, worker) : file.hasLeft(epoch, worker)
     );
   }
 
   /** An end waits for no Envoy that hangs, and for no file that cannot be written, longer than a reload does. */
-  #hasLeftAtEnd(sinceMs: number): boolean {
+  #hasLeftAtEnd({ sinceMs, hasOthers }: Leaving): boolean {
     const forMs = this.options.platform.clock.now() - sinceMs;
-    return this.files.every((file) => forMs >= file.options.timeoutMs || file.hasLeft(null, null));
+    return this.files.every((file, index) =>
+      forMs >= (hasOthers[index] ? file.options.timeoutMs : ALONE_MS) || file.hasLeft(null, null)
+    );
   }
 
   /** Requests that Envoy has led to one worker, and that are not over: also one that looks idle, since nothing is said. */
