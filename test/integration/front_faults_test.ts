@@ -180,7 +180,7 @@ describe("a front that does not follow", () => {
         /^last error of \S+eds\.yaml, \d+s? ago: the front does not answer: Envoy at unix:/m,
       );
       assert.match(stdout, /FOLLOWED BY\n\S+eds\.yaml +web +not followed +0 of 1\n/);
-      assert.match(stdout, /WEIGHT\n127\.\S+ +web +\d+ +HEALTHY +1$/m);
+      assert.match(stdout, /WEIGHT\n127\.\S+ +web +\d+ +HEALTHY +10000$/m);
       await envoy.start();
       await waitUntil(async () => (await frontOf(baton)).state === "followed", {
         what: "it is back",
