@@ -2,9 +2,19 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { type Mark, markIn, MEMORY_SIZE, memoryIn } from "../envoy/shared_memory.ts";
 import { errorText } from "../platform/error.ts";
-import { isRunning, namesIn, processTree, readText } from "../platform/process/proc.ts";
+import {
+  commandLineOf,
+  isRunning,
+  namesIn,
+  processTree,
+  readText,
+} from "../platform/process/proc.ts";
 
 const WORKER = "wrk:worker_";
+const DISABLED: Seen = {
+  kind: "apart",
+  why: "it runs with --disable-hot-restart, and cannot take over from another Envoy",
+};
 
 /** What can be seen of a child. */
 export type Seen =
@@ -15,13 +25,24 @@ export type Seen =
   | { readonly kind: "live" }
   /** The mark is not set, but no worker runs: it is about to set it. */
   | { readonly kind: "quiet" }
+  /** It does not know the Envoy before it, and will not. */
+  | { readonly kind: "apart"; readonly why: string }
   | { readonly kind: "unseen"; readonly why: string };
 
-/** @param pid of the child, or of a script that has Envoy as a child */
-export function look(pid: number): Seen {
+/**
+ * @param pid of the child, or of a script that has Envoy as a child
+ * @param before of the one that it is to take over from
+ */
+export function look(pid: number, before: number | null): Seen {
   const found = fileOf(pid);
-  if (found === null) return { kind: "none" };
+  if (found === null) return processTree(pid).some(isDisabled) ? DISABLED : { kind: "none" };
   if ("why" in found) return { kind: "unseen", why: found.why };
+  const other = before === null ? null : fileOf(before);
+  if (other !== null && "path" in other && other.path !== found.path) {
+    const why = `it has ${found.path}, and the Envoy before it has ${other.path}: ` +
+      "the --base-id is another one, or a dynamic one";
+    return { kind: "apart", why };
+  }
   try {
     const mark = readMark(found.file, "r");
     if ("unknown" in mark) return { kind: "unseen", why: unknownText(found.path, mark.unknown) };
@@ -49,6 +70,12 @@ export function clearMark(pid: number): { readonly wasSet: boolean } | { readonl
   } catch (error) {
     return { why: errorText(error) };
   }
+}
+
+function isDisabled(pid: number): boolean {
+  const words = commandLineOf(pid);
+  // A script may validate the configuration first.
+  return words.includes("--disable-hot-restart") && !words.includes("validate");
 }
 
 /** Threads that Envoy starts when all else is ready; then the mark goes. */

@@ -62,7 +62,7 @@ export class Guard {
     this.#watch = new LiveWatch({
       clock: platform.clock,
       timeoutMs: options.readyTimeoutMs,
-      look,
+      look: (pid) => look(pid, this.#before(pid)),
       onEvent: (event) => options.perform(this.decide(event)),
     });
   }
@@ -77,6 +77,12 @@ export class Guard {
   /** The newest one that is LIVE. */
   get serving(): number | null {
     return this.#state.children.findLast(({ phase }) => phase === "live")?.epoch ?? null;
+  }
+
+  /** The one that `pid` is to take over from. */
+  #before(pid: number): number | null {
+    const { children } = this;
+    return children[children.indexOf(pid) - 1] ?? null;
   }
 
   /** As HUP. */

@@ -55,7 +55,9 @@ export function stepGuarded(
     case "unseen":
       return onLive(state, event.pid, event.text, options);
     case "overdue":
-      return onOverdue(state, event.pid, event.text);
+      return onOverdue(state, event, options);
+    case "apart":
+      return onApart(state, event.pid, event.text, options);
   }
 }
 
@@ -178,7 +180,7 @@ function onFailed(
   options: GuardOptions,
 ): GuardedStep {
   const { epoch } = candidate;
-  const how = endText(failure);
+  const how = candidate.doom?.text ?? endText(failure);
   const failed: GuardedEffect[] = [...said, { kind: "unwatch" }, verdict(epoch, how)];
   const parent = left.children.at(-1);
   if (parent === undefined) {
@@ -191,7 +193,7 @@ function onFailed(
   const effects: GuardedEffect[] = [
     ...failed,
     say("WARNING", text),
-    { kind: "clear", pid: parent.pid },
+    ...candidate.doom?.isApart === true ? [] : [{ kind: "clear", pid: parent.pid } as const],
   ];
   return startNext({ ...left, epoch }, effects, options);
 }
@@ -216,18 +218,49 @@ function onLive(
   );
 }
 
-function onOverdue(state: GuardedState, pid: number, text: string): GuardedStep {
+function onOverdue(
+  state: GuardedState,
+  { pid, text, isEnvoy }: GuardedEvent & { kind: "overdue" },
+  options: GuardOptions,
+): GuardedStep {
   const candidate = candidateOf(state);
   if (candidate?.pid !== pid || state.polls !== null) return { state, effects: [] };
   const { epoch } = candidate;
   const isAlone = state.children.length === 1;
+  // It may serve all the same, and nothing else does.
+  if (isAlone && !isEnvoy) return onLive(state, pid, `not LIVE ${text}`, options);
   if (!isAlone || state.isAsked) {
-    return {
-      state,
-      effects: [say("WARNING", `epoch ${epoch} is not LIVE ${text}: killing it`), ...kill(pid)],
-    };
+    return doom(state, candidate, { text: `it was not LIVE ${text}`, isApart: false }, [
+      say("WARNING", `epoch ${epoch} is not LIVE ${text}: killing it`),
+    ]);
   }
   const children = [{ ...candidate, phase: "late" as const }];
   const said = say("WARNING", `epoch ${epoch} is not LIVE ${text}: SIGHUP replaces it`);
   return { state: { ...state, children }, effects: [said] };
+}
+
+/** Two Envoys that do not know each other would both serve, each with a configuration of its own, until TERM. */
+function onApart(
+  state: GuardedState,
+  pid: number,
+  text: string,
+  options: GuardOptions,
+): GuardedStep {
+  const candidate = candidateOf(state);
+  if (candidate?.pid !== pid || state.polls !== null) return { state, effects: [] };
+  if (state.children.length === 1) return onLive(state, pid, text, options);
+  return doom(state, candidate, { text: `${text} (that needs --safe)`, isApart: true }, [
+    say("WARNING", `epoch ${candidate.epoch} cannot take over: ${text}: killing it`),
+    { kind: "unwatch" },
+  ]);
+}
+
+function doom(
+  state: GuardedState,
+  candidate: Child,
+  why: NonNullable<Child["doom"]>,
+  before: readonly GuardedEffect[],
+): GuardedStep {
+  const children = [...state.children.slice(0, -1), { ...candidate, doom: why }];
+  return { state: { ...state, children }, effects: [...before, ...kill(candidate.pid)] };
 }

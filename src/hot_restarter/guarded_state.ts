@@ -9,6 +9,8 @@ export interface Child {
   readonly pid: number;
   readonly epoch: number;
   readonly phase: Phase;
+  /** Why it is killed. */
+  readonly doom?: { readonly text: string; readonly isApart: boolean };
 }
 
 export interface GuardedState {
@@ -30,7 +32,15 @@ export type GuardedEvent =
   /** It has no request left, or cannot be asked, or takes too long. */
   | { readonly kind: "left"; readonly text: string; readonly afterMs: number }
   /** It was not LIVE in time. */
-  | { readonly kind: "overdue"; readonly pid: number; readonly text: string }
+  | {
+    readonly kind: "overdue";
+    readonly pid: number;
+    readonly text: string;
+    /** It is one of Envoy's. */
+    readonly isEnvoy: boolean;
+  }
+  /** It will never take over from the one before it. */
+  | { readonly kind: "apart"; readonly pid: number; readonly text: string }
   /** Whether it is LIVE cannot be seen. */
   | { readonly kind: "unseen"; readonly pid: number; readonly text: string };
 

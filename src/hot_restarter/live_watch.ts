@@ -48,7 +48,9 @@ export class LiveWatch {
     const { clock, look, onEvent, timeoutMs } = this.options;
     const { pid, endMs } = watch;
     const seen = look(pid);
-    if (seen.kind === "unseen") return onEvent({ kind: "unseen", pid, text: seen.why });
+    if (seen.kind === "unseen" || seen.kind === "apart") {
+      return onEvent({ kind: seen.kind, pid, text: seen.why });
+    }
     const nowMs = clock.now();
     const quietSinceMs = seen.kind === "quiet" ? watch.quietSinceMs ?? nowMs : null;
     if (seen.kind === "live" || quietSinceMs !== null && nowMs - quietSinceMs >= QUIET_MS) {
@@ -59,9 +61,10 @@ export class LiveWatch {
     this.#lookSoon({ ...watch, quietSinceMs, isOverdue });
     if (!isOverdue || watch.isOverdue) return;
     const text = `after ${formatDuration(timeoutMs)}`;
-    const why = seen.kind !== "none"
+    const isEnvoy = seen.kind !== "none";
+    const why = isEnvoy
       ? "it still initializes"
       : "it has no memory of Envoy's hot restart: is it Envoy, and without --disable-hot-restart?";
-    onEvent({ kind: "overdue", pid, text: `${text} (${why})` });
+    onEvent({ kind: "overdue", pid, text: `${text} (${why})`, isEnvoy });
   }
 }

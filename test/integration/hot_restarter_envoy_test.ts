@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createServer as createHttpServer, type ServerResponse } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
-import { existsSync, renameSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { batonCommand } from "../support/baton.ts";
 import { envoyProgram } from "../support/envoy.ts";
@@ -101,6 +101,35 @@ describe("baton hot-restarter --guard with Envoy", () => {
     assert.equal(tally.lost, 0, formatTally(tally));
     await ends(play);
   });
+
+  test(
+    "an Envoy that does not know the one before it is ended, and that is said",
+    TEST,
+    async () => {
+      await using envoy = await guarded();
+      const { script, play } = envoy;
+      script.use(envoyProgram(), { flags: ["--disable-hot-restart"] });
+      const disabled = await envoy.reload();
+      assert.equal(disabled.code, 70, disabled.text);
+      assert.match(disabled.text, /it runs with --disable-hot-restart/);
+
+      script.use(envoyProgram());
+      const own = readFileSync(script.path, "utf8");
+      const dynamic = own.replace(/--restart-epoch \S+ --base-id \d+/, "--use-dynamic-base-id");
+      writeFileSync(script.path, dynamic);
+      const apart = await envoy.reload();
+      assert.equal(apart.code, 70, apart.text);
+      assert.match(
+        apart.text,
+        /it has \/dev\/shm\/envoy_\w+, and the Envoy before it has [^]*--safe/,
+      );
+      rmSync(/it has (\S+),/.exec(apart.text)?.[1] ?? "", { force: true });
+      writeFileSync(script.path, own);
+      const good = await envoy.reload();
+      assert.deepEqual([good.code, await script.state()], [0, "LIVE 1"], good.text);
+      await ends(play);
+    },
+  );
 
   const failures: Readonly<
     Record<string, (script: EnvoyScript, held: number) => void>

@@ -22,8 +22,12 @@ function live(pid: number): GuardedEvent {
   return { kind: "live", pid };
 }
 
-function overdue(pid: number): GuardedEvent {
-  return { kind: "overdue", pid, text: "after 1m" };
+function overdue(pid: number, isEnvoy = true): GuardedEvent {
+  return { kind: "overdue", pid, text: "after 1m", isEnvoy };
+}
+
+function apart(pid: number): GuardedEvent {
+  return { kind: "apart", pid, text: "it has another --base-id" };
 }
 
 function left(text: string, afterMs = 0): GuardedEvent {
@@ -113,7 +117,26 @@ const STORIES: Readonly<
     after: [...SERVING, HUP, forked(11)],
     story: [
       [overdue(11), ["SIGKILL 11"], /epoch 1 is not LIVE after 1m: killing it/],
-      [dies(11, 9), ["epoch 1: killed with signal 9", "clear by 10"]],
+      [dies(11, 9), ["epoch 1: it was not LIVE after 1m", "clear by 10"]],
+    ],
+  },
+  "one that does not know the one before is killed at once: it has left no mark": {
+    after: [...SERVING, HUP, forked(11)],
+    story: [
+      [apart(11), ["SIGKILL 11"], /epoch 1 cannot take over: it has another --base-id: killing it/],
+      [dies(11, 9), ["epoch 1: it has another --base-id (that needs --safe)"], /epoch 0 serves on/],
+      [HUP, ["fork 1"]],
+    ],
+  },
+  "the first one has none to take over from": {
+    after: [BEGIN, forked(10)],
+    story: [[apart(10), ["epoch 0: LIVE"], /cannot see .*: it has another --base-id/]],
+  },
+  "the first one is none of Envoy's: a HUP does not end it": {
+    after: [BEGIN, forked(10)],
+    story: [
+      [HUP, [], /SIGHUP waits/],
+      [overdue(10, false), ["epoch 0: LIVE", "fork 1"], /cannot see .*: not LIVE after 1m/],
     ],
   },
   "HUPs wait for LIVE, and count as one": {

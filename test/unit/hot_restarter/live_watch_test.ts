@@ -60,5 +60,6 @@ describe("LiveWatch", () => {
 
   test("ends when nothing can be seen", async () => {
     assert.deepEqual(await watch([[50, { kind: "unseen", why: "EACCES" }]]), ["50 unseen EACCES"]);
+    assert.deepEqual(await watch([[50, { kind: "apart", why: "other" }]]), ["50 apart other"]);
   });
 });
