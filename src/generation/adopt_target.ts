@@ -244,8 +244,11 @@ export class AdoptTarget implements ListenerOwner {
   }
 
   onHint(text: string): void {
-    const { hints } = this.options;
-    if (!hints.includes(text)) hints.push(text);
+    const { context, hints, name } = this.options;
+    if (hints.includes(text)) return;
+    hints.push(text);
+    // At once: the gate's verdict, which has it too, may be a minute away.
+    context.log(`${name()}: ${text}`);
   }
 
   /** Its listeners are kept for a replacement, or are retired. */

@@ -2,6 +2,7 @@
 import type { Attempt } from "./plan.ts";
 
 const ORDER = "order";
+const UDP = "--udp";
 const PIDFILE = "--server-pidfile";
 const STOP_FIRST = `--${ORDER}=stop-first`;
 
@@ -13,9 +14,25 @@ interface Trial {
 /** @param seen the attempts so far, the user's own words first @returns null: nothing is left to try */
 export function nextTrial(seen: readonly Attempt[]): Trial | null {
   const [first] = seen;
-  if (first === undefined || !first.start.ok || first.reload === null) return null;
+  if (first === undefined) return null;
+  if (!first.start.ok) {
+    return seen.length === 1 && datagramsOf(first) !== null ? withUdp(first) : null;
+  }
+  if (first.reload === null) return null;
   if (isGood(first)) return seen.length === 1 ? withPidfile(first) : null;
   return isGood(seen.at(-1)!) ? null : trials(first)[seen.length - 1] ?? null;
+}
+
+/** Where it is reached by datagrams alone, which are handed over by `--udp switch` only, if that is why it does not start. */
+export function datagramsOf(
+  { options, output }: Pick<Attempt, "options" | "output">,
+): string | null {
+  if (options.some((word) => word.startsWith(UDP))) return null;
+  return /it binds (udp:\S+), and UDP is not handed over/.exec(output.join("\n"))?.[1] ?? null;
+}
+
+function withUdp({ options, command }: Attempt): Trial {
+  return { options: [...options, `${UDP}=switch`], command };
 }
 
 /** The pid file that names no running copy after a reload, if there is one. */

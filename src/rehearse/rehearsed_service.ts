@@ -16,8 +16,8 @@ const NAME = "rehearsal";
 const ADDRESS = ["--name", NAME, "--runtime-dir", BATON_PLACE];
 const CALL_MS = 5_000;
 const OUTPUT_LINES = 20;
-const OWN_PREFIX = /^\S+ baton\[rehearsal\] (?:warn|error): /;
-const GOES_WELL = /^\S+ baton\[rehearsal\] (?:info|debug): /;
+const OWN_PREFIX = /^\S+ baton\[rehearsal\] (?:info|warn|error): /;
+const GOES_WELL = /^\S+ baton\[rehearsal\] (?:info|debug): (?!generation \d+: )/;
 /** Of one service: each has a file of its own for its answer. */
 const MOST_COMMANDS = 100;
 /** They belong to the service manager of the machine. */

@@ -8,6 +8,7 @@ import { processTree } from "../platform/process/proc.ts";
 import type { ChildProcesses } from "./child_processes.ts";
 import { addressIn, Clients, learnManner, type Manner } from "./clients.ts";
 import { type Holding, holdingsOf, pidFileFates } from "./holdings.ts";
+import { datagramsOf } from "./next_trial.ts";
 import type { Attempt, RehearsalPlan } from "./plan.ts";
 import { RehearsedService } from "./rehearsed_service.ts";
 import { shellInFront } from "./shell_in_front.ts";
@@ -20,6 +21,8 @@ const REST_MS = 300;
 /** A second copy that took longer to fail has waited: each further trial would take as long. */
 const MOST_TRIED_MS = 10_000;
 const GIVING_UP_MS = 10_000;
+/** A server that binds UDP listens with TCP by then, if it does. */
+const LATE_MS = 5_000;
 const MOST_ADDRESSES = 8;
 const MOST_TEXTS = 20;
 const LONGEST_TEXT = 300;
@@ -101,9 +104,17 @@ export class ServiceLife {
     while (clock.now() < deadline && this.#service.exit === null) {
       const status = this.#service.status();
       if (status !== null && status.epoch !== null) return status;
+      if (this.#hasDatagramsAlone(status)) return null;
       await sleep(clock, LOOK_MS);
     }
     return null;
+  }
+
+  /** It would be waited for in vain. */
+  #hasDatagramsAlone(status: StatusReply | null): boolean {
+    const isLate = this.life.platform.clock.now() > this.#startedAt + LATE_MS;
+    if (!isLate || status === null || status.listeners.length > 0) return false;
+    return datagramsOf({ ...this.life, output: this.#service.lastOutput() }) !== null;
   }
 
   #describeStart(status: StatusReply | null): Attempt["start"] {

@@ -1,5 +1,5 @@
 /** From what was seen in a rehearsal to a verdict: can the service be reloaded, and with which command line. Pure. */
-import { isGood, lostPidFile, pidfileOption } from "./next_trial.ts";
+import { datagramsOf, isGood, lostPidFile, pidfileOption } from "./next_trial.ts";
 import type { Attempt } from "./plan.ts";
 
 export interface Verdict {
@@ -26,7 +26,10 @@ export function judge(attempts: readonly Attempt[]): Verdict {
     return { verdict: "can be reloaded", words: wordsOf(first), reasons: [], notes };
   }
   if (best !== undefined) {
-    const reasons = [...obstacles(first), ...changeTexts(first, best)];
+    const datagrams = first.start.ok ? null : datagramsOf(first);
+    const reasons = datagrams === null
+      ? [...obstacles(first), ...changeTexts(first, best)]
+      : [`needs --udp switch: it is reached at ${datagrams} (tried, without clients)`];
     return { verdict: "can be reloaded with a change", words: wordsOf(best), reasons, notes };
   }
   const { blocker, reload, start } = first;

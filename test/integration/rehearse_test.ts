@@ -23,6 +23,9 @@ function server(...words: string[]): string[] {
   return [PYTHON, fixture("rehearsed.py"), "--port", PORT, ...words];
 }
 
+const DATAGRAMS = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); " +
+  `s.bind(("127.0.0.1", ${PORT})); [s.recv(9) for _ in iter(int, 1)]`;
+
 function folder(uid: number | undefined): TempDir {
   const dir = tempDir("rehearse");
   if (uid !== undefined) chownSync(dir.path, uid, uid);
@@ -112,6 +115,12 @@ for (const [index, [user, uid]] of USERS.entries()) {
       assert.match(report.reasons.join("\n"), /both copies write .*\/state,/);
       assert.match(report.command, /--order=stop-first/);
       assert.deepEqual(readdirSync(dir.path), []);
+    });
+
+    test("a server of UDP alone: --udp switch, tried, and soon", full, async () => {
+      const { code, command } = await rehearsal({ uid, command: [PYTHON, "-c", DATAGRAMS] });
+      assert.equal(code, 1);
+      assert.match(command, /^baton run --udp=switch -- /);
     });
 
     test("a server that does not start: a verdict of its own, with its words", rest, async () => {

@@ -1,6 +1,7 @@
 /** Words as a shell of the Bourne family reads them again. Pure. */
 
-const PLAIN = /^[\w@%+=:,./-]+$/;
+/** Placeholders too: braces without a comma or two dots are no expansion. */
+const PLAIN = /^(?:[\w@%+=:,./-]|\{[\w:-]+\})+$/;
 
 export function shellWord(word: string): string {
   return PLAIN.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

@@ -49,6 +49,12 @@ const UNSTARTED: Attempt = {
   start: { ...GOOD.start, ok: false, status: 1 },
   reload: null,
 };
+const DATAGRAMS: Attempt = {
+  ...UNSTARTED,
+  output: [
+    "generation 0: it binds udp:127.0.0.1:53, and UDP is not handed over: say --udp switch, or --order stop-first",
+  ],
+};
 const KEPT = { path: "/run/x.pid", fate: "kept" } as const;
 const GONE: Attempt = { ...GOOD, pidFiles: [{ path: "/run/x.pid", fate: "gone" }] };
 
@@ -65,6 +71,17 @@ describe("judge()", () => {
     assert.equal(verdict, "can be reloaded with a change");
     assert.match(reasons.join("\n"), /pid file \/run\/server.pid is in the way/);
     assert.match(reasons.join("\n"), /RESTART_EPOCH/);
+  });
+
+  test("a server of UDP alone: with --udp switch, tried; and not where --udp is given", () => {
+    const { options, command } = nextTrial([DATAGRAMS]) ?? {};
+    assert.deepEqual([options, command], [["--udp=switch"], GOOD.command]);
+    const { verdict, words, reasons } = judge([DATAGRAMS, { ...GOOD, options: ["--udp=switch"] }]);
+    assert.equal(verdict, "can be reloaded with a change");
+    assert.deepEqual(words, ["run", "--udp=switch", "--", ...GOOD.command]);
+    assert.match(reasons.join("\n"), /^needs --udp switch: it is reached at udp:127.0.0.1:53 /);
+    assert.equal(nextTrial([{ ...DATAGRAMS, options: ["--udp=leave"] }]), null);
+    assert.equal(judge([DATAGRAMS, { ...DATAGRAMS, output: [] }]).verdict, "does not start");
   });
 
   test("a pid file in the command: the changed line, which was tried", () => {

@@ -5,6 +5,8 @@ import { shellLine, shellWord } from "../../../../src/config/servers/shell_words
 describe("shellWord()", () => {
   it("quotes what a shell would change", () => {
     assert.equal(shellWord("a-b"), "a-b");
+    assert.equal(shellWord("/run/web.{epoch}.pid"), "/run/web.{epoch}.pid");
+    assert.equal(shellWord("{a,b}"), "'{a,b}'");
     assert.equal(shellWord("a b"), "'a b'");
     assert.equal(shellWord("it's"), "'it'\\''s'");
     assert.equal(shellWord(""), "''");
