@@ -90,7 +90,7 @@ export class Inheritor {
     }
     const socket = spec.family === "unix"
       ? this.#boundAtPath(spec, group, epoch)
-      : this.#bound(spec, group, [epoch, replacementOf]);
+      : this.#boundWithoutDelay(spec, group, [epoch, replacementOf]);
     try {
       return group.takeMember(socket, { ...owner, owner: 0, backlog: this.backlog, late: false });
     } catch (error) {
@@ -121,6 +121,20 @@ export class Inheritor {
     } catch (error) {
       throw this.#explain(spec, error);
     }
+  }
+
+  /**
+   * Accepted connections have TCP_NODELAY from the listener. A server that does not know the family of a passed descriptor (uvicorn --fd)
+   * leaves it out, and each answer in two parts waits 40 ms for the client's delayed acknowledgment (findings/inherited-port-answers-in-44-ms.sh).
+   */
+  #boundWithoutDelay(
+    spec: InetListenSpec,
+    group: Group,
+    own: readonly [number, number | null],
+  ): Fd {
+    const socket = this.#bound(spec, group, own);
+    this.platform.sockets.setOption(socket, C.IPPROTO_TCP, C.TCP_NODELAY, 1);
+    return socket;
   }
 
   #bound(spec: InetListenSpec, group: Group, own: readonly [number, number | null]): Fd {

@@ -111,6 +111,27 @@ describe("a server that inherits its listener is reloaded under load", () => {
   }
 });
 
+for (const flags of [[], ["--handoff", "inherit"]]) {
+  test(
+    `--listen ${flags.join(" ")}: accepted connections have TCP_NODELAY, before and after a reload`,
+    {
+      timeout: TEST_TIMEOUT_MS,
+    },
+    async () => {
+      const port = await freePort();
+      await using baton = await startBaton({
+        command: fixtureCommand("prints_fds.py"),
+        env: ENV,
+        flags: ["--listen", `web=127.0.0.1:${port}`, ...flags],
+      });
+      const noDelay = async () => (await fetch(`http://127.0.0.1:${port}/no-delay`)).text();
+      assert.equal(await noDelay(), "1\n");
+      await reloads(baton, 1);
+      assert.equal(await noDelay(), "1\n");
+    },
+  );
+}
+
 test("connections that come while the first generation starts are answered by it", {
   timeout: TEST_TIMEOUT_MS,
 }, async () => {

@@ -251,6 +251,7 @@ export const C = {
   ECHO: 8,
   TOSTOP: 0o400,
   // <netinet/tcp.h>
+  TCP_NODELAY: 1,
   TCP_CORK: 3,
   TCP_DEFER_ACCEPT: 9,
   TCP_INFO: 11,
