@@ -140,10 +140,6 @@ describe("baton hot-restarter --guard with Envoy", () => {
       script.configure({ port: held });
     },
     "a control plane that does not answer": (script, held) => script.configureWaiting(held),
-    "no memory of its kind (--disable-hot-restart)": (script) => {
-      script.use(envoyProgram(), { flags: ["--disable-hot-restart", "--base-id 1"] });
-      script.configure({ admin: script.dir.join("other.sock") });
-    },
   };
   for (const [what, fail] of Object.entries(failures)) {
     test(`${what}: the next start has the same epoch, and nothing is lost`, FULL, async () => {
