@@ -3,7 +3,7 @@
  * file that is wrong changes nothing.
  */
 import assert from "node:assert/strict";
-import { chownSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, batonCommand, runCommand, startBaton } from "../support/baton.ts";
@@ -164,6 +164,24 @@ describe("baton check", () => {
     for (const [words, code] of cases) {
       assert.equal((await check(dir, ...words)).code, code, words.join(" "));
     }
+  });
+
+  test("knows Spring Boot by its jar", TEST, async () => {
+    using dir = tempDir();
+    const java = dir.join("java");
+    writeFileSync(java, "#!/bin/sh\n", { mode: 0o755 });
+    mkdirSync(dir.join("app"));
+    writeFileSync(dir.join("app/app.jar"), "PK\x03\x04META-INF/org/springframework/boot/loader/");
+    const presetOf = async (...words: string[]) => {
+      const { stdout, stderr } = await check(dir, "--json", ...words);
+      return stdout === "" ? stderr : JSON.parse(stdout).options.preset.value;
+    };
+    assert.equal(await presetOf("--", java, "-jar", "app/app.jar"), "spring-boot");
+    assert.equal(await presetOf("--cwd", "app", "--", java, "-jar", "app.jar"), "spring-boot");
+    writeFileSync(dir.join("baton.toml"), `command = ["${java}", "-jar", "app/app.jar"]\n`);
+    assert.equal(await presetOf(), "spring-boot");
+    rmSync(dir.join("app/app.jar"));
+    assert.equal(await presetOf(), null);
   });
 
   const skip = AS_ROOT ? false : "only root may give a file to another user";
