@@ -1,4 +1,5 @@
 /** The system calls that one generation's seccomp filter reports: each is answered, one after the other. */
+import { orNull } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { CallsWatch, Watch } from "../platform/reactor.ts";
@@ -47,19 +48,31 @@ export class TrappedCalls {
 
   #answer(first: TrappedCall | null): void {
     const { clock, descriptors, seccomp } = this.platform;
-    const { onCall, isAwaited } = this.options;
+    const { isAwaited } = this.options;
     if (this.#isLeft) return void (first !== null && seccomp.continue(this.notify, first.id));
     try {
-      if (first !== null) onCall(first);
+      if (first !== null) this.#decide(first);
       const untilMs = clock.now() + BURST_MS;
       while (isAwaited() && clock.now() < untilMs) {
         if (!this.notify.isOpen || !descriptors.hasInput(this.notify, NEXT_CALL_MS)) break;
         const next = seccomp.receive(this.notify);
-        if (next !== null) onCall(next);
+        if (next !== null) this.#decide(next);
       }
     } finally {
       // The next call must be answered, whatever went wrong with this one.
       if (this.notify.isOpen) this.#watch.arm();
+    }
+  }
+
+  /** Whatever goes wrong, its thread does not wait forever. */
+  #decide(call: TrappedCall): void {
+    const { seccomp } = this.platform;
+    try {
+      this.options.onCall(call);
+    } catch (error) {
+      // False, or an error, if it has its answer.
+      if (this.notify.isOpen) orNull(() => seccomp.continue(this.notify, call.id));
+      throw error;
     }
   }
 

@@ -9,6 +9,7 @@ import * as proc from "../../src/platform/process/proc.ts";
 import { decodeNotification, type TrappedCall } from "../../src/platform/process/seccomp.ts";
 import { Libc } from "../../src/platform/libc/libc.ts";
 import type { Platform } from "../../src/platform/platform.ts";
+import { TrappedCalls } from "../../src/process/trapped_calls.ts";
 import { Reactor } from "../../src/platform/reactor.ts";
 import type { PollMessage, PollOptions } from "../../src/platform/runtime/runtime.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
@@ -239,6 +240,31 @@ test("a call that came with the event of a closed descriptor is of the next one 
   assert.deepEqual(calls, ["next", "next"]);
   await reactor.close();
   for (const fd of [notify, write]) fd.close();
+});
+
+describe("TrappedCalls", () => {
+  for (const [how, isAnswered] of [["before", false], ["after", true]] as const) {
+    test(`a decision that fails ${how} its answer leaves no thread waiting`, TEST, async () => {
+      await using platform = await testPlatform();
+      await using trapped = await startTrappedChild(platform, CALLS);
+      const { notify, child } = trapped;
+      const { promise, resolve } = Promise.withResolvers<unknown>();
+      platform.reactor.onError = resolve;
+      const calls = new TrappedCalls(platform, notify, {
+        lettingPass: true,
+        isAwaited: () => false,
+        onHangup: () => {},
+        onCall: ({ id }) => {
+          if (isAnswered) seccomp.refuse(notify, id, C.EACCES);
+          throw new Error("no decision");
+        },
+      });
+      child.send(ANY_PORT);
+      assert.equal(String(await promise), "Error: no decision");
+      assert.equal(child.answer<BindResult>().value.result, isAnswered ? -1 : 0);
+      calls.leave(() => {});
+    });
+  }
 });
 
 describe("Seccomp.answerWithDescriptor()", () => {
