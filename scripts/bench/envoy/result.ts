@@ -136,7 +136,8 @@ function pageText(run: EnvoyRun): string {
     ...fronts.length === 0 ? [] : [
       "",
       "Services behind a front, all clients with TLS: new and kept connections, HTTP/2, WebSockets,",
-      "gRPC streams. Half of the reloads are alone, the others have a reload of Envoy at the same time:",
+      "gRPC streams. Half of the reloads are alone, the others have a reload of Envoy at the same time. The first",
+      "request to a new server is that of `--ready http:/`, where the row does not say otherwise:",
       "",
       markdownTable(frontTable(fronts)),
     ],

@@ -85,6 +85,7 @@ describe("frontTable()", () => {
     lanes: [{ ...LANE, ended: 3 }],
     ended: 0,
     slowestAloneMs: 3,
+    effectAloneMs: [2, 3],
     effectMs: [4, 9.5, 6],
     envoyBytes: 70 * 1024 * 1024,
     failures: [],
@@ -93,7 +94,7 @@ describe("frontTable()", () => {
   it("has a line for each server", () => {
     assert.deepEqual(frontTable([front])[1], [
       ...["Go: 10 reloads, 4 of Envoy", "0 of 990", "0 in 5 reloads", "3; 5"],
-      ...["6.0, 9.5", "70"],
+      ...["2.5, 3.0; 6.0, 9.5", "70"],
     ]);
   });
 

@@ -24,29 +24,44 @@ import { type App, World } from "./world.ts";
 
 const HERE = join(REPOSITORY, "scripts", "bench", "envoy", "front");
 const CLIENTS_MAIN = join(HERE, "clients_main.ts");
+const RENAMES_MAIN = join(HERE, "renames_main.ts");
 const CLIENTS_LIMIT_MS = 120_000;
 const SEEN_DEADLINE_MS = 10_000;
 const SETTLE_MS = 1_500;
 const BETWEEN_MS = 1_000;
+/** On a busy machine the watcher may be woken after the client. */
+const LATE_MS = 5;
 const MARK = "BATON_BENCH_FRONT";
 
 const server = (name: string) => join(HERE, "servers", name);
+
+/** Its request is the first one that a new server answers: that of Node takes 5 ms longer than the next one. */
+const CHECK = "http:/";
 
 export const APPS: readonly App[] = [
   {
     name: "Node",
     protocol: "http",
+    ready: CHECK,
     command: () => [required("node", findNode()), server("node.js")],
   },
-  { name: "Go", protocol: "http", command: () => [goServer()] },
+  {
+    name: "Node without a check",
+    protocol: "http",
+    ready: null,
+    command: () => [required("node", findNode()), server("node.js")],
+  },
+  { name: "Go", protocol: "http", ready: CHECK, command: () => [goServer()] },
   {
     name: "Python",
     protocol: "http",
+    ready: CHECK,
     command: () => [required("python3", findPython()), server("python.py")],
   },
   {
     name: "Node, gRPC",
     protocol: "grpc",
+    ready: null,
     command: () => [required("node", findNode()), server("grpc.js")],
   },
 ];
@@ -81,6 +96,8 @@ export interface FrontOutcome {
   /** Of any answer in these. */
   readonly slowestAloneMs: number;
   /** From the rename of the endpoint file to the first answer of the new version; for gRPC none. */
+  readonly effectAloneMs: readonly number[];
+  /** The same with a reload of Envoy meanwhile. */
   readonly effectMs: readonly number[];
   readonly envoyBytes: number;
   readonly failures: readonly string[];
@@ -97,6 +114,7 @@ export async function measureFront(
   const options = { dir: folder.path, app, envoy, certificate: certificate(folder) };
   const failures: string[] = [];
   let clients: FrontClients | null = null;
+  let renames: Renames | null = null;
   try {
     status("starting");
     const world = await World.start({ ...options, mark: { [MARK]: value } });
@@ -107,22 +125,26 @@ export async function measureFront(
       limitMs: CLIENTS_LIMIT_MS,
     });
     await pause(SETTLE_MS);
-    const renames = new Renames(world.frontDir);
-    const effectMs: number[] = [];
-    const reload = async (version: number) => {
+    renames = new Renames(world.frontDir);
+    await renames.start();
+    const [effectAloneMs, effectMs]: [number[], number[]] = [[], []];
+    const reload = async (version: number, effects: number[]) => {
       world.deploy(String(version));
       const from = performance.timeOrigin + performance.now();
       await world.reload().catch((error) => failures.push(String(error)));
       if (app.protocol === "grpc") return pause(BETWEEN_MS);
-      const seenMs = await clients!.seen(String(version)).catch(() => null);
-      const renamedMs = renames.lastBetween(from, seenMs ?? from);
-      if (seenMs === null) failures.push(`version ${version} was not seen`);
-      else if (renamedMs !== null) effectMs.push(seenMs - renamedMs);
+      try {
+        const seenMs = await clients!.seen(String(version));
+        const renamedMs = await renames!.lastBetween(from, seenMs + LATE_MS);
+        effects.push(Math.max(0, seenMs - renamedMs));
+      } catch (error) {
+        failures.push(`version ${version}: ${error}`);
+      }
       await pause(BETWEEN_MS);
     };
     for (let i = 1; i <= plan.alone; i++) {
       status(`reload ${i}`);
-      await reload(i);
+      await reload(i, effectAloneMs);
     }
     const alone = await clients.look();
     const ended = alone.reduce((sum, lane) => sum + lane.ended, 0);
@@ -130,15 +152,16 @@ export async function measureFront(
     for (let i = 1; i <= plan.withEnvoy; i++) {
       status(`reload ${plan.alone + i}, and Envoy's`);
       if (i <= plan.envoyReloads) world.reloadFront();
-      await reload(plan.alone + i);
+      await reload(plan.alone + i, effectMs);
     }
     await pause(SETTLE_MS);
     const lanes = await clients.end();
-    renames.close();
     await world.stop();
-    return { app: app.name, plan, lanes, ended, slowestAloneMs, effectMs, envoyBytes, failures };
+    const seen = { lanes, ended, slowestAloneMs, effectAloneMs, effectMs };
+    return { app: app.name, plan, ...seen, envoyBytes, failures };
   } finally {
     clients?.kill();
+    renames?.close();
     for (const pid of withMarker(`${MARK}=${value}`)) killTree(pid);
   }
 }
@@ -149,28 +172,36 @@ function slowest(lanes: readonly FrontLane[]): number {
 
 /** When the endpoint file came to its name, by the kernel's word. */
 class Renames {
+  readonly #child: ChildProcess;
   readonly #atMs: number[] = [];
-  readonly #watcher: Deno.FsWatcher;
+  #isReady = false;
 
-  constructor(dir: string) {
-    this.#watcher = Deno.watchFs(dir);
-    void this.#watch();
+  constructor(directory: string) {
+    const words = [RENAMES_MAIN, directory, "eds.yaml"];
+    this.#child = spawn(required("bun", findBun()), words, {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    createInterface(this.#child.stdout!).on("line", (line) => {
+      if (line === "ready") this.#isReady = true;
+      else this.#atMs.push(Number(line));
+    });
   }
 
-  async #watch(): Promise<void> {
-    for await (const { paths } of this.#watcher) {
-      const isFile = paths.some((path) => path.endsWith("/eds.yaml"));
-      if (isFile) this.#atMs.push(performance.timeOrigin + performance.now());
-    }
+  async start(): Promise<this> {
+    await waitUntil(() => this.#isReady, { what: "renames are watched" });
+    return this;
   }
 
   /** Others are of generations that have ended. */
-  lastBetween(fromMs: number, toMs: number): number | null {
-    return this.#atMs.findLast((atMs) => atMs >= fromMs && atMs <= toMs) ?? null;
+  lastBetween(fromMs: number, toMs: number): Promise<number> {
+    return waitUntil(() => this.#atMs.findLast((atMs) => atMs >= fromMs && atMs <= toMs), {
+      what: "the rename is seen",
+      deadlineMs: SEEN_DEADLINE_MS,
+    });
   }
 
   close(): void {
-    this.#watcher.close();
+    this.#child.kill("SIGKILL");
   }
 }
 

@@ -21,29 +21,31 @@ export function frontTable(outcomes: readonly FrontOutcome[]): string[][] {
     "lost",
     "client connections ended by an app's reload",
     "slowest answer, ms (alone; with Envoy's)",
-    "rename to effect, ms (median, slowest)",
+    "rename to effect, ms (median, slowest; with Envoy's)",
     "Envoy, MiB",
   ];
   return [
     header,
     ...outcomes.map((outcome) => {
-      const { app, plan, lanes, ended, slowestAloneMs, effectMs, envoyBytes } = outcome;
+      const { app, plan, lanes, ended, slowestAloneMs, envoyBytes } = outcome;
       const all = lanes.reduce((sum, lane) => sum + lane.ok + lane.lost, 0);
       const slowestMs = Math.max(...lanes.map((lane) => lane.slowestMs));
       const name = `${app}: ${plan.alone + plan.withEnvoy} reloads, ${plan.envoyReloads} of Envoy`;
-      const effect = effectMs.length === 0
-        ? "-"
-        : `${spread(effectMs).median.toFixed(1)}, ${Math.max(...effectMs).toFixed(1)}`;
       return [
         name,
         `${frontLost(outcome)} of ${all.toLocaleString("en-US")}`,
         `${ended} in ${plan.alone} reloads`,
         `${slowestAloneMs.toFixed(0)}; ${slowestMs.toFixed(0)}`,
-        effect,
+        [outcome.effectAloneMs, outcome.effectMs].map(effectText).join("; "),
         (envoyBytes / BYTES_PER_MIB).toFixed(0),
       ];
     }),
   ];
+}
+
+function effectText(ms: readonly number[]): string {
+  if (ms.length === 0) return "-";
+  return `${spread(ms).median.toFixed(1)}, ${Math.max(...ms).toFixed(1)}`;
 }
 
 export function costLines({

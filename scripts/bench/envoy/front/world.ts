@@ -20,6 +20,8 @@ const DRAIN = "3m";
 export interface App {
   readonly name: string;
   readonly protocol: "http" | "grpc";
+  /** --ready; null: that of any service. */
+  readonly ready: string | null;
   /** Finds or builds what runs it. */
   readonly command: () => readonly string[];
 }
@@ -116,6 +118,7 @@ export class World {
       `command = ${text(app.command())}`,
       `max_generations = ${MANY}`,
       `drain_time = "${DRAIN}"`,
+      ...app.ready === null ? [] : [`ready = [${text(app.ready)}]`],
       "[front]",
       `eds = ${text(join(this.frontDir, "eds.yaml"))}`,
       `listen = "127.0.0.1:${this.port}"`,
