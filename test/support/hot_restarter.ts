@@ -103,9 +103,11 @@ export class Play implements AsyncDisposable {
     process.kill(this.#pids()[index]!, name);
   }
 
-  /** Waits until so many children have installed their handlers. */
+  /** Waits until so many children have installed their handlers, and are known: a child may be quicker than the line. */
   async started(count: number): Promise<void> {
-    const isThere = () => this.#log().filter(([, what]) => what === "has").length >= count;
+    const isThere = () =>
+      this.#pids().length >= count &&
+      this.#log().filter(([, what]) => what === "has").length >= count;
     await waitUntil(isThere, { what: `${count} children run` });
   }
 
