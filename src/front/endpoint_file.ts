@@ -41,8 +41,7 @@ interface EndpointFileOptions {
 }
 
 type Written =
-  /** `isNew`: the file is another one now. */
-  | { readonly kind: "written"; readonly isNew: boolean }
+  | { readonly kind: "written" }
   /** Another baton writes it at this moment. */
   | { readonly kind: "locked" }
   | { readonly kind: "failed"; readonly reason: string };
@@ -79,7 +78,8 @@ export class EndpointFile {
       const flags = C.O_RDONLY | C.O_CREAT | C.O_NONBLOCK;
       lock = this.platform.descriptors.open(beside(place.path, "lock"), flags, MODE);
       if (!this.platform.processes.tryLock(lock) && waits) return { kind: "locked" };
-      return { kind: "written", isNew: this.#replace(endpoints, place) };
+      this.#replace(endpoints, place);
+      return { kind: "written" };
     } catch (error) {
       return { kind: "failed", reason: `cannot write ${path}: ${whyNot(error)}` };
     } finally {
@@ -87,16 +87,16 @@ export class EndpointFile {
     }
   }
 
-  #replace(endpoints: readonly AssignedEndpoint[], place: Place): boolean {
+  /** Unless it says that already. */
+  #replace(endpoints: readonly AssignedEndpoint[], place: Place): void {
     const { cluster, owner } = this.options;
     const before = this.#read();
     const text = documentText(
       withEndpoints(this.#parse(before ?? ""), { cluster, owner, endpoints }),
     );
-    if (text === before) return false;
+    if (text === before) return;
     this.#rename(text, place.path);
     for (const link of place.links) renewLink(link, beside(link, this.platform.runtime.pid));
-    return true;
   }
 
   /** Null: there is none. */

@@ -64,8 +64,8 @@ export class FrontFile {
   #hasWarned = false;
   /** Once for the same. */
   #warned: string | null = null;
-  /** Since when another baton's file leads nothing to the generation that is asked about. */
-  #leftSinceMs: number | null = null;
+  /** By epoch and worker, since when another baton's file leads nothing there: of those that were asked about. */
+  readonly #leftSinceMs = new Map<string, number>();
   /** The latest change was of states and weights only. */
   #isMerged = false;
   #isClosed = false;
@@ -160,10 +160,15 @@ export class FrontFile {
     );
     const led = this.file.led();
     const isLed = led === null || own.some(({ address }) => led.has(addressKey(address)));
-    const { clock } = this.platform;
-    if (isLed) this.#leftSinceMs = null;
-    else this.#leftSinceMs ??= clock.now();
-    return this.#leftSinceMs !== null && clock.now() - this.#leftSinceMs >= MERGED_MS;
+    const key = `${epoch} ${worker}`;
+    if (isLed) {
+      this.#leftSinceMs.delete(key);
+      return false;
+    }
+    const nowMs = this.platform.clock.now();
+    const sinceMs = this.#leftSinceMs.get(key) ?? nowMs;
+    this.#leftSinceMs.set(key, sinceMs);
+    return nowMs - sinceMs >= MERGED_MS;
   }
 
   #ask(asks: "enough" | "all" = "enough"): void {

@@ -44,7 +44,7 @@ function write(path: string) {
 }
 
 function assertWritten(path: string): void {
-  assert.deepEqual(write(path), { kind: "written", isNew: true });
+  assert.deepEqual(write(path), { kind: "written" });
   assert.match(readFileSync(path, "utf8"), /127\.64\.0\.1/);
 }
 
