@@ -26,7 +26,7 @@ const LOOK_MS = 20;
 /** From one look to the next; soon after its switch a generation is looked at more often. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 1_000;
-/** For this long a listener that was passed on may be given up: its server is told that, or finds its successor. */
+/** For this long a listener that was passed on may be given up: its server hears of that, or finds its successor. */
 const PASSED_MS = 60_000;
 /** It is reported again: what follows may not have been possible then. */
 const REMINDER_MS = 5_000;

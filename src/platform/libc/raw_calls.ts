@@ -74,8 +74,15 @@ const CODE: Readonly<Record<Runtime["arch"], { call: MakeCall; generic: Uint8Arr
       return words([...moved, ...zeros, setArm(8, number), 0xd4000001, 0xd65f03c0]); // svc #0, ret
     },
     generic: words([
-      ...[moveArm(8, 0), moveArm(0, 1), moveArm(1, 2), moveArm(2, 3), moveArm(3, 4), moveArm(4, 5)],
-      ...[setArm(5, 0), 0xd4000001, 0xd65f03c0],
+      moveArm(8, 0),
+      moveArm(0, 1),
+      moveArm(1, 2),
+      moveArm(2, 3),
+      moveArm(3, 4),
+      moveArm(4, 5),
+      setArm(5, 0),
+      0xd4000001,
+      0xd65f03c0,
     ]),
   },
 };

@@ -1,6 +1,6 @@
-/** The endpoint file on disk: whose it stays, what replaces it, and what is left beside it. */
+/** The endpoint file on disk: whose it stays, and what replaces it. */
 import assert from "node:assert/strict";
-import { chmodSync, chownSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import { chmodSync, chownSync, readdirSync, readFileSync, statSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
 import type { AssignedEndpoint } from "../../../src/front/assignment.ts";
@@ -93,14 +93,4 @@ describe("EndpointFile", () => {
       assert.match(readFileSync(path, "utf8"), /127\.66\.3\.1/);
     });
   }
-
-  test("that cannot be written says why, and leaves nothing beside it", async () => {
-    const { dir, file, path } = await scene();
-    // A directory stands where the file is to be.
-    symlinkSync(dir.path, path);
-    const result = file.write(ONE);
-    assert.ok(result.kind === "failed");
-    assert.match(result.reason, /^cannot write .*eds\.yaml: /);
-    assert.deepEqual(readdirSync(dir.path).sort(), [".eds.yaml.lock", "eds.yaml"]);
-  });
 });

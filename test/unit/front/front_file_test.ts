@@ -47,7 +47,11 @@ async function scene(verdicts: readonly Verdict["kind"][] | null = null) {
   file.envoys.look = () => {
     looks++;
     const kind = (left.length > 1 ? left.shift() : left[0])!;
-    const verdict = kind === "none" || kind === "acknowledged" ? { kind } : { kind, text: "so" };
+    const verdict: Verdict = kind === "none"
+      ? { kind }
+      : kind === "acknowledged"
+      ? { kind, isByAll: true }
+      : { kind, text: "so" };
     return Promise.resolve({ verdict, views: [] });
   };
   file.envoys.ageText = () => Promise.resolve("");
