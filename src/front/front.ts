@@ -68,6 +68,8 @@ export class Front {
   /** A generation has served: before that what the files say is not known to be wrong. */
   #hasServed = false;
   #isClosed = false;
+  /** Files for which nothing listens, and that was said. */
+  readonly #isWarned = new Set<number>();
   /** The service ends. */
   #leaving: Leaving | null = null;
 
@@ -124,7 +126,22 @@ export class Front {
       const assigned = assign(endpoints, this.#introduced);
       const hasOthers = this.#leaving?.hasOthers[index];
       file.set(hasOthers === undefined ? assigned : assignLeaving(assigned, hasOthers));
+      if (assigned.length === 0 && this.#leaving === null) this.#warnOfNothing(index);
     }
+  }
+
+  /** Envoy answers 503 to all, and nothing else would say why. */
+  #warnOfNothing(index: number): void {
+    const { listeners, warn } = this.options;
+    const { file } = this.files[index]!.options;
+    const port = this.#ports[index] ?? null;
+    if (listeners.servingEpoch === null || this.#isWarned.has(index)) return;
+    this.#isWarned.add(index);
+    const where = listeners.groups.map(({ text }) => text).join(", ") || "no TCP port";
+    const wanted = port === null
+      ? "a front stands before the first TCP port that is bound, no Unix socket and no port 0"
+      : `at port ${port}, which --front names, it does not (yet)`;
+    warn(`${file} has no endpoint: the server listens at ${where}; ${wanted}`);
   }
 
   /** The address that the front with this index stands before. */

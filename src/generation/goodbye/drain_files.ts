@@ -5,12 +5,18 @@
  * Only an empty file is ever removed: another one is not what baton has made.
  */
 import { lstatSync, rmSync, writeFileSync } from "node:fs";
+import { statOf } from "../../platform/files/path.ts";
 
 export class DrainFiles {
   readonly #users = new Map<string, number>();
 
   /** @throws when it cannot be made */
   take(path: string): void {
+    const there = statOf(path);
+    // Opening a FIFO would hold all of baton.
+    if (there !== null && !there.isFile() && !there.isDirectory()) {
+      throw new Error(`${path} is no regular file: name another one`);
+    }
     // One that is there stays as it is: of another user, or of the baton before this one.
     writeFileSync(path, "", { flag: "a" });
     this.#users.set(path, (this.#users.get(path) ?? 0) + 1);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { describe, test } from "node:test";
+import { EndpointFile } from "../../../src/front/endpoint_file.ts";
 import { Front } from "../../../src/front/front.ts";
 import type { FrontedAddress } from "../../../src/steering/front/endpoints.ts";
 import type { Listeners } from "../../../src/steering/listeners.ts";
@@ -75,7 +76,7 @@ async function scene(settings: readonly { port: number | null }[] = [{ port: nul
     await platform.close();
     dir[Symbol.dispose]();
   };
-  return { clock, dir, played, files, front, make, shown, isEmpty, end };
+  return { clock, dir, played, files, said, front, make, shown, isEmpty, end };
 }
 
 /** Generation 3 serves, and is in the file. */
@@ -222,6 +223,42 @@ describe("Front", () => {
     assert.equal(front.hasLeft(3), true);
     other.close(false);
     await end();
+  });
+
+  test("a service that ends leaves first: alone it is taken out, beside others it is DRAINING", async () => {
+    for (const isShared of [false, true]) {
+      const { clock, front, shown, dir, end } = await serving();
+      const owner = { service: "other", host: "there" };
+      const address = { host: "127.66.9.1", port: 3000 };
+      const others = { address, isHealthy: true, weight: 1, epoch: 0, worker: 0 };
+      const platform = front.options.platform;
+      const path = dir.join("0.yaml");
+      const file = new EndpointFile(platform, { path, cluster: "web", owner, warn: () => {} });
+      if (isShared) file.write([others]);
+      front.leave();
+      assert.equal(shown(), isShared ? "9 HEALTHY 3000, 3 DRAINING 3000" : "");
+      assert.equal(front.hasLeft(3), false);
+      await clock.advance(1);
+      await clock.advance(1_000);
+      assert.equal(front.hasLeft(3), true);
+      await end();
+    }
+  });
+
+  test("says once that nothing listens behind a file", async () => {
+    for (
+      const [port, text] of [[5000, /0\.yaml has no endpoint: .*at port 5000/], [
+        3000,
+        null,
+      ]] as const
+    ) {
+      const { front, said, end } = await serving([{ port }]);
+      front.update();
+      if (text === null) assert.deepEqual(said, []);
+      else assert.match(said.join("|"), text);
+      assert.ok(said.length <= 1);
+      await end();
+    }
   });
 
   test("the end of the service takes its endpoints out; another baton's turn does not", async () => {

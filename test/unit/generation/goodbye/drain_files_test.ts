@@ -1,5 +1,6 @@
 /** Files of --drain-call file:, which are there while a generation says goodbye, and never longer. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -34,7 +35,7 @@ describe("DrainFiles", () => {
     assert.ok(!existsSync(path));
   });
 
-  test("a file with anything in it, and a directory, stay", () => {
+  test("a file with anything in it, a directory, and a FIFO, stay", () => {
     using dir = tempDir();
     const [path, folder] = [join(dir.path, "note"), join(dir.path, "folder")];
     writeFileSync(path, "mine");
@@ -47,5 +48,10 @@ describe("DrainFiles", () => {
     files.clear(folder);
     assert.ok(existsSync(folder));
     assert.throws(() => files.take(folder), /EISDIR/);
+    const fifo = join(dir.path, "fifo");
+    execFileSync("mkfifo", [fifo]);
+    assert.throws(() => files.take(fifo), /no regular file/);
+    files.leave(fifo);
+    assert.ok(existsSync(fifo));
   });
 });
