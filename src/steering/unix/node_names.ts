@@ -3,6 +3,7 @@ import { orNull } from "../../platform/error.ts";
 import type { Directory } from "../../platform/files/directory.ts";
 import type { FileIdentity } from "../../platform/process/file_identity.ts";
 import type { UnixNode } from "../member.ts";
+import { isHiddenName } from "./hidden_name.ts";
 
 /**
  * Another process may have exchanged names since they were written down, among the nodes and with the public one. A node
@@ -18,10 +19,19 @@ export function findNames(
   for (const node of nodes) node.name = byKey.get(node.key) ?? null;
 }
 
-/** The public name for `node`, and its name for the node that has that. @throws {SystemCallError} nothing has changed then */
+/**
+ * The public name for `node`, and its name for the node that has that; a name that is the server's own (HAProxy renames
+ * `s.PID.tmp`, and binds that once more) stays free for it.
+ * @param spare a hidden name for the node that had the public one
+ * @throws {SystemCallError} nothing has changed then
+ */
 export function exchangeNames(
-  directory: Pick<Directory, "exchange" | "remove">,
-  { node, target }: { readonly node: UnixNode; readonly target: string },
+  directory: Pick<Directory, "exchange" | "remove" | "rename">,
+  { node, target, spare }: {
+    readonly node: UnixNode;
+    readonly target: string;
+    readonly spare: (before: UnixNode) => string;
+  },
   nodes: readonly UnixNode[],
 ): void {
   const { name: hidden } = node;
@@ -29,8 +39,16 @@ export function exchangeNames(
   const hasExchanged = directory.exchange(hidden, target);
   const before = nodes.find(({ name }) => name === target);
   node.name = target;
-  if (before !== undefined) before.name = hasExchanged ? hidden : null;
-  // No socket of ours: what was left at the path.
+  if (before !== undefined) {
+    before.name = hasExchanged ? hidden : null;
+    if (hasExchanged && !isHiddenName(hidden, target)) {
+      orNull(() => {
+        const name = spare(before);
+        directory.rename(hidden, name);
+        before.name = name;
+      });
+    }
+  } // No socket of ours: what was left at the path.
   else if (hasExchanged) orNull(() => directory.remove(hidden));
 }
 

@@ -190,7 +190,10 @@ export class PathMembers implements MemberSet {
     this.#findNames();
     if (node.name === null || node.name === target) return;
     this.context.beforeChange();
-    exchangeNames(this.directory, { node, target }, this.nodesOf());
+    const spare = (before: UnixNode) =>
+      // No other socket has that number.
+      hiddenName(target, `q${this.#members.find((each) => each.node === before)?.inode ?? 0}`);
+    exchangeNames(this.directory, { node, target, spare }, this.nodesOf());
   }
 
   /** Another baton, or this one before it was killed, may have exchanged them. */

@@ -3,7 +3,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Directory } from "../../../../src/platform/files/directory.ts";
 import type { UnixNode } from "../../../../src/steering/member.ts";
-import { findNames, removeUnknown } from "../../../../src/steering/unix/node_names.ts";
+import {
+  exchangeNames,
+  findNames,
+  removeUnknown,
+} from "../../../../src/steering/unix/node_names.ts";
 
 type Names = Record<string, string>;
 
@@ -52,6 +56,34 @@ describe("which node is at which name, when", () => {
       };
       findNames({ stat }, "s", nodes);
       assert.deepEqual(Object.fromEntries(nodes.map(({ key, name }) => [key, name])), found);
+    });
+  }
+});
+
+describe("exchangeNames()", () => {
+  const cases: [
+    what: string,
+    hidden: string,
+    canExchange: boolean,
+    done: string[],
+    old: string | null,
+  ][] = [
+    ["baton's own name is the old one's then", ".s.1", true, [], ".s.1"],
+    ["a name of the server's is free again", "s.77.tmp", true, ["s.77.tmp -> .s.q5"], ".s.q5"],
+    ["what cannot be exchanged has lost its name", "s.77.tmp", false, [], null],
+  ];
+  for (const [what, hidden, canExchange, expected, name] of cases) {
+    test(what, () => {
+      const done: string[] = [];
+      const old: UnixNode = { key: "1", name: "s", bound: "s" };
+      const node: UnixNode = { key: "2", name: hidden, bound: hidden };
+      const directory = {
+        exchange: () => canExchange,
+        remove: (each: string) => void done.push(`remove ${each}`),
+        rename: (from: string, to: string) => void done.push(`${from} -> ${to}`),
+      };
+      exchangeNames(directory, { node, target: "s", spare: () => ".s.q5" }, [old, node]);
+      assert.deepEqual([done, node.name, old.name], [expected, "s", name]);
     });
   }
 });
