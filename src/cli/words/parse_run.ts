@@ -9,6 +9,7 @@ import { SAFE_DEFAULTS, safeTarget } from "../../hot_restarter/safe.ts";
 import { TEMPLATE_NAMES, type TemplateName } from "../../init/names.ts";
 import { optionWords, otherWords } from "./option_words.ts";
 import { loadAgain, loadRun, type Surroundings } from "./surroundings.ts";
+import { CONFIG_FLAG } from "./verbs.ts";
 import { GUARD, GUARD_FLAGS, SAFE, WAIT_DRAIN } from "./verbs_hot_restarter.ts";
 import { durationOf, type Target, targetOf, type Words } from "./words.ts";
 
@@ -36,6 +37,8 @@ export interface InitCommand {
   readonly config: Config;
   /** The options as they were given, without --name. */
   readonly options: readonly string[];
+  /** What was on the command line: options, but for the file, and the server's command. */
+  readonly line: readonly string[];
   /** Null: no file was read. */
   readonly file: FileValues | null;
 }
@@ -108,7 +111,9 @@ function parseInit(words: Words, surroundings: Surroundings): InitCommand {
   }
   const loaded = loadRun({ ...words, operands }, surroundings);
   const options = [...optionWords(words, ["name"]), ...otherWords(words, loaded)];
-  return { verb: "init", template, config: loaded.config, options, file: loaded.file };
+  const command = operands.length === 0 ? [] : ["--", ...operands];
+  const line = [...optionWords(words, [CONFIG_FLAG.flag]), ...command];
+  return { verb: "init", template, config: loaded.config, options, line, file: loaded.file };
 }
 
 function parseRehearse(words: Words, surroundings: Surroundings): RehearseCommand {

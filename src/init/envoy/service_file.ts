@@ -11,8 +11,8 @@ export interface FrontService {
   readonly envoy: string;
   /** The full path of the configuration file with `[front]`; null: there is none. */
   readonly config: string | null;
-  /** The command of the service. */
-  readonly command: readonly string[];
+  /** The options beside that file, and the server's command, as they were given. */
+  readonly line: readonly string[];
   /** Whether that service has `--front` already. */
   readonly isFronted: boolean;
 }
@@ -22,17 +22,26 @@ function tomlText(text: string): string {
   return JSON.stringify(text).replaceAll("\x7f", "\\u007f");
 }
 
-export function serviceFile(front: Front, { baton, envoy, config }: FrontService): string {
-  const { bootstrap, service } = frontFiles(front);
+function writes({ baton, config, line }: FrontService): string {
+  return shellLine([...baton, "init", "envoy", ...fileWords(config), ...line]);
+}
+
+function fileWords(config: string | null): string[] {
+  return config === null ? [] : ["--config", config];
+}
+
+export function serviceFile(front: Front, service: FrontService): string {
+  const { envoy, config } = service;
+  const files = frontFiles(front);
   const options = "--disable-hot-restart --concurrency 2 --log-level warning".split(" ");
-  const words = [envoy, "--config-path", bootstrap, ...options];
+  const words = [envoy, "--config-path", files.bootstrap, ...options];
   const written = config === null ? [] : [
     `# A reload writes Envoy's files from [front] of ${config}, has Envoy validate them, and starts a new Envoy.`,
-    `pre_flight = ${tomlText(shellLine([...baton, "init", "envoy", "--config", config]))}`,
+    `pre_flight = ${tomlText(writes(service))}`,
   ];
   return [
     `# The Envoy in front of ${front.service}, as a service of baton. Yours: 'baton init envoy' does not write it again.`,
-    `#   start:  baton run --config ${service}`,
+    `#   start:  baton run --config ${files.service}`,
     `#   reload: baton reload ${frontName(front)}`,
     `name = ${tomlText(frontName(front))}`,
     `command = [${words.map(tomlText).join(", ")}]`,
@@ -46,23 +55,18 @@ export function serviceFile(front: Front, { baton, envoy, config }: FrontService
 /** What to do next, for people. */
 export function nextSteps(front: Front, service: FrontService): string[] {
   const [own] = front.clusters;
-  const { baton, config, command, isFronted } = service;
+  const { baton, config, line, isFronted } = service;
   const fronted = isFronted || own === undefined ? [] : [`--front=eds:${own.endpoints}`];
-  const app = config === null
-    ? [...baton, "run", ...fronted, "--", ...command]
-    : [...baton, "run", "--config", config, ...fronted];
   const files = frontFiles(front);
+  const reload = shellLine([...baton, "reload", frontName(front)]);
   return [
     `the front, for clients at ${clientAddress(front.settings).text}:`,
     `  ${shellLine([...baton, "run", "--config", files.service])}`,
     `the service behind it:`,
-    `  ${shellLine(app)}`,
-    `after a change of [front]:`,
-    config === null
-      ? `  ${shellLine([...baton, "init", "envoy", "--", ...command])}; ${
-        shellLine([...baton, "reload", frontName(front)])
-      }`
-      : `  ${shellLine([...baton, "reload", frontName(front)])}`,
+    `  ${shellLine([...baton, "run", ...fileWords(config), ...fronted, ...line])}`,
+    ...config === null
+      ? ["to write the front again:", `  ${writes(service)} && ${reload}`]
+      : ["after a change of [front]:", `  ${reload}`],
     "units for systemd:",
     `  ${shellLine([...baton, "init", "systemd", "--config", files.service])}`,
   ];

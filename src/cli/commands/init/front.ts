@@ -22,7 +22,7 @@ import { validateByEnvoy } from "./validate.ts";
 /** @param baton the words that start this baton */
 export async function commandInitFront(
   platform: Platform,
-  { config, file }: InitCommand,
+  { config, file, line }: InitCommand,
   { baton, directory }: { readonly baton: readonly string[]; readonly directory: string },
   print: Printer,
 ): Promise<number> {
@@ -35,7 +35,7 @@ export async function commandInitFront(
     baton,
     envoy: found.kind === "found" ? found.path : settings.envoy,
     config: file === null ? null : resolvePath(directory, file.path),
-    command: config.command,
+    line,
     isFronted: config.front.length > 0,
   };
   const documents = frontDocuments(front, service);

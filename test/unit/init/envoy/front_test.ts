@@ -7,7 +7,7 @@ import { loadConfig } from "../../../../src/config/load.ts";
 import { UserError } from "../../../../src/config/values/errors.ts";
 import { frontOf } from "../../../../src/init/envoy/front.ts";
 import { frontDocuments, validatedText } from "../../../../src/init/envoy/front_documents.ts";
-import { nextSteps } from "../../../../src/init/envoy/service_file.ts";
+import { nextSteps, serviceFile } from "../../../../src/init/envoy/service_file.ts";
 import { allLines, OTHER_VALUES } from "../../../support/front/all_lines.ts";
 import { parseYaml } from "../../../support/yaml.ts";
 
@@ -15,7 +15,7 @@ const SERVICE = {
   baton: ["/opt/my baton"],
   envoy: "/opt/envoy",
   config: "/srv/it's/baton.toml",
-  command: ["node", "server.js"],
+  line: [],
   isFronted: true,
 };
 
@@ -133,11 +133,21 @@ describe("baton init envoy: what it writes", () => {
 
   it("says what to run next, with the option that is missing", () => {
     const { front } = made("[front]\n");
-    const lines = nextSteps(front, { ...SERVICE, config: null, isFronted: false });
+    const line = ["--name=app", "--", "node", "server.js"];
+    const lines = nextSteps(front, { ...SERVICE, line, config: null, isFronted: false });
     assert.ok(
-      lines.includes("  '/opt/my baton' run --front=eds:/srv/front/eds.yaml -- node server.js"),
+      lines.includes(
+        "  '/opt/my baton' run --front=eds:/srv/front/eds.yaml --name=app -- node server.js",
+      ),
       lines.join("\n"),
     );
+    // What was given is part of what is said, and of what the front's reload does.
+    const given = { ...SERVICE, line: ["--front=eds:/srv/front/eds.yaml", "--", "node", "x.js"] };
+    assert.match(
+      nextSteps(front, given).join("\n"),
+      / run --config \S+ --front=eds:\/srv\/front\/eds.yaml -- node x.js\n/,
+    );
+    assert.match(serviceFile(front, given), /pre_flight = .* --front=eds:\S+ -- node x.js"\n/);
     assert.ok(
       nextSteps(front, SERVICE).includes(
         "  '/opt/my baton' run --config '/srv/it'\\''s/baton.toml'",
