@@ -3,7 +3,6 @@
  * is tried again, until it succeeds or something else is asked for. After each write the Envoys are asked whether they do
  * what it says; without an admin address the rename alone counts.
  */
-import { dirname } from "node:path";
 import type { Timer } from "../platform/clock.ts";
 import { sleep } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -103,7 +102,7 @@ export class FrontFile {
       this.#retry = clock.after(LOCK_PAUSE_MS, () => this.#write(sinceMs));
     } else if (result.kind === "failed") {
       const { reason } = result;
-      const cure = reason.endsWith("ENOENT") ? `; mkdir -p ${dirname(this.options.file)}` : "";
+      const cure = reason.endsWith("ENOENT") ? ": make its directory" : "";
       if (reason !== this.#trouble) this.options.logError(`${reason}${cure}; it is tried again`);
       this.#trouble = reason;
       this.#sight.noteError(reason);
