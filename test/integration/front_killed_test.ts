@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { type Baton, startBaton } from "../support/baton.ts";
+import { startBaton } from "../support/baton.ts";
 import { ENVOY_VERSIONS, envoyProgram } from "../support/envoy.ts";
 import { freePort } from "../support/free_port.ts";
 import { AdminBetween } from "../support/front/admin_between.ts";
@@ -30,11 +30,17 @@ function hostsOf(file: string): string[] {
   return hostsIn(readFileSync(file, "utf8"));
 }
 
-/** @returns what is done at the first question after the rename of a reload */
-function once(file: string, then: () => Promise<void>): () => Promise<void> {
+/** @returns what is done at the first question of a kind, which comes before a rename ("/stats") or after it ("/clusters") */
+function once(
+  file: string,
+  question: "/stats" | "/clusters",
+  then: () => Promise<void>,
+): AdminBetween["before"] {
   let isDone = false;
-  return async () => {
-    if (isDone || !readFileSync(file, "utf8").includes("DRAINING")) return;
+  return async (path) => {
+    const isRenamed = readFileSync(file, "utf8").includes("DRAINING");
+    const isMoment = path.startsWith(question) && isRenamed === (question === "/clusters");
+    if (isDone || !isMoment) return;
     isDone = true;
     await then();
   };
@@ -65,7 +71,7 @@ for (const version of ENVOY_VERSIONS.slice(0, IS_FULL ? ENVOY_VERSIONS.length : 
         what: "acknowledged",
       });
       const before = readFileSync(file, "utf8");
-      between.beforeClusters = once(file, () => trial.kill());
+      between.before = once(file, "/clusters", () => trial.kill());
       const { result, reason, serving } = await baton.reload();
       assert.equal(result, "failed");
       assert.match(reason ?? "", /does not follow \S+web\.yaml: Envoy at unix:.*\(after 1 s\)/);
@@ -92,30 +98,14 @@ async function envoyOf({ front }: FrontedApp): Promise<number> {
   return generations.find((each) => each.epoch === epoch)!.pid!;
 }
 
-type Kill = () => Promise<void>;
-
-const MOMENTS: readonly (readonly [
-  when: string,
-  reload: (
-    app: Baton,
-    kill: Kill,
-    afterRename: (then: Kill) => void,
-  ) => ReturnType<Baton["reload"]>,
-])[] = [
-  ["before the rename", (app, kill) => kill().then(() => app.reload())],
-  ["between rename and acknowledgement", (app, kill, afterRename) => {
-    afterRename(kill);
-    return app.reload();
-  }],
-  ["while the old one drains", async (app, kill) => {
-    const report = await app.reload();
-    await kill();
-    return report;
-  }],
+const MOMENTS: readonly (readonly [when: string, question: "/stats" | "/clusters" | null])[] = [
+  ["before the rename", "/stats"],
+  ["between rename and acknowledgement", "/clusters"],
+  ["while the old one drains", null],
 ];
 
 describe("an Envoy that its own baton starts again", { skip: envoyProgram().skip || LONG }, () => {
-  for (const [when, reload] of MOMENTS) {
+  for (const [when, question] of MOMENTS) {
     test(`killed ${when}: the reload is done, and loses nothing itself`, TEST, async () => {
       using dir = tempDir();
       const [file, socket] = [dir.join("f/eds.yaml"), dir.join("between.sock")];
@@ -127,10 +117,10 @@ describe("an Envoy that its own baton starts again", { skip: envoyProgram().skip
         new Load({ port, mode, clients: CLIENTS, sources: [], thinkTimeMs: 2 }).start()
       );
       for (const load of loads) await load.answersMore(50);
-      const kill = async () => process.kill(await envoyOf(both), "SIGKILL") as unknown as void;
-      const { result, reason } = await reload(app, kill, (then) => {
-        between.beforeClusters = once(file, then);
-      });
+      const kill = async () => void process.kill(await envoyOf(both), "SIGKILL");
+      if (question !== null) between.before = once(file, question, kill);
+      const { result, reason } = await app.reload();
+      if (question === null) await kill();
       assert.equal(result, "ok", `${reason}\n${app.stderr}`);
       for (const load of loads) await load.answersMore(50);
       const lost = loads.map(({ tally }) => tally.lost);

@@ -2,13 +2,13 @@
 import { createServer, request, type Server } from "node:http";
 
 export class AdminBetween implements AsyncDisposable {
-  /** Called at each question for the clusters, before it is passed on. */
-  beforeClusters: () => Promise<void> = () => Promise.resolve();
+  /** Called at each question, before it is passed on. */
+  before: (path: string) => Promise<void> = () => Promise.resolve();
   readonly #server: Server;
 
   constructor(readonly socket: string, envoy: string) {
     this.#server = createServer(async ({ method = "GET", url: path = "" }, answer) => {
-      if (path.startsWith("/clusters")) await this.beforeClusters();
+      await this.before(path);
       request({ socketPath: envoy, path, method }, (got) => {
         answer.writeHead(got.statusCode ?? 500, { connection: "close" });
         got.pipe(answer);
