@@ -123,7 +123,12 @@ export class DeafWatch {
       const texts = ignored.length > 0
         ? [`${isSure ? "" : "perhaps "}${ignoredText(ignored)}`]
         : [];
-      if (closed.length > 0) texts.push(`it has closed its listener at ${closed.join(", ")}`);
+      if (closed.length > 0) {
+        const what = `it has closed its listener at ${closed.join(", ")}`;
+        texts.push(what);
+        // Not deaf, but clients are refused where it was: the failed one has told it to.
+        if (areOpen.length > 0) worker.host.onUnhealthy(worker, what, true);
+      }
       return texts;
     });
     return found.length === 0 ? null : [...new Set(found)].join("; ");

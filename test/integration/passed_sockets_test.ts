@@ -115,6 +115,19 @@ describe("after a candidate that has made the generation that serves", () => {
     },
   );
 
+  test("close one of its two listeners: it is replaced, though it is not deaf", TEST, async () => {
+    const extra = await freePort();
+    const { baton: started, port } = await start({ AFTER: "closes", EXTRA: String(extra) });
+    await using baton = started;
+    const { result, doubt } = await baton.reload();
+    assert.equal(result, "failed", baton.stderr);
+    assert.match(doubt ?? "", /^it has closed its listener at 127\S+$/, baton.stderr);
+    await waitUntil(async () => {
+      const answer = await fetch(`http://127.0.0.1:${port}/`).catch(() => null);
+      return await answer?.text() === "version=3";
+    }, { what: "its replacement answers" });
+  });
+
   test("deaf long before it fails: that is said all the same", TEST, async () => {
     const { baton: started, port } = await start({ AFTER: "closes", GIVES_UP: "300" });
     await using baton = started;

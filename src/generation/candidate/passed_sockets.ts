@@ -111,7 +111,8 @@ export class PassedSockets {
 
 /**
  * Listeners that a candidate can only have got from another generation, with those that were closed since the first call: a
- * process that has one open got it before that.
+ * process that has one open got it before that. Those of baton's making are passed on purpose, and what waits for a
+ * replacement is the replacement's.
  */
 export function othersSinceNow(
   listeners: Pick<Listeners, "groups">,
@@ -121,29 +122,16 @@ export function othersSinceNow(
   const known = new Map<number, OthersListener>();
   return () => {
     const replaced = replacementOf();
-    for (const each of othersListeners(listeners, epoch, replaced)) known.set(each.inode, each);
-    return [...known.values()].filter((each) => each.epoch !== replaced);
-  };
-}
-
-/**
- * Members that a generation has opened for itself. Those of baton's making are passed on purpose, and what waits for a
- * replacement is the replacement's.
- */
-function othersListeners(
-  { groups }: Pick<Listeners, "groups">,
-  epoch: number,
-  replacementOf: number | null,
-): OthersListener[] {
-  const own = new Set<number>();
-  const others: OthersListener[] = [];
-  for (const { members, text: address } of groups) {
-    for (const member of members) {
-      if (member.epoch === epoch || member.epoch === replacementOf) own.add(member.inode);
-      else if (member.epoch >= 0 && member.origin === null && member.owner !== 0) {
-        others.push({ inode: member.inode, epoch: member.epoch, address });
+    const own = new Set<number>();
+    for (const { members, text: address } of listeners.groups) {
+      for (const { inode, epoch: its, origin, owner } of members) {
+        if (its === epoch || its === replaced) own.add(inode);
+        else if (its >= 0 && origin === null && owner !== 0) {
+          known.set(inode, { inode, epoch: its, address });
+        }
       }
     }
-  }
-  return others.filter(({ inode }) => !own.has(inode));
+    // The queue of a deaf one is given to its replacement.
+    return [...known.values()].filter((each) => each.epoch !== replaced && !own.has(each.inode));
+  };
 }

@@ -127,6 +127,9 @@ describe("othersSinceNow()", () => {
     assert.deepEqual(inodes(), [1, 2]);
     group.members = [member(3, 0)];
     assert.deepEqual(inodes(), [1, 2, 3]);
+    // baton has given it the queue of a deaf one.
+    group.members = [member(3, 7)];
+    assert.deepEqual(inodes(), [1, 2]);
     replaced = 0;
     assert.deepEqual(inodes(), [2]);
   });
