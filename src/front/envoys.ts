@@ -194,6 +194,17 @@ export class Envoys {
     });
   }
 
+  /** Of the cluster, whatever endpoint they are with. */
+  async activeRequests(): Promise<number> {
+    const name = this.options.cluster.replaceAll(":", "_");
+    const path = `/stats?filter=^cluster\\.${name}\\.upstream_rq_active$`;
+    const bodies = await Promise.all(this.admins.map((admin) => this.#get(admin, path)));
+    return bodies.reduce(
+      (sum, { body }) => sum + Number(/: (\d+)\s*$/.exec(body ?? "")?.[1] ?? 0),
+      0,
+    );
+  }
+
   /** @returns why shares of the requests would not be what they are said to be; null: nothing is known against them */
   async weightObstacle(endpoints: readonly AssignedEndpoint[]): Promise<string | null> {
     const readers = (await this.clusters(endpoints)).flat().map(({ name }) => name);

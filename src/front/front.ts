@@ -215,6 +215,8 @@ export class Front {
   /** After each step of the lifecycle. */
   afterStep(generations: readonly Pick<Generation, "epoch" | "outcome">[]): void {
     if (this.#isElsewhere) this.#wasElsewhere = true;
+    // A server may listen nowhere behind the front: then nothing else leads here.
+    if (!this.#hasServed && this.options.listeners.servingEpoch !== null) this.#schedule();
     const candidates = generations.filter(({ outcome }) => outcome === null);
     for (const epoch of new Set([this.#introduced, this.#planned])) {
       if (epoch !== null && candidates.every((each) => each.epoch !== epoch)) this.#withdraw(epoch);

@@ -9,7 +9,7 @@ export class RequestCounts {
   #shown: Promise<readonly EnvoyClusters[]> | null = null;
 
   constructor(
-    readonly envoys: Pick<Envoys, "clusters">,
+    readonly envoys: Pick<Envoys, "clusters" | "activeRequests">,
     readonly file: { readonly endpoints: readonly AssignedEndpoint[] | null },
   ) {}
 
@@ -23,6 +23,8 @@ export class RequestCounts {
   /** That those of one worker have not finished. */
   async active(epoch: number, worker: number): Promise<number> {
     const endpoints = this.file.endpoints ?? [];
+    // At the end of a service its endpoints are gone, and what Envoy has led there before is not.
+    if (endpoints.length === 0) return this.envoys.activeRequests();
     const own = endpoints.filter((each) => each.epoch === epoch && each.worker === worker);
     if (own.length === 0) return 0;
     const keys = new Set(own.map(({ address }) => addressKey(address)));

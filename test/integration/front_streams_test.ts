@@ -30,7 +30,7 @@ describe("behind one Envoy", { skip }, () => {
   before(async () => {
     dir = tempDir("front");
     envoy = new FrontTrial(dir, path ?? "");
-    for (const name of ["web", "pair"]) await envoy.add({ name, lines: "", servers: 0 });
+    for (const name of ["web", "alone", "pair"]) await envoy.add({ name, lines: "", servers: 0 });
     await envoy.start();
   }, TEST);
   after(async () => {
@@ -50,9 +50,9 @@ describe("behind one Envoy", { skip }, () => {
     return { baton, port, hosts: () => hostsIn(readFileSync(file, "utf8")) };
   }
 
-  async function active(): Promise<number> {
+  async function active(cluster: string): Promise<number> {
     const [, count] = /upstream_rq_active: (\d+)/.exec(
-      await envoy.admin("/stats?filter=cluster.web.upstream_rq_active"),
+      await envoy.admin(`/stats?filter=cluster.${cluster}.upstream_rq_active`),
     ) ?? [];
     return Number(count);
   }
@@ -79,7 +79,9 @@ describe("behind one Envoy", { skip }, () => {
       socket.write(`GET /push?every=${PAUSE_MS} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
       const answer = ask(port, `/drip?first=1&every=${PAUSE_MS}`);
       await waitUntil(() => heard.includes("101"), { what: `the WebSocket is open: ${heard}` });
-      await waitUntil(async () => (await active()) === 2, { what: "both are with the server" });
+      await waitUntil(async () => (await active("web")) === 2, {
+        what: "both are with the server",
+      });
       const { result, reason } = await baton.reload();
       assert.equal(result, "ok", `${reason}\n${baton.stderr}`);
       const before = heard.length;
@@ -94,6 +96,17 @@ describe("behind one Envoy", { skip }, () => {
       assert.match(baton.stderr, /generation 0 exited cut=0/);
     },
   );
+
+  test("a stop ends no answer that has a pause", TEST, async () => {
+    const { baton: started, port, hosts } = await start("alone", "alone", "streams.js");
+    await using baton = started;
+    await waitUntil(() => hosts().length === 1, { what: "the first generation is in the file" });
+    const answer = ask(port, `/drip?first=1&every=${PAUSE_MS}`);
+    await waitUntil(async () => (await active("alone")) === 1, { what: "it is with the server" });
+    assert.equal((await baton.cli("stop")).code, 0, baton.stderr);
+    const { status, body } = await answer;
+    assert.deepEqual([status, body.length], [200, 20], baton.stderr);
+  });
 
   test("one of two services in one file ends, and no request is lost", TEST, async () => {
     const { baton: one, port, hosts } = await start("pair", "one", "node_http.js");

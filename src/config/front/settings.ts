@@ -119,6 +119,11 @@ function checkTogether(front: FrontSettings, table: ReadonlyMap<string, unknown>
       },
     );
   }
+  if (front.check?.kind === "grpc" && front.upstream !== "http2") {
+    throw new UserError('Cannot use a grpc check with upstream = "http1": gRPC needs HTTP/2', {
+      remedy: 'Add upstream = "http2", or use an http or tcp check',
+    });
+  }
   if (front.checkIdentity !== null && front.check?.kind !== "http") {
     throw new UserError(`Cannot use check_identity with a ${front.check?.kind} check`, {
       remedy: "Use an http check, whose answer names the service",

@@ -165,6 +165,7 @@ describe("[front]: what is refused", () => {
     ["retries = 3", /Cannot use retries of \[front\] without retry_on/],
     ["eject_percent = 10", /without eject_after/],
     ['check_identity = "a"', /without check/],
+    ['check = "grpc"', /Cannot use a grpc check with upstream = "http1"/],
     ['check = "tcp"\ncheck_identity = "a"', /Cannot use check_identity with a tcp check/],
     ['check = "icmp"', /Cannot check|cannot check by "icmp"/],
     ['sticky = "header:x"', /Cannot keep clients at one endpoint by round-robin/],
@@ -194,8 +195,11 @@ describe("[front]: what is refused", () => {
 
   it("is no check of gRPC, nor of one service, and no sticky address", () => {
     const read = (lines: string) => readFront(parseConfigText(`[front]\n${lines}\n`, "baton.toml"));
-    assert.deepEqual(read('check = "grpc"').check, { kind: "grpc", service: "" });
-    assert.deepEqual(read('check = "grpc:pets.Pets"').check, {
+    assert.deepEqual(read('check = "grpc"\nupstream = "http2"').check, {
+      kind: "grpc",
+      service: "",
+    });
+    assert.deepEqual(read('check = "grpc:pets.Pets"\nupstream = "http2"').check, {
       kind: "grpc",
       service: "pets.Pets",
     });
