@@ -11,15 +11,13 @@ import type { Platform } from "../platform/platform.ts";
 import { ownDescriptorCount } from "../platform/own_usage.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Group } from "../steering/group.ts";
-import { mayWakeAccepted, nextWhileHeld, nextWhileIdle } from "./in_flight_rules.ts";
+import { isOfferOver, mayWakeAccepted, nextWhileHeld, nextWhileIdle } from "./in_flight_rules.ts";
 import type { PendingAccepts } from "./pending_accepts.ts";
 import { readCounters, resume, unreadHead } from "./sample.ts";
 import { Alarm } from "./wake.ts";
 
 /** Adds at most this much to a client's wait. */
 const POLL_MS = 2;
-/** Until an offered connection must have been accepted. */
-const OFFER_MS = 5_000;
 /** Descriptors that baton keeps free for itself: reloads and control clients need some. */
 const RESERVE = 64;
 /** Of an old server while it still may read: it does not matter yet. */
@@ -90,6 +88,8 @@ export class InFlightMoves {
   /** Accepted, in this order. */
   readonly #asleep = new Set<InFlightConnection>();
   #acceptedAtMs = -Infinity;
+  /** When one was last accepted at each. */
+  readonly #acceptsAtMs = new WeakMap<Group, number>();
 
   /** @param onChange the first connection is in flight, or the last one no longer is */
   constructor(
@@ -116,7 +116,7 @@ export class InFlightMoves {
     return [...this.#connections].some(({ socket }) => sockets.unreadBytes(socket) > 0);
   }
 
-  /** Resolves after IDLE_MS + OFFER_MS at the latest, unless more moves follow. */
+  /** Resolves when the longest wait of in_flight_rules.ts is over at the latest, unless more moves follow. */
   whenEmpty(): Promise<void> {
     return this.isEmpty ? Promise.resolve() : new Promise((resolve) => this.#waiters.push(resolve));
   }
@@ -175,7 +175,8 @@ export class InFlightMoves {
     const ageMs = atMs - connection.sinceMs;
     if (connection.state === "accepted") return;
     if (connection.state === "offered") {
-      if (ageMs > OFFER_MS) this.#finish(connection, "dropped");
+      const sinceAcceptMs = atMs - (this.#acceptsAtMs.get(connection.group) ?? -Infinity);
+      if (isOfferOver({ ageMs, sinceAcceptMs })) this.#finish(connection, "dropped");
       return;
     }
     const { sockets } = this.platform;
@@ -213,6 +214,7 @@ export class InFlightMoves {
     connection.sinceMs = atMs;
     this.#asleep.add(connection);
     this.#acceptedAtMs = atMs;
+    this.#acceptsAtMs.set(connection.group, atMs);
     this.#wakeAcceptedAt(atMs);
   }
 

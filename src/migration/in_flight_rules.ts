@@ -59,6 +59,18 @@ export function nextWhileIdle(
   return head === "partial" && ageMs <= IDLE_MS ? "wait" : "dropped";
 }
 
+/** Until one that is offered must have been accepted, or another one at its listener: a busy server takes one at a time. */
+const OFFER_MS = 5_000;
+/** However many it takes: a client waits no longer either. */
+const LONGEST_OFFER_MS = 30_000;
+
+/** @param sinceAcceptMs since one was accepted at the same listener; Infinity: none was */
+export function isOfferOver(
+  { ageMs, sinceAcceptMs }: { readonly ageMs: number; readonly sinceAcceptMs: number },
+): boolean {
+  return ageMs > LONGEST_OFFER_MS || Math.min(ageMs, sinceAcceptMs) > OFFER_MS;
+}
+
 /** A server that accepts others still, for this long at most: the first of them must not wait for the last. */
 const LONGEST_ASLEEP_MS = 500;
 /** Without another one, the server may be waiting for something else. */

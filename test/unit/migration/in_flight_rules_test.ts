@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import {
   type HeldSample,
   type IdleSample,
+  isOfferOver,
   mayWakeAccepted,
   nextWhileHeld,
   nextWhileIdle,
@@ -102,5 +103,19 @@ describe("the requests on accepted connections", () => {
   ];
   for (const [name, sample, wanted] of cases) {
     test(name, () => assert.equal(mayWakeAccepted(sample), wanted));
+  }
+});
+
+describe("the wait for accept(2) of the new server is over", () => {
+  const cases: [string, Parameters<typeof isOfferOver>[0], boolean][] = [
+    ["not at once", { ageMs: 5_000, sinceAcceptMs: Infinity }, false],
+    ["when it accepts nothing", { ageMs: 5_001, sinceAcceptMs: Infinity }, true],
+    ["when it accepts nothing more", { ageMs: 20_000, sinceAcceptMs: 5_001 }, true],
+    ["not while it accepts others, one by one", { ageMs: 20_000, sinceAcceptMs: 5_000 }, false],
+    ["not because the last one was long before", { ageMs: 10, sinceAcceptMs: 60_000 }, false],
+    ["at some time in any case", { ageMs: 30_001, sinceAcceptMs: 1 }, true],
+  ];
+  for (const [name, sample, wanted] of cases) {
+    test(name, () => assert.equal(isOfferOver(sample), wanted));
   }
 });

@@ -188,6 +188,12 @@ describe("InFlightMoves", () => {
     });
   }
 
+  test("drops none while the new server accepts others, however slowly", async () => {
+    const world = new World({ sends: [REQUEST, 0], connections: 3, acceptsAfterMs: 4_000 });
+    await world.clock.advance(60_000);
+    assert.deepEqual([world.moves.counts.moved, world.moves.counts.dropped], [3, 0]);
+  });
+
   test("wakes accepted connections when they are another mover's affair", async () => {
     const world = new World({ sends: [REQUEST, 0], connections: 3, acceptsAfterMs: 40 });
     await world.clock.advance(50);
