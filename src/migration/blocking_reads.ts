@@ -36,7 +36,21 @@ export class BlockingReads {
    * only connections without unread data are paused; one in blocking mode never.
    */
   mayPause(socket: Fd, { unread }: Sample): boolean {
-    const isSure = !this.mayBlock && this.#nonblockingReads >= ENOUGH_NONBLOCKING_READS;
-    return !this.blocks(socket) && (unread === 0 || isSure);
+    return !this.blocks(socket) && (unread === 0 || this.#isSure);
+  }
+
+  /**
+   * Right after a pause: what had come before it has woken such a server, which has yet to read. The connection must be
+   * resumed before it does.
+   * @param before the sample that the pause rests on
+   */
+  hasWoken(socket: Fd, before: Sample): boolean {
+    if (this.#isSure) return false;
+    const received = this.platform.sockDiag.trafficOf(socket)?.bytesReceived;
+    return received !== before.read + before.unread || this.blocks(socket);
+  }
+
+  get #isSure(): boolean {
+    return !this.mayBlock && this.#nonblockingReads >= ENOUGH_NONBLOCKING_READS;
   }
 }

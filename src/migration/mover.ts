@@ -172,14 +172,19 @@ export class Mover {
       : nextTransition(connection.state, sample, terms);
     // A connection that is paused already, and was read without waking the server, takes its new state in any case.
     const pauses = action === "pause" && !isPaused(connection.state);
-    if (pauses && !this.#blocking.mayPause(socket, sample)) {
-      table.letAnswer(socket, connection);
-      if (connection.state !== null) connection.state = { ...connection.state, holdsAnswer: false };
-      return;
-    }
     const { holdsAnswer } = state;
+    if (pauses) {
+      const mayPause = this.#blocking.mayPause(socket, sample);
+      if (mayPause) pause(platform, socket);
+      if (!mayPause || this.#blocking.hasWoken(socket, sample)) {
+        if (mayPause) resume(platform, socket);
+        table.letAnswer(socket, connection);
+        const before = connection.state;
+        if (before !== null) connection.state = { ...before, holdsAnswer: false };
+        return;
+      }
+    }
     if (holdsAnswer && !connection.isCorked) connection.isCorked = holdAnswer(platform, socket);
-    if (pauses) pause(platform, socket);
     if (action === "resume") resume(platform, socket);
     if (!holdsAnswer) table.letAnswer(socket, connection);
     const { isCorked } = connection;

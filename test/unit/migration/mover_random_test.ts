@@ -111,6 +111,7 @@ function check({ kernel, moved }: Result, where: string): void {
   const inFlight = new Set(moved.map(({ inode }) => inode));
   for (const [inode, socket] of kernel.sockets.entries()) {
     const which = `${where}, connection ${inode}`;
+    assert.ok(!socket.isStuck, `${which}: no read waits for more than a request`);
     assert.equal(socket.isPaused, inFlight.has(inode), `${which}: only one in flight is paused`);
     const { corks } = socket.manner;
     if (corks === "while it answers") continue;
@@ -127,6 +128,11 @@ describe("a move on a kernel that does everything at the worst moment", () => {
     ["a server that corks its answers", { corks: "while it answers" }, true],
     ["a server that corks for good", { corks: "always", letsGoMs: [0, 200] }, true],
     ["clients that think", { thinkMs: 200, wakeMs: 30, stallMs: 10 }, true],
+    [
+      "a server that waits in select(2) and reads in blocking mode",
+      { blocks: true, wakeMs: 5, stallMs: 0, thinkMs: 20 },
+      false,
+    ],
     ["clients that do not wait for answers", { isRude: true, thinkMs: 100 }, false],
     [
       "all of it",

@@ -28,11 +28,17 @@ export interface Manner {
   readonly corks: "never" | "while it answers" | "always";
   /** Sends some requests before the answers to those before. */
   readonly isRude: boolean;
+  /**
+   * Waits in select(2), and reads and answers in blocking mode. A read(2) that begins on a paused connection keeps what it
+   * gets until much more comes: the request is lost.
+   */
+  readonly blocks?: boolean;
 }
 
 export class PlayedConnection {
   isPaused = false;
   isCorked = false;
+  isStuck = false;
   /** Bytes from the client, read ones, written by the server, sent, acknowledged. */
   received = 0;
   read = 0;
@@ -52,6 +58,10 @@ export class PlayedConnection {
   constructor(readonly manner: Manner, readonly random: Random) {
     this.#asksAtMs = random.next() * (manner.thinkMs + 5);
     this.isCorked = manner.corks === "always";
+  }
+
+  get isNonblocking(): boolean {
+    return this.manner.blocks !== true || this.#answersAtMs === Infinity;
   }
 
   get unread(): string {
@@ -94,13 +104,15 @@ export class PlayedConnection {
     if (this.isPaused || this.read === this.received || this.#readsAtMs < Infinity) return;
     if (this.#answersAtMs < Infinity) return;
     this.#readsAtMs = this.#within(atMs, this.manner.wakeMs);
-    this.#isLatched = this.random.chance(0.5);
+    this.#isLatched = this.manner.blocks === true || this.random.chance(0.5);
   }
 
   #take(atMs: number): void {
     this.#readsAtMs = Infinity;
     if (this.isPaused && !this.#isLatched) return;
     this.read = this.received;
+    this.isStuck = this.isPaused && this.manner.blocks === true;
+    if (this.isStuck) return;
     if (this.manner.corks === "while it answers") this.isCorked = true;
     this.#answersAtMs = this.#within(atMs, this.manner.answerMs);
   }
@@ -175,7 +187,9 @@ export class PlayedKernel {
     const at = (fd: Fd) => this.#at(fd);
     return {
       clock: this.clock,
-      descriptors: { isNonblocking: () => true },
+      descriptors: {
+        isNonblocking: ({ number }: Fd) => this.sockets[number]!.isNonblocking,
+      },
       sockets: {
         option: (fd: Fd) => at(fd).isCorked ? 1 : 0,
         setOption: (fd: Fd, _level: number, name: number, value: number) =>
