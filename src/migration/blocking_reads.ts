@@ -4,7 +4,8 @@
  */
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import { isBlocking, type Sample } from "./sample.ts";
+import { type ConnectionState, isPaused } from "./connection_state.ts";
+import { isBlocking, pause, resume, type Sample } from "./sample.ts";
 
 const ENOUGH_NONBLOCKING_READS = 20;
 
@@ -31,11 +32,20 @@ export class BlockingReads {
     if (hasMoved) this.#nonblockingReads++;
   }
 
+  /** Pauses the connection, unless the server might read it meanwhile. @returns whether it is paused */
+  pause(socket: Fd, sample: Sample): boolean {
+    if (!this.#mayPause(socket, sample)) return false;
+    pause(this.platform, socket);
+    if (!this.#hasWoken(socket, sample)) return true;
+    resume(this.platform, socket);
+    return false;
+  }
+
   /**
    * Some servers wait in select(2) and then read in blocking mode. So with such a server, and until enough reads were seen,
    * only connections without unread data are paused; one in blocking mode never.
    */
-  mayPause(socket: Fd, { unread }: Sample): boolean {
+  #mayPause(socket: Fd, { unread }: Sample): boolean {
     return !this.blocks(socket) && (unread === 0 || this.#isSure);
   }
 
@@ -44,10 +54,15 @@ export class BlockingReads {
    * resumed before it does.
    * @param before the sample that the pause rests on
    */
-  hasWoken(socket: Fd, before: Sample): boolean {
+  #hasWoken(socket: Fd, before: Sample): boolean {
     if (this.#isSure) return false;
     const received = this.platform.sockDiag.trafficOf(socket)?.bytesReceived;
     return received !== before.read + before.unread || this.blocks(socket);
+  }
+
+  /** A paused connection was read all the same: baton has not resumed it soon enough, and that read waits for more. */
+  isStuck(before: ConnectionState | null, { read }: Sample): boolean {
+    return this.mayBlock && before !== null && isPaused(before) && read > before.lastRead;
   }
 
   get #isSure(): boolean {

@@ -6,7 +6,6 @@ import type { Timer } from "../platform/clock.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { Group } from "../steering/group.ts";
 import {
   type ConnectionState,
   firstTransition,
@@ -15,12 +14,13 @@ import {
   type Phase,
 } from "./connection_state.ts";
 import { BlockingReads } from "./blocking_reads.ts";
-import type { ConnectionTable, TrackedConnection } from "./connection_table.ts";
+import type { TrackedConnection } from "./connection_table.ts";
 import { HoldRounds } from "./hold_rounds.ts";
-import type { InFlightMoves, KeepAliveCounts, MoveCounts } from "./in_flight.ts";
+import type { MoverOptions } from "./mover_options.ts";
 import { decideMove, type MoveDecision } from "./move_decision.ts";
 import { paceAfter } from "./pace.ts";
-import { holdAnswer, pause, resume, type Sample, takeSample } from "./sample.ts";
+import { holdAnswer, resume, type Sample, takeSample } from "./sample.ts";
+import { freeStuckReads } from "./stuck_reads.ts";
 
 /** Until the next try to reach connections. */
 const RETRY_MS = 4;
@@ -35,24 +35,6 @@ const EARLY_MS = 2_000;
 const WAITING: readonly Phase[] = ["queued", "released", "answer_owed"];
 /** Between two samples while no connection is held. */
 const UNHELD_SCAN_MS = 100;
-
-export interface MoverOptions {
-  /** Those of the old generation; the mover closes the table. */
-  readonly table: ConnectionTable;
-  readonly inFlight: InFlightMoves;
-  /** Whether another generation accepts there. */
-  hasSuccessor(group: Group): boolean;
-  readonly quietMs: number;
-  /** After this time the server gets its stop signal, whatever is in progress. */
-  readonly drainTimeMs: number;
-  /** After this time the server itself finishes what is in progress; Infinity: it does not. */
-  readonly settleMs: number;
-  /** The server is known to be in the middle of something there, for example an event stream. */
-  isBusy?(inode: number): boolean;
-  /** All connections that can be moved are in flight: the server may get its stop signal. */
-  readonly onCommitted: (counts: KeepAliveCounts) => void;
-  readonly onOutcome: (outcome: keyof MoveCounts) => void;
-}
 
 export class Mover {
   readonly #startedAtMs: number;
@@ -119,14 +101,18 @@ export class Mover {
     for (const connection of table.connections) {
       using socket = table.duplicate(connection);
       if (socket === null) continue;
-      table.letAnswer(socket, connection);
-      if (connection.state !== null) {
-        resume(this.platform, socket);
-        connection.evidence = connection.state.evidence;
-      }
-      connection.state = null;
+      this.#startOver(socket, connection);
       this.#sample(socket, connection);
     }
+  }
+
+  #startOver(socket: Fd, connection: TrackedConnection): void {
+    this.options.table.letAnswer(socket, connection);
+    if (connection.state !== null) {
+      resume(this.platform, socket);
+      connection.evidence = connection.state.evidence;
+    }
+    connection.state = null;
   }
 
   #work(atMs: number): void {
@@ -165,6 +151,10 @@ export class Mover {
     const { platform, options: { quietMs, table } } = this;
     const sample = this.#sample(socket, connection);
     if (sample === null) return;
+    if (this.#blocking.isStuck(connection.state, sample)) {
+      this.#startOver(socket, connection);
+      return freeStuckReads(platform, connection.oldDescriptor);
+    }
     const { isSlow, followedMs } = this.#pace;
     const terms = { roundStartMs: this.#rounds.startMs, mayRelease, isSlow, quietMs };
     const { state, action } = connection.state === null
@@ -173,16 +163,10 @@ export class Mover {
     // A connection that is paused already, and was read without waking the server, takes its new state in any case.
     const pauses = action === "pause" && !isPaused(connection.state);
     const { holdsAnswer } = state;
-    if (pauses) {
-      const mayPause = this.#blocking.mayPause(socket, sample);
-      if (mayPause) pause(platform, socket);
-      if (!mayPause || this.#blocking.hasWoken(socket, sample)) {
-        if (mayPause) resume(platform, socket);
-        table.letAnswer(socket, connection);
-        const before = connection.state;
-        if (before !== null) connection.state = { ...before, holdsAnswer: false };
-        return;
-      }
+    if (pauses && !this.#blocking.pause(socket, sample)) {
+      table.letAnswer(socket, connection);
+      if (connection.state !== null) connection.state = { ...connection.state, holdsAnswer: false };
+      return;
     }
     if (holdsAnswer && !connection.isCorked) connection.isCorked = holdAnswer(platform, socket);
     if (action === "resume") resume(platform, socket);

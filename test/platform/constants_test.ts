@@ -28,6 +28,7 @@ const LIBC_HEADERS = [
   "unistd.h",
   "sys/mman.h",
   "sys/file.h",
+  "sys/ptrace.h",
   "sys/socket.h",
   "netinet/in.h",
   "netinet/tcp.h",

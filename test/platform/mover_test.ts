@@ -1,5 +1,5 @@
 /** Connections that are paused until they can be moved, on real sockets: each pause ends. */
-import type { MoverOptions } from "../../src/migration/mover.ts";
+import type { MoverOptions } from "../../src/migration/mover_options.ts";
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";

@@ -21,6 +21,8 @@ const BY_ARCH = {
   SYS_openat: { x64: 257, arm64: 56 },
   SYS_fcntl: { x64: 72, arm64: 25 },
   SYS_chdir: { x64: 80, arm64: 49 },
+  SYS_ptrace: { x64: 101, arm64: 117 },
+  SYS_readv: { x64: 19, arm64: 65 },
   SYS_prctl: { x64: 157, arm64: 167 },
   SYS_umask: { x64: 95, arm64: 166 },
   SYS_setpriority: { x64: 141, arm64: 140 },

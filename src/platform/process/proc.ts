@@ -197,12 +197,12 @@ export function epollWatchedInodes(pid: number): Set<number> {
 }
 
 /** System calls that threads of `pid` are blocked in, with their arguments. */
-export function blockedCalls(pid: number): { call: number; args: number[] }[] {
+export function blockedCalls(pid: number): { tid: number; call: number; args: number[] }[] {
   return namesIn(`/proc/${pid}/task`).flatMap((tid) => {
     const fields = (readText(`/proc/${pid}/task/${tid}/syscall`) ?? "").split(" ");
     const call = Number(fields[0]);
     if (!Number.isInteger(call) || fields.length < 7) return [];
-    return [{ call, args: fields.slice(1, 7).map(Number) }];
+    return [{ tid: Number(tid), call, args: fields.slice(1, 7).map(Number) }];
   });
 }
 

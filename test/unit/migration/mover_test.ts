@@ -10,7 +10,8 @@ import type {
   KeepAliveCounts,
   MovingConnection,
 } from "../../../src/migration/in_flight.ts";
-import { Mover, type MoverOptions } from "../../../src/migration/mover.ts";
+import { Mover } from "../../../src/migration/mover.ts";
+import type { MoverOptions } from "../../../src/migration/mover_options.ts";
 import type { Fd } from "../../../src/platform/fd.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import type { Platform } from "../../../src/platform/platform.ts";

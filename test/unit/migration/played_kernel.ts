@@ -163,7 +163,7 @@ export class PlayedKernel {
     this.sockets = manners.map((manner) => new PlayedConnection(manner, random));
     this.connections = manners.map((_, inode) => ({
       inode,
-      oldDescriptor: { pid: 1, descriptor: inode, target: "" },
+      oldDescriptor: { pid: 0, descriptor: inode, target: "" },
       socket: {} as TrackedConnection["socket"],
       state: null,
       sample: null,
@@ -187,6 +187,7 @@ export class PlayedKernel {
     const at = (fd: Fd) => this.#at(fd);
     return {
       clock: this.clock,
+      libc: { arch: {} },
       descriptors: {
         isNonblocking: ({ number }: Fd) => this.sockets[number]!.isNonblocking,
       },
