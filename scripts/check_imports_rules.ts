@@ -618,7 +618,6 @@ const TESTED = {
   "migration/connection_state.ts": ["ReleaseTerms"],
   "migration/in_flight.ts": ["MovingConnection"],
   "migration/in_flight_rules.ts": ["HeldSample", "IdleSample"],
-  "migration/mover.ts": ["MoverOptions"],
   "migration/pending_accepts.ts": ["PendingAccept"],
   "output/candidate_output.ts": ["Tail"],
   "output/output_stream.ts": ["LINE_MS"],

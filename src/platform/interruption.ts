@@ -4,9 +4,15 @@
  * its parent sees anything of it. ptrace(2)
  */
 import { orNull, SystemCallError } from "./error.ts";
-import { C } from "./libc/constants.ts";
 import type { Libc } from "./libc/libc.ts";
 import { processStat } from "./process/proc.ts";
+
+/** <sys/ptrace.h>. `test/platform/constants_test.ts` compares each with what a C compiler says. */
+export const PTRACE = {
+  PTRACE_DETACH: 17,
+  PTRACE_SEIZE: 0x4206,
+  PTRACE_INTERRUPT: 0x4207,
+} as const;
 
 export class Interruption {
   constructor(readonly libc: Libc, readonly tid: number) {}
@@ -33,9 +39,9 @@ export class Interruption {
     }
   }
 
-  #ptrace(request: "PTRACE_SEIZE" | "PTRACE_INTERRUPT" | "PTRACE_DETACH"): void {
+  #ptrace(request: keyof typeof PTRACE): void {
     const { c, arch } = this.libc;
-    const result = c.syscall(arch.SYS_ptrace, C[request], this.tid, 0, 0, 0);
+    const result = c.syscall(arch.SYS_ptrace, PTRACE[request], this.tid, 0, 0, 0);
     this.libc.check(result, request, `thread ${this.tid}`);
   }
 }

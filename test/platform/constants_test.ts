@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { PTRACE } from "../../src/platform/interruption.ts";
 import { ARCH } from "../../src/platform/libc/arch.ts";
 import { C, errnoName } from "../../src/platform/libc/constants.ts";
 import { RAW_CALLS } from "../../src/platform/libc/raw_numbers.ts";
@@ -28,7 +29,6 @@ const LIBC_HEADERS = [
   "unistd.h",
   "sys/mman.h",
   "sys/file.h",
-  "sys/ptrace.h",
   "sys/socket.h",
   "netinet/in.h",
   "netinet/tcp.h",
@@ -95,6 +95,10 @@ describe("constants.ts", () => {
   test("has the numbers of socket options", { skip, timeout: TEST_TIMEOUT_MS }, () => {
     const ours: Numbers = Object.assign({}, ...Object.values(udpOptions));
     assertSame(ours, ask(["sys/socket.h", "netinet/in.h", "netinet/udp.h"], Object.keys(ours)));
+  });
+
+  test("has the requests of ptrace(2)", { skip, timeout: TEST_TIMEOUT_MS }, () => {
+    assertSame(PTRACE, ask(["sys/ptrace.h"], Object.keys(PTRACE)));
   });
 
   test("has the numbers of the kernel's headers", { skip, timeout: TEST_TIMEOUT_MS }, () => {

@@ -163,9 +163,6 @@ export const C = {
   // <time.h>
   CLOCK_MONOTONIC: 1,
   // <linux/prctl.h>
-  PTRACE_DETACH: 17,
-  PTRACE_SEIZE: 0x4206,
-  PTRACE_INTERRUPT: 0x4207,
   PR_SET_PDEATHSIG: 1,
   PR_SET_CHILD_SUBREAPER: 36,
   PR_SET_NO_NEW_PRIVS: 38,
