@@ -622,6 +622,7 @@ const TESTED = {
   "output/candidate_output.ts": ["Tail"],
   "output/output_stream.ts": ["LINE_MS"],
   "platform/files/path_key.ts": ["digest"],
+  "platform/interruption.ts": ["PTRACE"],
   "platform/files/removal_watch.ts": ["prefixes"],
   "platform/network/address.ts": ["SOCKADDR_IN6_SIZE", "SOCKADDR_IN_SIZE"],
   "platform/network/proc_net.ts": ["parsePassiveOpens", "parseTcpRows"],
