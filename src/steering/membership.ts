@@ -95,3 +95,18 @@ export function watchListener(
   };
   return context.reactor?.watch(socket, onEvent, {}) ?? null;
 }
+
+/** listen(2) of what becomes a member. @throws {SystemCallError} `socket` is closed then */
+export function beginToListen(
+  { beforeChange, sockets }: GroupContext,
+  socket: Fd,
+  backlog: number,
+): void {
+  try {
+    beforeChange();
+    sockets.listen(socket, backlog);
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}

@@ -64,6 +64,14 @@ async function reload(baton: Baton): Promise<void> {
 
 const FAIL = (place: string) => `POST:${place}/fail`;
 
+function serves(port: number): Promise<void> {
+  return waitUntil(async () => {
+    using client = new KeptConnection(port);
+    client.send(REQUEST);
+    return (await client.answer()).status === 200;
+  }, { what: "it serves" });
+}
+
 describe("--drain-call", () => {
   test(
     "reaches the old one at a port that both have; a stop calls the last one",
@@ -126,11 +134,7 @@ describe("--drain-call", () => {
     const world = await World.at(dir);
     const flags = ["--shutdown-only", "--drain-call", FAIL(world.control)];
     await using baton = await startBaton(world.options(...flags));
-    await waitUntil(async () => {
-      using client = new KeptConnection(world.port);
-      client.send(REQUEST);
-      return (await client.answer()).status === 200;
-    }, { what: "it serves" });
+    await serves(world.port);
     assert.equal((await baton.stop()).code, 0, baton.stderr);
     await world.until("0.0 POST /fail");
   });
@@ -144,11 +148,7 @@ describe("--drain-call", () => {
       const mark = dir.write("bye", "");
       const flags = ["--shutdown-only", "--drain-call", `file:${mark}`];
       await using baton = await startBaton(world.options(...flags));
-      await waitUntil(async () => {
-        using client = new KeptConnection(world.port);
-        client.send(REQUEST);
-        return (await client.answer()).status === 200;
-      }, { what: "it serves" });
+      await serves(world.port);
       assert.equal(existsSync(mark), false, "it would say goodbye from its first answer on");
       assert.equal((await baton.stop()).code, 0, baton.stderr);
       assert.match(baton.stderr, /asked to say goodbye to its clients: file:/);

@@ -6,7 +6,7 @@
 import { C } from "../../platform/libc/constants.ts";
 import { CandidateTraffic } from "../candidate_traffic.ts";
 import type { MemberFields, MemberSet } from "../kernel_members.ts";
-import { watchListener } from "../membership.ts";
+import { beginToListen, watchListener } from "../membership.ts";
 import type { GroupContext, Hold, Member } from "../member.ts";
 
 export class FrontMembers implements MemberSet {
@@ -53,14 +53,7 @@ export class FrontMembers implements MemberSet {
   }
 
   join(fields: MemberFields, backlog: number, receives: boolean): Member {
-    const { heldUntilRetired: socket } = fields;
-    try {
-      this.context.beforeChange();
-      this.context.sockets.listen(socket, backlog);
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
+    beginToListen(this.context, fields.heldUntilRetired, backlog);
     const member = this.append(fields);
     if (receives) this.#receiving.add(member.id);
     this.attach();

@@ -26,7 +26,7 @@ import {
   type UnixNode,
   usableOf,
 } from "../member.ts";
-import { watchListener } from "../membership.ts";
+import { beginToListen, watchListener } from "../membership.ts";
 import { hiddenName, LONGEST_BOUND } from "./hidden_name.ts";
 import { exchangeNames, findNames, ownerLike, removeUnknown } from "./node_names.ts";
 
@@ -155,14 +155,7 @@ export class PathMembers implements MemberSet {
    * switch cannot come before the other.
    */
   join(fields: MemberFields, backlog: number, receives: boolean): Member {
-    const { heldUntilRetired: socket } = fields;
-    try {
-      this.context.beforeChange();
-      this.context.sockets.listen(socket, backlog);
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
+    beginToListen(this.context, fields.heldUntilRetired, backlog);
     const member = this.append(fields);
     if (receives) this.steerTo([member]);
     return member;
