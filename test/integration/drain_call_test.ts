@@ -64,8 +64,8 @@ async function reload(baton: Baton): Promise<void> {
 
 const FAIL = (place: string) => `POST:${place}/fail`;
 
-function serves(port: number): Promise<void> {
-  return waitUntil(async () => {
+async function serves(port: number): Promise<void> {
+  await waitUntil(async () => {
     using client = new KeptConnection(port);
     client.send(REQUEST);
     return (await client.answer()).status === 200;
