@@ -172,7 +172,12 @@ describe("baking", () => {
     // Accepted by the crashed process, or waiting in its queue.
     assert.ok(tally.reset + tally.short <= 2 * CLIENTS, formatTally(tally));
     assert.equal(tally.lost, tally.reset + tally.short, formatTally(tally));
-    assert.equal((await baton.settled()).epoch, 0);
+    const settled = await baton.settled();
+    assert.equal(settled.epoch, 0);
+    const { outcome, reason } = settled.generations.find(({ epoch }) => epoch === 1) ?? {};
+    assert.deepEqual([outcome, reason], ["rolled back", "killed by SIGKILL"]);
+    const { stdout } = await baton.cli("events", "--only", "generation.rolled_back");
+    assert.match(stdout, /"event":"generation.rolled_back".*"epoch":1/);
   });
 
   test("ends by itself, with the new generation", TEST, async () => {
