@@ -14,6 +14,7 @@ import { ask } from "../support/front/front_client.ts";
 import { FrontTrial } from "../support/front/front_trial.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
+import { IS_FULL } from "../support/repeats.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
@@ -22,6 +23,7 @@ const TEST = { timeout: TEST_TIMEOUT_MS };
 /** Nothing is said for so long, many times --quiet: without Envoy's count both are cut long before. */
 const PAUSE_MS = 1_500;
 
+const LONG = !IS_FULL && "it takes a while: BATON_TEST_FULL=1";
 const { path, skip } = envoyProgram();
 
 describe("behind one Envoy", { skip }, () => {
@@ -97,7 +99,7 @@ describe("behind one Envoy", { skip }, () => {
     },
   );
 
-  test("a stop ends no answer that has a pause", TEST, async () => {
+  test("a stop ends no answer that has a pause", { ...TEST, skip: LONG }, async () => {
     const { baton: started, port, hosts } = await start("alone", "alone", "streams.js");
     await using baton = started;
     await waitUntil(() => hosts().length === 1, { what: "the first generation is in the file" });
