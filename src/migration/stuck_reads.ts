@@ -11,13 +11,31 @@ import type { OldDescriptor } from "./in_flight.ts";
 /** A thread that is woken stops when it gets a processor. */
 const WAIT_MS = 20;
 const RETRY_MS = 2;
+/** One that has the request may be about to wait for more: so often, at this interval, is looked for it. */
+const LOOKS = 3;
+const LOOK_MS = 20;
 
-/** @param descriptor of a connection that is not paused now */
-export function freeStuckReads(platform: Platform, { pid, descriptor }: OldDescriptor): void {
+/** @param connection is not paused now */
+export function freeStuckReads(
+  platform: Platform,
+  connection: Pick<OldDescriptor, "pid" | "descriptor">,
+  looks = LOOKS,
+): void {
+  if (freeReads(platform, connection) || looks === 1) return;
+  platform.clock.after(LOOK_MS, () => freeStuckReads(platform, connection, looks - 1));
+}
+
+/** @returns whether any was found */
+function freeReads(
+  platform: Platform,
+  { pid, descriptor }: Pick<OldDescriptor, "pid" | "descriptor">,
+): boolean {
+  let isFound = false;
   const { SYS_read, SYS_readv, SYS_recvfrom, SYS_recvmsg } = platform.libc.arch;
   const reads: readonly number[] = [SYS_read, SYS_readv, SYS_recvfrom, SYS_recvmsg];
   for (const { tid, call, args } of blockedCalls(pid)) {
     if (!reads.includes(call) || args[0] !== descriptor) continue;
+    isFound = true;
     const interruption = new Interruption(platform.libc, tid);
     try {
       interruption.begin();
@@ -28,6 +46,7 @@ export function freeStuckReads(platform: Platform, { pid, descriptor }: OldDescr
     }
     end(platform, interruption);
   }
+  return isFound;
 }
 
 function end(platform: Platform, interruption: Interruption): void {

@@ -41,7 +41,7 @@ test("a read that keeps a request returns it, and the reader reads on", {
       resume(platform, server);
       await waitUntil(isTaken, { what: "the reader has it" });
       assert.ok(isReading(), "it waits for more, paused or not");
-      freeStuckReads(platform, { pid: reader.pid, descriptor: STDIN, target: "" });
+      freeStuckReads(platform, { pid: reader.pid, descriptor: STDIN });
     }
     const bytes = new Uint8Array(100);
     const length = await waitUntil(() => descriptors.read(read, bytes)?.length ?? 0, {
