@@ -22,7 +22,7 @@ import { LINES } from "./lines.ts";
 export function onStop(state: GuardedState, got: Effect): GuardedStep {
   const candidate = candidateOf(state);
   const newest = state.children.at(-1);
-  const said = [got, { kind: "unwatch" } as const, ...verdictOf(state, "it was stopped")];
+  const said = [got, { kind: "unwatch" } as const, ...verdictOf(state)];
   const stopped = { ...state, isAsked: false };
   if (candidate !== null || newest === undefined || state.isLeaving || state.polls !== null) {
     return terminateAll(stopped, said);
@@ -87,7 +87,7 @@ export function endAll(
   };
 }
 
-function verdictOf(state: GuardedState, failure: string): GuardedEffect[] {
-  const candidate = candidateOf(state);
-  return candidate === null ? [] : [verdict(candidate.epoch, failure)];
+/** The one before it does not serve on. */
+function verdictOf(state: GuardedState): GuardedEffect[] {
+  return candidateOf(state) === null ? [] : [verdict(null, "hot-restarter is stopping")];
 }

@@ -54,7 +54,12 @@ export type GuardedEffect =
   /** Clear the mark that a child left behind, in the memory that this one has. */
   | { readonly kind: "clear"; readonly pid: number }
   /** For those who wait for the outcome of a reload. */
-  | { readonly kind: "verdict"; readonly epoch: number; readonly failure: string | null };
+  | {
+    readonly kind: "verdict";
+    /** Null: all are stopped. */
+    readonly epoch: number | null;
+    readonly failure: string | null;
+  };
 
 export interface GuardedStep {
   readonly state: GuardedState;
@@ -80,7 +85,7 @@ export function candidateOf({ children }: GuardedState): Child | null {
   return last === undefined || last.phase === "live" ? null : last;
 }
 
-export function verdict(epoch: number, failure: string | null): GuardedEffect {
+export function verdict(epoch: number | null, failure: string | null): GuardedEffect {
   return { kind: "verdict", epoch, failure };
 }
 

@@ -227,7 +227,7 @@ const STORIES: Readonly<
   },
   "TERM during a start answers those who wait": {
     after: [...SERVING, HUP, forked(11)],
-    story: [[TERM, ["epoch 1: it was stopped", "SIGTERM 10", "SIGTERM 11"]]],
+    story: [[TERM, ["epoch null: hot-restarter is stopping", "SIGTERM 10", "SIGTERM 11"]]],
   },
   "no memory for a process": {
     after: [...SERVING, HUP],
