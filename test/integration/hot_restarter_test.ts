@@ -1,7 +1,7 @@
 /** The promise: `baton hot-restarter` does what Envoy's hot-restarter.py does, bit for bit, in what others see of it. */
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
-import { describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { batonCommand } from "../support/baton.ts";
 import {
   originalCommand,
@@ -186,6 +186,8 @@ describe("baton hot-restarter", () => {
       played.set(scenario, all);
     }
   };
+  // Those of tests that are not chosen, too.
+  after(async () => void await Promise.allSettled(played.values()));
   for (const scenario of SCENARIOS) {
     const { does, status, left = 0, isLong } = scenario;
     const reason = skip || (isLong && !IS_FULL && "takes 30 s (make test-all)");
