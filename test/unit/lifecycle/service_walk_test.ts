@@ -239,6 +239,7 @@ const ON_TRIAL = ["start", "ready 0", "reload 1 ramp 1000", "ready 1"];
 const RARE: readonly (readonly [ServiceState, ...string[]])[] = [
   [inheritedState(4), "reload 1", "ready 5", "takeover_granted 5"],
   [inheritedState(4), "reload 1", "listening 5", "ready 5", "takeover_granted 5"],
+  [INITIAL_STATE, "start", "ready 0", "upgrade 1", "handed_over", "handed_back"],
   [INITIAL_STATE, ...ON_TRIAL, "share 2 100"],
   [INITIAL_STATE, ...ON_TRIAL, "ramped 1 100"],
   [INITIAL_STATE, ...ON_TRIAL, "rollback 2"],
