@@ -233,7 +233,7 @@ export class FrontFile {
     return prepared;
   }
 
-  /** For who wants to know how it is now: the next view is of now. */
+  /** The next view is a new look at the Envoys. */
   refresh(): void {
     if (this.#progress.kind !== "settled") return;
     this.#sight.refresh(() => this.#look("all")).catch(this.platform.reactor.onError);

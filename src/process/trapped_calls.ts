@@ -82,8 +82,8 @@ export class TrappedCalls {
   }
 
   /**
-   * No decision is made here any more: calls that were taken already continue. Who gets the filter's descriptor before they
-   * have would never see them, and with that descriptor open the kernel would let their threads wait forever.
+   * No decision is made here any more: calls that were taken already continue. A process that gets the filter's descriptor
+   * before would never see them, and with that descriptor open the kernel would let their threads wait forever.
    * @param onQuiet the next call may be taken by another process; `notify` is the caller's
    */
   leave(onQuiet: () => void): void {
