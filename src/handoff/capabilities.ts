@@ -4,6 +4,7 @@
  * into itself, so trying on itself would prove nothing.
  */
 import { SystemCallError } from "../platform/error.ts";
+import { CAPABILITY } from "../platform/libc/capability_bits.ts";
 import { C } from "../platform/libc/constants.ts";
 import { SINCE, tooOld } from "../platform/kernel.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -30,8 +31,6 @@ export interface Capability {
 }
 
 const LOOPBACK = { family: "inet", host: "127.0.0.1", port: 0, scope: 0 } as const;
-/** capabilities(7) */
-const CAP_SYS_PTRACE = 19;
 const USE_LISTEN = "or use --listen with a server that takes descriptors";
 
 /** Something to try: `find` says what was found, or throws. */
@@ -248,7 +247,11 @@ export function suitedDuplicates(
   becomesOther: boolean,
 ): ReturnType<typeof chooseDuplicates> {
   const isRoot = becomesOther || processes.userId() === ROOT_UID;
-  return chooseDuplicates({ hasGetfd, isRoot, mayTraceOthers: proc.hasCapability(CAP_SYS_PTRACE) });
+  return chooseDuplicates({
+    hasGetfd,
+    isRoot,
+    mayTraceOthers: proc.hasCapability(CAPABILITY.CAP_SYS_PTRACE),
+  });
 }
 
 /** Both are one right, ptrace(2): the socket itself, and the address that it is bound to. */

@@ -2,6 +2,7 @@
 import { networkInterfaces } from "node:os";
 import { unixSockets } from "../inspect/unix_sockets.ts";
 import { errorText, SystemCallError } from "../platform/error.ts";
+import { CAPABILITY } from "../platform/libc/capability_bits.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import { HelperProcess, ownProgram } from "../platform/process/helper_process.ts";
@@ -16,7 +17,6 @@ import {
   STAGE_VERB,
 } from "./plan.ts";
 
-const CAP_SYS_ADMIN = 21;
 const MARGIN_MS = 30_000;
 const MOST_STARTS = 3;
 
@@ -47,7 +47,7 @@ interface RehearsalOptions {
 
 /** Blocks until it is over. @throws {RefusedError} */
 export function rehearse(platform: Platform, { plan, onStep }: RehearsalOptions): Seen {
-  const isRoot = hasCapability(CAP_SYS_ADMIN);
+  const isRoot = hasCapability(CAPABILITY.CAP_SYS_ADMIN);
   if (isChrooted()) throw new RefusedError(CHROOTED.what, "EINVAL", isRoot, CHROOTED.remedy);
   const user = isRoot ? null : ownIds();
   // Another namespace could still connect to them.

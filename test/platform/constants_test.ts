@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { PTRACE } from "../../src/platform/interruption.ts";
 import { ARCH } from "../../src/platform/libc/arch.ts";
+import { CAPABILITY } from "../../src/platform/libc/capability_bits.ts";
 import { C, errnoName } from "../../src/platform/libc/constants.ts";
 import { RAW_CALLS } from "../../src/platform/libc/raw_numbers.ts";
 import * as udpOptions from "../../src/platform/libc/udp_options.ts";
@@ -99,6 +100,10 @@ describe("constants.ts", () => {
 
   test("has the requests of ptrace(2)", { skip, timeout: TEST_TIMEOUT_MS }, () => {
     assertSame(PTRACE, ask(["sys/ptrace.h"], Object.keys(PTRACE)));
+  });
+
+  test("has the bits of capabilities", { skip, timeout: TEST_TIMEOUT_MS }, () => {
+    assertSame(CAPABILITY, ask(["linux/capability.h"], Object.keys(CAPABILITY)));
   });
 
   test("has the numbers of the kernel's headers", { skip, timeout: TEST_TIMEOUT_MS }, () => {

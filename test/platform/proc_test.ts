@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
+import { SystemCallError } from "../../src/platform/error.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import { exists } from "../../src/platform/files/path.ts";
+import { mayBindPort } from "../../src/platform/process/capabilities.ts";
 import * as proc from "../../src/platform/process/proc.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { spawnChild, spawnShell } from "../support/own_child.ts";
@@ -220,12 +222,33 @@ describe("proc.readMemory()", () => {
   );
 });
 
+/** @returns the errno of a bind(2) to a port of the loopback interface; null: it has worked */
+function bindError({ sockets }: Platform, port: number): number | null {
+  using socket = sockets.stream("inet");
+  try {
+    sockets.bindInet(socket, { family: "inet", host: "127.0.0.1", port, scope: 0 });
+    return null;
+  } catch (error) {
+    if (error instanceof SystemCallError) return error.errno;
+    throw error;
+  }
+}
+
 describe("proc: this process and this machine", () => {
   test("capabilities are the bits of CapEff", { timeout: TEST_TIMEOUT_MS }, () => {
     const text = readFileSync("/proc/self/status", "utf8");
     const effective = BigInt(`0x${/^CapEff:\s+([0-9a-f]+)$/m.exec(text)![1]}`);
     for (let bit = 0; bit < 64; bit++) {
       assert.equal(proc.hasCapability(bit), ((effective >> BigInt(bit)) & 1n) === 1n, `${bit}`);
+    }
+  });
+
+  test("mayBindPort() says what bind(2) does", { timeout: TEST_TIMEOUT_MS }, async () => {
+    await using platform = await testPlatform();
+    const first = Number(proc.sysctl("net/ipv4/ip_unprivileged_port_start"));
+    for (const port of [first - 1, first].filter((port) => port > 0)) {
+      const isRefused = bindError(platform, port) === C.EACCES;
+      assert.equal(mayBindPort(platform.runtime.pid, port), !isRefused, `port ${port}`);
     }
   });
 

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { decodeAddress } from "../../src/platform/network/address.ts";
+import { CAPABILITY } from "../../src/platform/libc/capability_bits.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import * as proc from "../../src/platform/process/proc.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
@@ -17,7 +18,6 @@ import { pollOnce, startTrappedChild } from "../support/trapped_child.ts";
 
 const POLLHUP = 0x10;
 const SIGKILL = 9;
-const CAP_SYS_ADMIN = 21;
 const ANY_PORT = { kind: "bind", address: { host: "127.0.0.1", port: 0 } } as const;
 const { seccomp, libc: { arch } } = await testPlatform();
 const BIND_AND_LISTEN = [arch.SYS_bind, arch.SYS_listen];
@@ -203,7 +203,7 @@ describe("Seccomp.installFilter()", () => {
   }, async () => {
     await using platform = await testPlatform();
     await using trapped = await startTrappedChild(platform, BIND_AND_LISTEN);
-    const noNewPrivileges = !proc.hasCapability(CAP_SYS_ADMIN);
+    const noNewPrivileges = !proc.hasCapability(CAPABILITY.CAP_SYS_ADMIN);
     assert.throws(
       () => trapped.child.ask({ kind: "installFilter", calls: [arch.SYS_bind], noNewPrivileges }),
       /^Error: Cannot seccomp a filter with a listener: EBUSY$/,
@@ -218,7 +218,7 @@ describe("Seccomp.installFilter()", () => {
     await using child = startPlatformChild(platform);
     const install = { kind: "installFilter", calls: [arch.SYS_bind] } as const;
     const flag = () => /^NoNewPrivs:\s+(\d)$/m.exec(child.ask<string>({ kind: "status" }).value);
-    if (proc.hasCapability(CAP_SYS_ADMIN)) {
+    if (proc.hasCapability(CAPABILITY.CAP_SYS_ADMIN)) {
       child.ask({ ...install, noNewPrivileges: false }).fds[0]!.close();
       assert.equal(flag()?.[1], "0");
       return;

@@ -18,6 +18,7 @@ import { children } from "./proc.ts";
 import { findBun, REPOSITORY, required } from "./programs.ts";
 import { Platform } from "../../src/platform/platform.ts";
 import { hasCapability } from "../../src/platform/process/proc.ts";
+import { CAPABILITY } from "../../src/platform/libc/capability_bits.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import { resolveProgram } from "../../src/launcher/resolve.ts";
 
@@ -191,11 +192,8 @@ function errnoOf(name: string): number {
   return errno;
 }
 
-/** capabilities(7) */
-const CAP_SYS_ADMIN = 21;
-
 function restrict(platform: Platform, list: string): void {
-  if (!hasCapability(CAP_SYS_ADMIN)) platform.processes.setNoNewPrivileges();
+  if (!hasCapability(CAPABILITY.CAP_SYS_ADMIN)) platform.processes.setNoNewPrivileges();
   const rules = list.split(",").filter((word) => word !== "listener").map((word) => {
     const [name = "", errno = ""] = word.split("=");
     const target: Target | undefined = (TARGETS as Record<string, Target>)[name];

@@ -3,6 +3,7 @@
  * `platform_child.ts`, the supervisor's side is the test itself.
  */
 import type { Fd } from "../../src/platform/fd.ts";
+import { CAPABILITY } from "../../src/platform/libc/capability_bits.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import { struct } from "../../src/platform/libc/libc.ts";
 import type { Platform } from "../../src/platform/platform.ts";
@@ -11,7 +12,6 @@ import type { TrappedCall } from "../../src/platform/process/seccomp.ts";
 import { type ChildRequest, type PlatformChild, startPlatformChild } from "./platform_parent.ts";
 
 const NOTIFICATION_TIMEOUT_MS = 20_000;
-const CAP_SYS_ADMIN = 21;
 
 /** poll(2) on one descriptor. @returns the events that came, 0 after `timeoutMs` */
 export function pollOnce(platform: Platform, fd: Fd, events: number, timeoutMs: number): number {
@@ -55,7 +55,7 @@ export async function startTrappedChild(
 ): Promise<TrappedChild> {
   const child = startPlatformChild(platform);
   try {
-    const noNewPrivileges = !hasCapability(CAP_SYS_ADMIN);
+    const noNewPrivileges = !hasCapability(CAPABILITY.CAP_SYS_ADMIN);
     const { fds } = child.ask({ kind: "installFilter", calls, noNewPrivileges });
     if (fds[0] === undefined) throw new Error("The child has sent no notify descriptor");
     return new TrappedChild(platform, child, fds[0]);

@@ -4,15 +4,13 @@ import { dirname } from "node:path";
 import { prepareDirectory, runtimeDirectory } from "../../admin/paths.ts";
 import type { Trial } from "../../handoff/capabilities.ts";
 import { SINCE } from "../../platform/kernel.ts";
+import { CAPABILITY } from "../../platform/libc/capability_bits.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { CHROOTED, isChrooted, Namespaces } from "../../platform/process/namespaces.ts";
 import * as proc from "../../platform/process/proc.ts";
 import { ROOT_UID } from "../../platform/process/processes.ts";
 import { originalFileLimit } from "../../process/launch_plan.ts";
 
-/** capabilities(7) */
-const CAP_SYS_PTRACE = 19;
-const CAP_SYS_ADMIN = 21;
 const YAMA = "kernel/yama/ptrace_scope";
 /** Documentation/admin-guide/LSM/Yama.rst: no capability is above that. */
 const NO_PROCESS = 3;
@@ -37,7 +35,9 @@ export const HINTS: readonly Trial[] = [
       if (/^NoNewPrivs:\s*1$/m.test(status)) {
         throw new Error("no_new_privs is already set for baton");
       }
-      if (proc.hasCapability(CAP_SYS_ADMIN)) return "CAP_SYS_ADMIN: no_new_privs stays unset";
+      if (proc.hasCapability(CAPABILITY.CAP_SYS_ADMIN)) {
+        return "CAP_SYS_ADMIN: no_new_privs stays unset";
+      }
       throw new Error("without CAP_SYS_ADMIN baton sets no_new_privs");
     },
   },
@@ -51,7 +51,7 @@ export const HINTS: readonly Trial[] = [
       "or add CAP_SYS_PTRACE",
     needed: "advice",
     find: ({ processes }) => {
-      if (proc.hasCapability(CAP_SYS_PTRACE)) return "CAP_SYS_PTRACE: baton can follow";
+      if (proc.hasCapability(CAPABILITY.CAP_SYS_PTRACE)) return "CAP_SYS_PTRACE: baton can follow";
       if (processes.userId() !== ROOT_UID) return "not as this user anyway";
       throw new Error("root without CAP_SYS_PTRACE");
     },
@@ -69,7 +69,7 @@ export const HINTS: readonly Trial[] = [
       const scope = proc.sysctl(YAMA);
       if (scope === null) return "is not there: nothing is restricted";
       if (scope === "0") return "is 0";
-      const isAbove = proc.hasCapability(CAP_SYS_PTRACE) && Number(scope) < NO_PROCESS;
+      const isAbove = proc.hasCapability(CAPABILITY.CAP_SYS_PTRACE) && Number(scope) < NO_PROCESS;
       if (isAbove) return `is ${scope}, and CAP_SYS_PTRACE is above it`;
       throw new Error(`is ${scope}`);
     },
@@ -159,7 +159,7 @@ export const HINTS: readonly Trial[] = [
 function findRehearsal({ libc, processes }: Platform): string {
   new Namespaces(libc).findMountSetattr();
   if (isChrooted()) throw new Error(`${CHROOTED.what}; ${CHROOTED.remedy}`);
-  if (proc.hasCapability(CAP_SYS_ADMIN)) return "nothing is in the way";
+  if (proc.hasCapability(CAPABILITY.CAP_SYS_ADMIN)) return "nothing is in the way";
   if (processes.userId() === ROOT_UID) throw new Error("root without CAP_SYS_ADMIN");
   for (const [name, forbids] of USER_NAMESPACE_LIMITS) {
     if (proc.sysctl(name) !== forbids) continue;

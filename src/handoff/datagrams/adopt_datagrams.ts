@@ -22,7 +22,7 @@ import { addressToBind } from "../right_to_bind.ts";
 import { copyOptions } from "./copy_options.ts";
 import { roleOfDatagrams } from "./datagram_role.ts";
 import { QUIC_REMEDY, UDP_REMEDY } from "./left_datagrams.ts";
-import { mayBind, rightToJoin } from "./right_to_join.ts";
+import { rightToJoin } from "./right_to_join.ts";
 import { usableSocket } from "./usable_socket.ts";
 
 export function adoptDatagrams(
@@ -78,9 +78,9 @@ function join(
   // Before those that are connected go.
   const known = listeners.find(wanted);
   const late = known === null ? owner.readyTicks > 0 : isLate(known, owner);
-  const right = rightToJoin(context, wanted, owner, sharesPort);
+  const right = rightToJoin(context, wanted, owner, { tid: call.tid, sharesPort });
   if (right === "none") return { errno: C.EADDRINUSE };
-  if (right === "own" || !mayBind(call.tid, wanted.port)) return "continue";
+  if (right === "own") return "continue";
   try {
     const waiting = usableSocket(context, wanted, owner);
     const group = listeners.obtain(wanted);

@@ -1,19 +1,32 @@
 /** Whether a UDP socket may be bound beside others at its address. Where an unwrapped server gets an error, it gets it too. */
-import * as proc from "../../platform/process/proc.ts";
+import { mayBindPort } from "../../platform/process/capabilities.ts";
 import { addressText } from "../../steering/group_address.ts";
 import type { GroupAddress } from "../../steering/member.ts";
 import { type AdoptContext, holdsSocketOf, type ListenerOwner } from "../listener_owner.ts";
 import { overlapText } from "../unmanaged_listeners.ts";
 import { holderOfDatagrams, unmanagedDatagrams } from "./unmanaged_datagrams.ts";
 
-/** <linux/capability.h> */
-const CAP_NET_BIND_SERVICE = 10;
-const FIRST_FREE_PORT = 1024;
-
 /** `shared`: beside the other generations. `own`: as the server asked for it. `none`: EADDRINUSE. */
 type RightToJoin = "shared" | "own" | "none";
 
+/** The thread that binds, and whether the server has set SO_REUSEPORT itself. */
+interface Binder {
+  readonly tid: number;
+  readonly sharesPort: boolean;
+}
+
 export function rightToJoin(
+  context: AdoptContext,
+  wanted: GroupAddress,
+  owner: ListenerOwner,
+  { tid, sharesPort }: Binder,
+): RightToJoin {
+  const right = rightBesideOthers(context, wanted, owner, sharesPort);
+  // A shared bind is baton's: it must not be allowed more than the caller.
+  return right === "shared" && !mayBindPort(tid, wanted.port) ? "own" : right;
+}
+
+function rightBesideOthers(
   { listeners }: AdoptContext,
   wanted: GroupAddress,
   owner: ListenerOwner,
@@ -34,11 +47,4 @@ export function rightToJoin(
   // In a group with a socket of a stranger the places in the kernel's array are not known.
   owner.onHint(`${addressText(wanted)} is held by ${holderOfDatagrams(unmanaged)}`);
   return "own";
-}
-
-/** The bind is baton's: it must not be allowed more than the caller. */
-export function mayBind(tid: number, port: number): boolean {
-  const first = proc.sysctl("net/ipv4/ip_unprivileged_port_start");
-  if (port >= Number(first ?? FIRST_FREE_PORT)) return true;
-  return proc.hasCapability(CAP_NET_BIND_SERVICE, tid);
 }

@@ -5,7 +5,7 @@
 import { SystemCallError } from "../../platform/error.ts";
 import { C } from "../../platform/libc/constants.ts";
 import { formatAddress } from "../../platform/network/address.ts";
-import * as proc from "../../platform/process/proc.ts";
+import { mayBindPort } from "../../platform/process/capabilities.ts";
 import type { PrivateAddresses } from "../../steering/front/private_addresses.ts";
 import type { GroupAddress } from "../../steering/member.ts";
 import {
@@ -17,10 +17,6 @@ import {
 } from "../listener_owner.ts";
 import { isLeftAlone } from "../opener.ts";
 import { overlapText } from "../unmanaged_listeners.ts";
-
-/** capability.h */
-const CAP_NET_BIND_SERVICE = 10;
-const FIRST_UNPRIVILEGED_PORT = 1024;
 
 export function bindPrivately(
   context: AdoptContext,
@@ -38,7 +34,7 @@ export function bindPrivately(
   const isPrefork = sockets.option(socket, C.SOL_SOCKET, C.SO_REUSEPORT) !== 0;
   if (!isPrefork && isTaken(listeners, address, owner)) return { errno: C.EADDRINUSE };
   if (isLeftAlone(context, address, pid, owner)) return "continue";
-  if (!mayBind(tid, address.port)) return { errno: C.EACCES };
+  if (!mayBindPort(tid, address.port)) return { errno: C.EACCES };
   try {
     places.bindFor(socket, address, owner.epoch);
     return "done";
@@ -53,11 +49,4 @@ export function bindPrivately(
     }
     return { errno: error.errno };
   }
-}
-
-/** baton may have the capability where the server has not. */
-function mayBind(tid: number, port: number): boolean {
-  const first = Number(proc.sysctl("net/ipv4/ip_unprivileged_port_start") ?? NaN);
-  return port >= (Number.isNaN(first) ? FIRST_UNPRIVILEGED_PORT : first) ||
-    proc.hasCapability(CAP_NET_BIND_SERVICE, tid);
 }
