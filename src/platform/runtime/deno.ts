@@ -55,6 +55,12 @@ function closeInspector(looksLeft = MOST_LOOKS_FOR_INSPECTOR): void {
   else if (looksLeft > 0) setTimeout(() => closeInspector(looksLeft - 1), INSPECTOR_LOOK_MS);
 }
 
+/** The bundle needs no configuration, and must not find the server's; the source has its imports from its own. */
+function configOf(mainModule: string): readonly string[] {
+  if (!mainModule.endsWith(".ts")) return ["--no-config"];
+  return ["--config", fileURLToPath(new URL("../deno.json", mainModule).href)];
+}
+
 function viewOf(address: number, length: number): Uint8Array {
   const pointer = Deno.UnsafePointer.create(BigInt(address))!;
   return new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, length));
@@ -62,13 +68,14 @@ function viewOf(address: number, length: number): Uint8Array {
 
 export function denoRuntime(): Runtime {
   const environment = givenEnvironment(viewOf);
+  const { mainModule } = Deno;
   return {
     name: "deno",
     version: Deno.version.deno,
     arch: ARCH,
     pid: Deno.pid,
     argv: givenArguments(Deno.args),
-    selfCommand: [Deno.execPath(), "run", "-A", "--no-config", fileURLToPath(Deno.mainModule)],
+    selfCommand: [Deno.execPath(), "run", "-A", ...configOf(mainModule), fileURLToPath(mainModule)],
     environ: () => ({ ...environment }),
     env: () => unhide(environment),
     heeds: HEEDED,
