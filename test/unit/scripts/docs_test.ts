@@ -124,6 +124,26 @@ function missing(page: string, sources: readonly string[], pattern: RegExp): str
   return [...new Set(words)].filter((word) => !code.has(word));
 }
 
+/**
+ * Files that a section of architecture.md names and that are not there. A name is of the folders in the section's heading,
+ * or of src/, and means one file: "draft.ts", "lifecycle/draft.ts".
+ */
+function lostFiles(page: string): string[] {
+  const sources = filesBelow("src");
+  return page.replace(FENCED, "").split(/^(?=#+ )/m).flatMap((section) => {
+    const [heading = "", text = ""] = section.split(/\n([^]*)/);
+    const rooms = [...heading.matchAll(/`(src\/\w+\/)`/g)].map(([, room = ""]) => room);
+    const places = rooms.length === 0 ? ["src/"] : rooms;
+    const isMeant = (file: string, name: string) =>
+      file === `src/${name}` ||
+      places.some((place) => file.startsWith(place)) && file.endsWith(`/${name}`);
+    return [...text.matchAll(/`([\w/]+\.ts)`/g)].map(([, name = ""]) => name)
+      .filter((name) => !existsSync(join(ROOT, name)))
+      .filter((name) => sources.filter((file) => isMeant(file, name)).length !== 1)
+      .map((name) => `${heading}: ${name}`);
+  });
+}
+
 describe("what pages list is what the sources have", () => {
   it("status.md: every field of the snapshot and of a reload's report", () => {
     const sources = [
@@ -157,10 +177,17 @@ describe("what pages list is what the sources have", () => {
     const spans = codeSpans("docs/architecture.md");
     const files = spans.filter((text) => /^(?:src|scripts|test|docs)\/[\w./]+$/.test(text));
     assert.deepEqual(files.filter((file) => !existsSync(join(ROOT, file))), []);
+    assert.deepEqual(lostFiles(page), []);
     const sources = filesBelow("src").map(read).join("\n");
     const functions = spans.flatMap((text) => /^(?:\w+\.)?(#?\w+)\(\)$/.exec(text)?.[1] ?? []);
     assert.ok(functions.length > 15);
     assert.deepEqual(functions.filter((name) => !new RegExp(`${name}[(<]`).test(sources)), []);
+  });
+
+  it("is found where a page names a file of another room, or one of two", () => {
+    const page =
+      "### `src/lifecycle/`\n\n`draft.ts`, `gate.ts`, `generation/gate.ts`\n\n## All\n\n`run.ts`\n";
+    assert.deepEqual(lostFiles(page), ["### `src/lifecycle/`: gate.ts", "## All: run.ts"]);
   });
 
   it("architecture.md: the way of a reload leads through at most 40 files, each named once", () => {
