@@ -1,5 +1,5 @@
 /** Writes what was measured between the marks of README.md and docs/peers.md. The pages' other words are people's. */
-import { markdownTable, type PeerResult, peerTable, quotedColumns, wayTable } from "./result.ts";
+import { markdownTable, type PeerResult, peerTable, quotedTable, wayTable } from "./result.ts";
 
 export interface PeerRun {
   /** UTC, "2026-11-29". */
@@ -25,9 +25,9 @@ export function fillPeers(page: string, text: string): string {
   return `${page.slice(0, start + BEGIN.length)}\n\n${text}\n\n${page.slice(end)}`;
 }
 
-/** For README.md: when, on what, and what the clients saw. */
+/** For README.md: when, on what, and what the clients saw, for a few programs. */
 export function readmeText(run: PeerRun): string {
-  return `${caption(run)}\n\n${markdownTable(quotedColumns(peerTable(run.results)))}`;
+  return `${caption(run)}\n\n${markdownTable(quotedTable(run.results))}`;
 }
 
 function caption({ date, machine, load, commit, results }: PeerRun): string {

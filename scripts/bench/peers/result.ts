@@ -51,7 +51,7 @@ const HEADER = [
   "both",
   "CPU of the supervisor, ms",
 ] as const;
-const QUOTED: ReadonlySet<string> = new Set<typeof HEADER[number]>([
+const QUOTED_COLUMNS: ReadonlySet<string> = new Set<typeof HEADER[number]>([
   "",
   "lost: new",
   "kept",
@@ -59,6 +59,8 @@ const QUOTED: ReadonlySet<string> = new Set<typeof HEADER[number]>([
   "serves after, ms (beyond its boot)",
   "slowest, ms",
 ]);
+/** Of these the README quotes every row, good or bad. */
+const QUOTED_PROGRAMS: readonly string[] = ["Node", "Node, no signal handler", "nginx"];
 
 /** Header first. Rows of one program stand together, and name it. */
 export function peerTable(results: readonly PeerResult[]): string[][] {
@@ -86,9 +88,12 @@ function cells(result: PeerResult): string[] {
   ];
 }
 
-/** The columns of `peerTable` that the README quotes. */
-export function quotedColumns(table: readonly (readonly string[])[]): string[][] {
-  return table.map((cells) => cells.filter((_, column) => QUOTED.has(HEADER[column] ?? "")));
+/** The part of `peerTable` that the README quotes: what clients saw, for a few programs. */
+export function quotedTable(results: readonly PeerResult[]): string[][] {
+  const table = peerTable(results.filter(({ program }) => QUOTED_PROGRAMS.includes(program)));
+  return table.map((cells) =>
+    cells.filter((_, column) => QUOTED_COLUMNS.has(HEADER[column] ?? ""))
+  );
 }
 
 /** How it was done: what was run, and how the next version was asked for. */

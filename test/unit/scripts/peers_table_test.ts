@@ -7,7 +7,7 @@ import {
   markdownTable,
   type PeerResult,
   peerTable,
-  quotedColumns,
+  quotedTable,
 } from "../../../scripts/bench/peers/result.ts";
 
 const MIB = 1024 * 1024;
@@ -110,14 +110,27 @@ describe("the pages", () => {
     }
   });
 
-  it("have the whole table, or what the clients saw of all rows", () => {
-    const table = peerTable([RESULT, { ...RESULT, name: "baton" }]);
-    assert.ok(pageText({ ...run, results: [RESULT] }).includes(markdownTable(peerTable([RESULT]))));
-    const quoted = quotedColumns(table);
-    assert.deepEqual(quoted.map((cells) => cells[0]), table.map((cells) => cells[0]));
-    const seen = ["nginx: baton", "0 of 1,000", "16 of 98,458", "0 of 10", "76 (+22)", "120"];
-    assert.deepEqual(quoted.at(-1), seen);
-    assert.ok(readmeText(run).includes(markdownTable(quotedColumns(peerTable([RESULT])))));
+  it("have the whole table, or what the clients saw of every row of a few programs", () => {
+    const results = [
+      RESULT,
+      { ...RESULT, name: "baton", kept: { lost: 99, of: 100 } },
+      { ...RESULT, program: "puma" },
+    ];
+    assert.ok(pageText({ ...run, results }).includes(markdownTable(peerTable(results))));
+    const quoted = quotedTable(results);
+    const seen = [
+      "nginx: its own reload",
+      "0 of 1,000",
+      "16 of 98,458",
+      "0 of 10",
+      "76 (+22)",
+      "120",
+    ];
+    assert.deepEqual(quoted.slice(1), [
+      seen,
+      seen.with(0, "nginx: baton").with(2, "99 of 100"),
+    ]);
+    assert.ok(readmeText({ ...run, results }).includes(markdownTable(quoted)));
   });
 
   it("have the versions, the ways, the first losses and the reasons of what is left out", () => {
