@@ -321,8 +321,13 @@ const GRANTS: readonly Grant[] = [
   },
   {
     file: "cli/service/make_service.ts",
-    imports: ["handoff/inherit.ts", "succession/upgrade/predecessor_recovery.ts"],
+    imports: ["handoff/inherit.ts"],
     why: "makes the parts of a supervisor",
+  },
+  {
+    file: "cli/service/parts/succession.ts",
+    imports: ["succession/upgrade/predecessor_recovery.ts"],
+    why: "makes what recovers the servers of a predecessor that is killed",
   },
   {
     file: "cli/service/parts/stats.ts",

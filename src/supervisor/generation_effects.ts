@@ -13,10 +13,17 @@ import { stopFirstEffects } from "./stop_first_effects.ts";
 import { launchWaiting, startGeneration } from "./start_generation.ts";
 
 export function generationEffects(parts: SupervisorParts) {
-  const { options: { logger }, running, hooks, trials, deadlines, lateListeners } = parts;
-  const { context: { listeners, config }, history } = parts;
-  const log = (epoch: number, what: string) =>
-    logger.info(`generation ${epoch} ${what}`, { pid: running.get(epoch)?.pid ?? null });
+  return {
+    ...startEffects(parts),
+    ...stopFirstEffects(parts),
+    ...steeringEffects(parts),
+    ...endEffects(parts),
+  } satisfies Partial<EffectHandlers>;
+}
+
+/** Its start, its workers, its timers. */
+function startEffects(parts: SupervisorParts) {
+  const { running, context: { listeners } } = parts;
   return {
     spawn: (spawn, state) => {
       if (spawn.replaces !== null) listeners.rememberOrphaned(spawn.replaces);
@@ -27,7 +34,6 @@ export function generationEffects(parts: SupervisorParts) {
       if (effect.replaces !== null) listeners.rememberOrphaned(effect.replaces);
       launchWaiting(parts, effect);
     },
-    ...stopFirstEffects(parts),
     scale: ({ epoch, workers }) => {
       const generation = running.get(epoch);
       if (generation instanceof RunningGeneration) generation.workers.scale(workers);
@@ -40,6 +46,24 @@ export function generationEffects(parts: SupervisorParts) {
       if (!(candidate instanceof RunningGeneration)) return;
       for (const { adoptTarget } of candidate.workers.all) adoptTarget.takePassed(replaces);
     },
+    replace_worker: ({ epoch, worker }) => {
+      const generation = running.get(epoch);
+      if (generation instanceof RunningGeneration) generation.workers.replace(worker);
+    },
+    arm: ({ epoch, timer }) => {
+      const generation = running.get(epoch);
+      if (generation === undefined || (timer === "drain" && parts.hooks.delaysDrain(epoch))) return;
+      parts.deadlines.arm(timer, generation);
+    },
+    disarm: ({ epoch, timer }) => running.get(epoch)?.timers.disarm(timer),
+  } satisfies Partial<EffectHandlers>;
+}
+
+/** Which generation gets the new connections, and what follows from a change of that. */
+function steeringEffects(parts: SupervisorParts) {
+  const { options: { logger }, running, hooks, trials, lateListeners, history } = parts;
+  const { context: { listeners, config } } = parts;
+  return {
     switch: ({ epoch, after }) => {
       listeners.switchTo(epoch);
       lateListeners.onSwitch(epoch, after);
@@ -48,7 +72,7 @@ export function generationEffects(parts: SupervisorParts) {
       const { keepsStandbySockets } = parts.options;
       const notices = keepsStandbySockets ? provideStandbySockets(listeners, config.backlog) : [];
       for (const notice of notices) logger.warn(notice);
-      log(epoch, "serves");
+      logGeneration(parts, epoch, "serves");
       if (after !== null) return;
       warnOfWrapper(parts, epoch);
       warnOfDatagrams(parts, epoch);
@@ -65,9 +89,17 @@ export function generationEffects(parts: SupervisorParts) {
       trials.onSwitch(epoch);
       serveAgain(parts, epoch);
     },
+    give_up_late: ({ epoch, inTime }) => lateListeners.giveUp(epoch, inTime),
+  } satisfies Partial<EffectHandlers>;
+}
+
+/** Its drain, its stop signal, KILL, and what it leaves. */
+function endEffects(parts: SupervisorParts) {
+  const { running, hooks, trials, context: { listeners } } = parts;
+  return {
     drain: ({ epoch, stopping }, state) => {
       trials.stopWatching(epoch);
-      log(epoch, "drains");
+      logGeneration(parts, epoch, "drains");
       drainAfterHook(parts, running.get(epoch), stopping, state);
     },
     drain_rest: ({ epoch, stopping }, state) => {
@@ -77,7 +109,6 @@ export function generationEffects(parts: SupervisorParts) {
         beginDrain(parts, old, stopping, parts.servingIn(state));
       }
     },
-    give_up_late: ({ epoch, inTime }) => lateListeners.giveUp(epoch, inTime),
     signal_stop: ({ epoch }) => {
       hooks.cutDelayShort(epoch);
       running.get(epoch)?.signalStop();
@@ -85,10 +116,6 @@ export function generationEffects(parts: SupervisorParts) {
     kill: ({ epoch, overdue }) => {
       hooks.cutDelayShort(epoch);
       running.get(epoch)?.kill(overdue);
-    },
-    replace_worker: ({ epoch, worker }) => {
-      const generation = running.get(epoch);
-      if (generation instanceof RunningGeneration) generation.workers.replace(worker);
     },
     retire: ({ epoch }, state) => {
       trials.stopWatching(epoch);
@@ -98,14 +125,12 @@ export function generationEffects(parts: SupervisorParts) {
       listeners.returnMembers(epoch, to);
       retire(parts, epoch, state);
     },
-    shorten_drains: ({ byMs }) => deadlines.shortenDrains(byMs),
-    arm: ({ epoch, timer }) => {
-      const generation = running.get(epoch);
-      if (generation === undefined || (timer === "drain" && hooks.delaysDrain(epoch))) return;
-      deadlines.arm(timer, generation);
-    },
-    disarm: ({ epoch, timer }) => running.get(epoch)?.timers.disarm(timer),
+    shorten_drains: ({ byMs }) => parts.deadlines.shortenDrains(byMs),
   } satisfies Partial<EffectHandlers>;
+}
+
+function logGeneration({ running, options }: SupervisorParts, epoch: number, what: string): void {
+  options.logger.info(`generation ${epoch} ${what}`, { pid: running.get(epoch)?.pid ?? null });
 }
 
 /** Once: a shell, or another program, that gets the server's signals. */
@@ -141,11 +166,11 @@ function deliverWaiting({ running, context }: SupervisorParts, epoch: number, be
 }
 
 /** A generation that drains, and has not got its stop signal, serves again. */
-export function serveAgain({ running, hooks, options }: SupervisorParts, epoch: number): void {
-  const generation = running.get(epoch);
-  hooks.cancelDelay(epoch);
+export function serveAgain(parts: SupervisorParts, epoch: number): void {
+  const generation = parts.running.get(epoch);
+  parts.hooks.cancelDelay(epoch);
   generation?.resumeServing();
-  options.logger.info(`generation ${epoch} serves again`, { pid: generation?.pid ?? null });
+  logGeneration(parts, epoch, "serves again");
 }
 
 function drainAfterHook(

@@ -34,7 +34,12 @@ const LISTENER_STATUSES = v.object({
 });
 
 export function mountEnvoy(routes: Routes, parts: AdminParts, counterBase: CounterBase): void {
-  const { supervisor, pod, facts } = parts;
+  mountChanges(routes, parts, counterBase);
+  mountState(routes, parts);
+}
+
+function mountChanges(routes: Routes, parts: AdminParts, counterBase: CounterBase): void {
+  const { supervisor, pod } = parts;
   const change = (
     path: string,
     summary: string,
@@ -67,7 +72,10 @@ export function mountEnvoy(routes: Routes, parts: AdminParts, counterBase: Count
     "let /stats count from zero; /stats/prometheus never goes back",
     () => counterBase.reset(parts.registry.read()),
   );
+}
 
+function mountState(routes: Routes, parts: AdminParts): void {
+  const { supervisor, facts } = parts;
   const read = { method: "GET", anyMethod: true, query: null } as const;
   routes.add({
     ...read,

@@ -44,7 +44,16 @@ function outcomes(schema: v.GenericSchema) {
   } as const;
 }
 
-export function mountV1(routes: Routes, { supervisor, pod }: AdminParts): void {
+export function mountV1(routes: Routes, parts: AdminParts): void {
+  mountState(routes, parts);
+  mountReleases(routes, parts);
+  mountScale(routes, parts);
+  mountUpgrade(routes, parts);
+  mountEnd(routes, parts);
+}
+
+/** What only looks. */
+function mountState(routes: Routes, { supervisor, pod }: AdminParts): void {
   const read = (path: string, summary: string, schema: v.GenericSchema, now: () => object) =>
     routes.add({
       method: "GET",
@@ -72,7 +81,10 @@ export function mountV1(routes: Routes, { supervisor, pod }: AdminParts): void {
     PROBE_REPLY,
     () => pod.probes(),
   );
+}
 
+/** A new generation, and what becomes of one on trial. */
+function mountReleases(routes: Routes, { supervisor }: AdminParts): void {
   routes.add({
     method: "POST",
     path: "/v1/reload",
@@ -110,7 +122,9 @@ export function mountV1(routes: Routes, { supervisor, pod }: AdminParts): void {
     const report = await supervisor.decide(share);
     return context.json(report, STATUS_OF[report.result]);
   });
+}
 
+function mountScale(routes: Routes, { supervisor }: AdminParts): void {
   routes.add({
     method: "POST",
     path: "/v1/scale",
@@ -128,7 +142,9 @@ export function mountV1(routes: Routes, { supervisor, pod }: AdminParts): void {
     const report = await supervisor.scale({ workers: number, relative: workers === undefined });
     return context.json(report, STATUS_OF[report.result]);
   });
+}
 
+function mountUpgrade(routes: Routes, { supervisor }: AdminParts): void {
   routes.add({
     method: "POST",
     path: "/v1/upgrade",
@@ -139,7 +155,10 @@ export function mountV1(routes: Routes, { supervisor, pod }: AdminParts): void {
     const report = await supervisor.upgrade(program, inPlace);
     return context.json(report, STATUS_OF[report.result]);
   });
+}
 
+/** The end of the service, or of its traffic only. */
+function mountEnd(routes: Routes, { pod }: AdminParts): void {
   routes.add({
     method: "POST",
     path: "/v1/stop",

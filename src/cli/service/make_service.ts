@@ -1,41 +1,31 @@
 /** Makes the service of `baton run` and wires its parts: supervisor, endpoints, service manager, shutdown. */
 import { Inheritor } from "../../handoff/inherit.ts";
 import { supervisedPod } from "../../pod/supervised_pod.ts";
+import type { PlanContext } from "../../process/launch_plan.ts";
 import type { StopReport } from "../../report/snapshot.ts";
-import { PredecessorRecovery } from "../../succession/upgrade/predecessor_recovery.ts";
 import { Supervisor } from "../../supervisor/supervisor.ts";
 import { VERSION } from "../console/version.ts";
 import { Endpoints } from "./endpoints/endpoints.ts";
 import { generationContext } from "./generation_context.ts";
 import { managerOf } from "./parts/manager.ts";
-import { programOf } from "./process_setup.ts";
 import { ServiceEvents } from "./parts/events.ts";
 import type { ServiceSetup } from "./service_setup.ts";
 import { serviceStats } from "./parts/stats.ts";
-import { predecessorOf, type StartMode } from "./start_mode.ts";
+import { nameHandlers, successionOptions } from "./parts/succession.ts";
+import type { StartMode } from "./start_mode.ts";
 import { StateStorage } from "./state_storage.ts";
 
 /** Starts nothing yet. */
 export function makeService(setup: ServiceSetup, mode: StartMode) {
-  const { platform, config, env, paths, logger, launchContext, optional } = setup;
+  const { platform, config, paths, logger, launchContext, optional } = setup;
   const context = generationContext(setup, mode, () => supervisor.writeState());
   const { children, listeners } = context;
-  const predecessor = predecessorOf(mode);
   const stats = serviceStats(setup, mode);
   const otlp = optional.otlp?.(setup, stats.registry, () => supervisor) ?? null;
   const progress = optional.TerminalProgress &&
     new optional.TerminalProgress(platform, () => supervisor.summary());
-  const plan = {
-    config,
-    env,
-    directory: config.cwd ?? "/",
-    pid: platform.runtime.pid,
-    trap: [],
-    fileLimit: launchContext.fileLimit,
-    at: platform.files.at,
-  };
+  const plan = planContext(setup);
   const events = new ServiceEvents({ setup, mode, plan, children });
-  const [program = "", ...prefix] = programOf(platform);
   const { client, manager, keepsStandbySockets } = managerOf(setup);
   const storage = new StateStorage(
     setup,
@@ -73,41 +63,12 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     ],
     passedOn: stats.passedOn,
     notifyPath: (epoch, worker) => paths.notify(epoch, worker),
-    upgrade: { program, prefix, env, directory: launchContext.directory, lock: mode.lock.fd },
-    TakeoverOffers: optional.TakeoverOffers,
-    predecessor,
-    // The fd store process of the predecessor listens under the name of the service.
-    predecessorRecovery: mode.ownsName ? null : new PredecessorRecovery(
-      platform,
-      paths.hold,
-      mode.kind === "upgrade-child" ? mode.predecessor.state : null,
-    ),
-    handoffIsShared: mode.kind === "upgrade-child" ||
-      (mode.kind === "takeover" && config.takeover === config.handoffSocket),
-    resumption: mode.resumption,
+    ...successionOptions(setup, mode),
     launchContext,
     controlDoor: () => endpoints.door,
     stateWriter: () => storage.writer,
     keepsStandbySockets,
-    onTakenOver: () => {
-      stats.onTakenOver();
-      try {
-        endpoints.takeFromPredecessor();
-      } finally {
-        predecessor?.whenSilent(() => events.begin());
-      }
-      otlp?.start();
-    },
-    onPredecessorGone: () => {
-      stats.onOtherGone();
-      endpoints.onPredecessorGone();
-      manager.becomeMain();
-    },
-    onTakenBack: () => {
-      stats.onOtherGone();
-      endpoints.takeBackFromSuccessor();
-      events.beginAgain();
-    },
+    ...nameHandlers({ stats, endpoints, events, otlp, manager }, mode),
     receivers: events,
     beforeFinish: (then) => events.finish(then),
     onFinish,
@@ -128,4 +89,17 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     progress?.close();
   });
   return { context, supervisor, pod, endpoints, registry: stats.registry, events, otlp };
+}
+
+/** What every generation of this service is started with. */
+function planContext({ platform, config, env, launchContext }: ServiceSetup): PlanContext {
+  return {
+    config,
+    env,
+    directory: config.cwd ?? "/",
+    pid: platform.runtime.pid,
+    trap: [],
+    fileLimit: launchContext.fileLimit,
+    at: platform.files.at,
+  };
 }
