@@ -1,7 +1,6 @@
 /**
- * The verbs with which baton starts itself, but for the launcher's (start.ts): fd-store server, preflight of an upgrade in
- * place, rehearsal, passing filter,
- * names of services for a completion.
+ * The verbs with which baton starts itself as a process with another task: fd-store server, preflight of an upgrade in
+ * place, rehearsal, passing filter, list of services for a shell's completion. The launcher's verb is in start.ts.
  */
 import type { Platform } from "../platform/platform.ts";
 import { passingMeanwhile } from "../handoff/calls/calls_meanwhile.ts";

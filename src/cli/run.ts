@@ -13,7 +13,7 @@ import { type Printer, terminalPrinter } from "./console/printer.ts";
 import type { Command } from "./words/parse.ts";
 import { asksForVersion, mayReadFile } from "./words/early_words.ts";
 
-/** Every hidden verb begins so. */
+/** What every hidden verb begins with. */
 const HIDDEN = "__";
 
 /** Runs the command in `runtime.argv`. @returns the exit status */

@@ -1,4 +1,7 @@
-/** Where both entries lead. A launcher loads nothing else of baton: a reload takes as long. */
+/**
+ * Where both entries lead. For a launcher nothing else of baton is loaded: each start of a server would take that much
+ * longer.
+ */
 import { LAUNCH_VERB } from "../launcher/plan.ts";
 import { Platform } from "../platform/platform.ts";
 import { startClean } from "../platform/process/hidden_environment.ts";

@@ -1,7 +1,7 @@
 /** The delays between starts of a server that keeps crashing. Pure. */
 import type { ServicePolicy } from "./state.ts";
 
-/** Whatever the first delay is, the longest one is reached by then. */
+/** Doublings after which the longest delay is reached, whatever the first one is. */
 const MOST_DOUBLINGS = 32;
 
 /** @returns milliseconds before the next start; null: there were too many crashes in a row */

@@ -29,7 +29,7 @@ export function generationExited(draft: Draft, generation: Generation, exit: Exi
   const { epoch } = generation;
   const { generations, inherited, held } = draft.state;
   draft.disarmAll(epoch);
-  // The rest of its process group.
+  // What is left of its process group.
   draft.emit({ kind: "kill", epoch });
   draft.set({
     generations: generations.filter((each) => each.epoch !== epoch),
@@ -41,7 +41,7 @@ export function generationExited(draft: Draft, generation: Generation, exit: Exi
     case "starting":
     case "probing": {
       const reason = `it exited before it was ready: ${exit.text}`;
-      // Before it is retired: the answer quotes its last output.
+      // The answer comes before it is retired, because it quotes its last output.
       const { status, isLost } = exit;
       const failure = { reason, status, ...isLost && { isLost } };
       const isQueued = answerFailure(draft, generation, failure);
@@ -78,7 +78,7 @@ export function failCandidate(draft: Draft, candidate: Generation, failure: Fail
   if (!isQueued) replaceFailed(draft, failure.status);
 }
 
-/** @returns whether the next start is queued, and the answer comes after that */
+/** @returns true where another start was queued, which the answer waits for */
 function answerFailure(draft: Draft, candidate: Generation, { reason, isLost }: Failure): boolean {
   const { epoch, plan } = candidate;
   draft.notice(`generation ${epoch} failed: ${reason}`);
@@ -90,7 +90,10 @@ function answerFailure(draft: Draft, candidate: Generation, { reason, isLost }: 
   return isRestored;
 }
 
-/** The version that serves is what to go back to; with none, the last good one. */
+/**
+ * The files have failed: until a reload of them serves, restarts use the plan of the generation that serves, or where
+ * none does, the last good one.
+ */
 function distrustFiles(draft: Draft): void {
   const serving = servingOf(draft.state);
   if (serving !== null) noteGoodPlan(draft, serving);
@@ -258,7 +261,7 @@ function replaceUnhealthy(
   }
   const baking = bakingOf(draft.state);
   if (baking !== null) {
-    // With the reason: it is not steered back to, should the other one be unhealthy too.
+    // It keeps the reason, so that it is not steered back to, should the other one be unhealthy too.
     draft.update(withOutcome(generation, "superseded", reason));
     return promoteInstead(draft, baking, what);
   }

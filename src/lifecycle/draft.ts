@@ -42,7 +42,7 @@ export class Draft {
     for (const timer of TIMERS) this.disarm(timer, epoch);
   }
 
-  /** No effect may follow. */
+  /** Asks to exit with `status`; no other effect may follow. */
   finish(status: number): void {
     this.set({ finished: true });
     this.emit({ kind: "finish", status });

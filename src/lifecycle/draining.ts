@@ -24,7 +24,7 @@ export function killCandidate(draft: Draft, candidate: Generation): void {
   draft.emit({ kind: "kill", epoch: candidate.epoch });
 }
 
-/** `epoch` stops serving: ends what applies to a serving generation only. */
+/** Disarms what applies to a serving generation only: `epoch` stops serving. */
 export function disarmServing(draft: Draft, epoch: number): void {
   draft.disarm("health", epoch);
   if (draft.state.behind === epoch) draft.disarm("late", epoch);

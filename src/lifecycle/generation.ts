@@ -67,17 +67,17 @@ export type GenerationState = typeof GENERATION_STATES[number];
 export type Outcome = "failed" | "rolled back" | "superseded" | "crashed" | "stopped" | "finished";
 
 export interface Generation {
-  /** Counts from 0. */
+  /** Its number, from 0 on. */
   readonly epoch: number;
-  /** Copies of its server that it is to have. */
+  /** How many workers it is to have. */
   readonly workers: number;
   readonly state: GenerationState;
   readonly outcome: Outcome | null;
-  /** One line for people, with `failed`, `rolled back` and `crashed`. */
+  /** Why it has that outcome, in one line for people: with `failed`, `rolled back` and `crashed`. */
   readonly reason: string | null;
-  /** What it is started with. */
+  /** Whether it is started from the files as they are now, or as the last good generation was. */
   readonly plan: PlanSource;
-  /** It waits, and nothing has vetoed it. */
+  /** While it is `waiting`: nothing has vetoed its start. */
   readonly admitted: boolean;
   /** It was found unhealthy while it served. */
   readonly unwell: boolean;

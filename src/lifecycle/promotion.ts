@@ -89,7 +89,7 @@ export function decideTrial(draft: Draft, event: TrialRequest): void {
   setShare(draft, epoch, { phase: "canary", percent: event.percent });
 }
 
-/** Of a rolling reload: all workers that were asked for have come, or gone. */
+/** A step of a rolling reload is complete: all workers that were asked for have come, or gone. */
 export function rollOn(draft: Draft, settled: Generation): void {
   const { epoch } = settled;
   const baking = bakingOf(draft.state);
@@ -131,7 +131,7 @@ export function endTrial(draft: Draft, epoch: number): void {
   draft.set({ trial: null });
 }
 
-/** It gets all new connections, and the generation before is kept to take them back. */
+/** `generation` gets all new connections, and the one before it is kept to take them back. */
 function bake(draft: Draft, generation: Generation): void {
   const { bakeMs, hold } = draft.state.reload.rollout;
   if (bakeMs === 0 && !hold) return promote(draft, generation);

@@ -30,7 +30,7 @@ export function requestReload(
   }
   const obstacle = rolloutObstacle(rollout, order, undivided);
   if (obstacle !== null) return refuse(draft, [request], obstacle);
-  // All who ask while a candidate is on its way share the next one.
+  // All requests that come while a candidate is on its way share the next one.
   queueReload(draft, [...next?.requests ?? [], request], { rollout, order, plan: "files" });
 }
 

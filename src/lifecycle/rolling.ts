@@ -36,7 +36,7 @@ export function shareOf(draft: Draft, { workers }: Generation): number {
   return Math.round(ALL * ALL * Math.min(1, workers / wantedWorkers(draft))) / ALL;
 }
 
-/** The next step after `settled` has the workers that it is to have. */
+/** The next step, after `settled` has come to the number of workers that it was to have. */
 export function roll(draft: Draft, baking: Generation, settled: Generation): void {
   const serving = servingOf(draft.state);
   if (serving === null) return;

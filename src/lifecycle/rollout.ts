@@ -7,7 +7,7 @@ export interface Rollout {
   readonly rampMs: number;
   /** The generation before is kept for this time after the new one gets all new connections. */
   readonly bakeMs: number;
-  /** It is kept until an operator promotes or rolls back. */
+  /** The generation before is kept until an operator promotes or rolls back. */
   readonly hold: boolean;
   /** The workers are replaced one by one (rolling.ts). */
   readonly rolling: boolean;
@@ -21,7 +21,7 @@ export const AT_ONCE: Rollout = {
   rolling: false,
 };
 
-/** Without a trial. */
+/** Whether a rollout has no trial: the new generation serves as soon as it has passed its gate. */
 export function isAtOnce({ canary, rampMs, bakeMs, hold, rolling }: Rollout): boolean {
   return canary === null && rampMs === 0 && bakeMs === 0 && !hold && !rolling;
 }
@@ -29,7 +29,7 @@ export function isAtOnce({ canary, rampMs, bakeMs, hold, rolling }: Rollout): bo
 /** The state of a trial. */
 export interface Trial {
   readonly phase: "canary" | "ramp" | "rolling" | "bake";
-  /** Of the new connections. */
+  /** The share of the new connections that the generation on trial gets. */
   readonly percent: number;
 }
 

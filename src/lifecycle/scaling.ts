@@ -17,7 +17,9 @@ export function wantedWorkers({ state, policy }: Draft): number {
   return state.workers ?? policy.workers;
 }
 
-/** `generation` is to have so many workers: `scaled` tells when, even if it has them. */
+/**
+ * Asks for `workers` workers in `generation`: the event `scaled` says when it has them, even if it has them already.
+ */
 export function scaleTo(draft: Draft, generation: Generation, workers: number): void {
   draft.update({ ...generation, workers });
   draft.emit({ kind: "scale", epoch: generation.epoch, workers });
@@ -56,7 +58,7 @@ function scaleObstacle(draft: Draft, workers: number): string | null {
   return null;
 }
 
-/** `generation` has the workers that it is to have. */
+/** `generation` has the number of workers that it was to have: the operator who asked for that gets an answer. */
 export function noteScaled(draft: Draft, { epoch }: Generation): void {
   const { scaling } = draft.state;
   if (scaling?.epoch !== epoch) return;

@@ -27,12 +27,14 @@ export type ShutdownPhase =
 export interface TrafficLook {
   /** Connections that the previous look did not see. */
   readonly fresh: number;
-  /** Waited for: a response is pending, or they wait to be accepted, or it is not known. */
+  /** Connections that are waited for: a response is pending, or they wait to be accepted, or neither is known. */
   readonly busy: number;
-  /** A response is pending, or they wait to be accepted; missing: all the busy ones. */
+  /**
+   * Connections with a pending response, and those that wait to be accepted; missing: all the busy ones count as such.
+   */
   readonly owed?: number;
   readonly undecided?: number;
-  /** Silent, and no response is pending. */
+  /** Connections that are silent, with no response pending. */
   readonly atRest?: number;
   /** Silent ones that baton can close from outside; 0 where it cannot. */
   readonly idle: number;
@@ -67,11 +69,11 @@ export type ShutdownEvent = Readonly<
   | { kind: "exited"; atMs: number }
 >;
 
-/** Null: could not be counted. */
+/** What the stop signal cuts; null: it could not be counted. */
 interface Losses {
   /** Connections with a response pending at that moment, which will not be finished. */
   readonly cut: number | null;
-  /** Those where that is unknown. */
+  /** Connections of which that is unknown. */
   readonly undecided: number | null;
 }
 

@@ -3,7 +3,7 @@ import { type Generation, type GenerationState, newGeneration } from "./generati
 import type { Order, PlanSource } from "./order.ts";
 import { AT_ONCE, type Rollout, type Trial } from "./rollout.ts";
 
-/** The starts of a server that keeps crashing. */
+/** How a server that keeps crashing is started again. */
 interface BackoffPolicy {
   /** Delay before the second start in a row; the first one is immediate. */
   readonly delayMs: number;
@@ -25,7 +25,7 @@ export interface ServicePolicy {
   readonly rollout: Rollout;
   /** A generation on trial is rolled back when it is unhealthy, not only when it exits. */
   readonly rollsBackUnhealthy: boolean;
-  /** Of each generation, unless another number was requested. */
+  /** How many workers each generation has, unless another number was requested. */
   readonly workers: number;
 }
 
@@ -61,9 +61,9 @@ export interface ServiceState {
   /** Alive generations, oldest first; exited ones are dropped with the effect `retire`. */
   readonly generations: readonly Generation[];
   readonly nextEpoch: number;
-  /** Of the present candidate, or the latest one. */
+  /** What the present candidate is started for, or the latest one was. */
   readonly reload: Reload;
-  /** Of the next candidate, which starts as soon as it may; null: none is queued. */
+  /** What the next candidate is started for, as soon as it may; null: none is queued. */
   readonly next: Reload | null;
   /** Share and phase of the generation in state `baking`; null: there is none. */
   readonly trial: Trial | null;
@@ -75,7 +75,10 @@ export interface ServiceState {
   readonly held: number | null;
   /** The latest generation whose plan is good: it ran long enough, or until it was superseded. */
   readonly good: number | null;
-  /** Of restarts that are not requested: `last good` once the files have failed, until a reload of them serves. */
+  /**
+   * What restarts without a request are started with: `last good` once the files have failed, until a reload of them
+   * serves.
+   */
   readonly plan: PlanSource;
   /** Generation of the predecessor baton, while that baton lives; null: no takeover, or it is complete. */
   readonly inherited: number | null;

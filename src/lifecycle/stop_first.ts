@@ -10,7 +10,7 @@ import { type Generation, withOutcome } from "./generation.ts";
 import { AT_ONCE } from "./rollout.ts";
 import { candidateOf, type ServiceState, servingOf } from "./state.ts";
 
-/** Nothing vetoes the candidate: the generation that serves makes room for it. */
+/** Nothing has vetoed the candidate: the generation that serves makes room for it. */
 export function admit(draft: Draft, candidate: Generation): void {
   draft.update({ ...candidate, admitted: true });
   const old = servingOf(draft.state);
@@ -71,7 +71,10 @@ export function endCandidate(draft: Draft, candidate: Generation): void {
   sendStopSignal(draft, candidate);
 }
 
-/** Starts `candidate` again in the same way: it was no fault of its own. @returns false when that is not wanted */
+/**
+ * Starts `candidate` again in the same way, because its end was no fault of its own. @returns false when that is not
+ * wanted
+ */
 export function retry(draft: Draft, { plan }: Generation): boolean {
   if (!isDown(draft)) return false;
   const { reload, next } = draft.state;

@@ -13,7 +13,7 @@ export interface ExitReport {
   readonly asRequested: boolean;
   /** For people: "exit status 3", "killed by SIGSEGV". */
   readonly text: string;
-  /** A person at its terminal ended it, whatever the status: it is not started again. */
+  /** A person at its terminal has ended it: it is not started again, whatever its status. */
   readonly isFinal?: boolean;
   /** baton itself was killed while it started: no fault of the server. */
   readonly isLost?: true;
@@ -38,7 +38,7 @@ export type ServiceEvent = Readonly<
   | { kind: "rollback_requested"; request: number }
   /** The candidate gets this share of the new connections, until the next request. */
   | { kind: "share_requested"; request: number; percent: number }
-  /** Another number of workers; `relative`: so many more. */
+  /** An operator wants another number of workers; `relative`: so many more than there are. */
   | { kind: "scale_requested"; request: number; workers: number; relative: boolean }
   /**
    * TERM, INT, QUIT or `baton stop`; the second and third time mean more.
@@ -68,36 +68,36 @@ export type ServiceEvent = Readonly<
   | { kind: "takeover_granted"; epoch: number }
   /** A candidate could not be launched, timed out, listens elsewhere, or was vetoed by a hook. */
   | { kind: "failed"; epoch: number; reason: string; status: number; isLost?: true }
-  /** This share of a ramp is due. */
+  /** The ramp has come to this share. */
   | { kind: "ramped"; epoch: number; percent: number }
-  /** Just so many workers have passed the gate, and no other one is left. */
+  /** Exactly this many workers have passed the gate, and no other one is left. */
   | { kind: "scaled"; epoch: number; workers: number }
   | { kind: "bake_elapsed"; epoch: number }
   /**
-   * It has passed its gate, and its checks fail now. `deaf`: none of its processes has its listeners any more. `worker`:
-   * those of that one, and others of its generation are well.
+   * Checks of a generation that has passed its gate fail now. `deaf`: none of its processes has its listeners any more.
+   * `worker`: the checks of this one fail, and others of its generation are well.
    */
   | { kind: "unhealthy"; epoch: number; reason: string; deaf?: true; worker?: number }
   /** One of its workers has exited, and others live. */
   | { kind: "worker_exited"; epoch: number; worker: number; reason: string; status: number }
-  /** A worker of it was asked to say goodbye to its clients, or to say so no more; `failure` null: it has worked. */
+  /** A worker was asked to say goodbye to its clients, or to stop saying so; `failure` null: the call has worked. */
   | { kind: "drain_called"; epoch: number; worker: number; call: string; failure: string | null }
-  /** Its queue is empty, its connections are idle or gone. */
+  /** Its accept queue is empty, and its connections are idle or gone. */
   | { kind: "drained"; epoch: number }
   | { kind: "drain_timed_out"; epoch: number }
   | { kind: "stop_timed_out"; epoch: number }
   /** The serving generation has run long enough to forget earlier crashes. */
   | { kind: "healthy"; epoch: number }
   /**
-   * It serves, and does not listen yet at some address where the generation before it did.
+   * The serving generation does not listen yet at some address where the one before it did.
    * `standIns`: generations that still accept there.
    */
   | { kind: "behind"; epoch: number; standIns: readonly number[] }
-  /** It listens at all of them now. */
+  /** The serving generation listens now at all addresses where the one before it did. */
   | { kind: "caught_up"; epoch: number }
-  /** It does not, and its time for that is over. */
+  /** The serving generation still does not listen at all of them, and its time for that is over. */
   | { kind: "late_timed_out"; epoch: number }
-  /** A candidate failed beside it some time ago. */
+  /** A candidate has failed beside the serving generation, so long ago that an exit from now on is not its doing. */
   | { kind: "aftermath_timed_out"; epoch: number }
   | { kind: "exited"; epoch: number; exit: ExitReport }
   | { kind: "backoff_elapsed" }
@@ -131,7 +131,7 @@ export type ServiceEffect = Readonly<
     kind: "scale_result";
     requests: readonly number[];
     result: "ok" | "failed" | "refused";
-    /** Of a generation from now on. */
+    /** How many workers the generation has. */
     workers: number;
     reason: string | null;
   }
@@ -140,9 +140,9 @@ export type ServiceEffect = Readonly<
    * that one where this is impossible.
    */
   | { kind: "hold"; epoch: number; candidate: number }
-  /** The service ends: who waits in those queues is refused. */
+  /** The service ends: clients that wait in the queues of `hold` are refused. */
   | { kind: "release"; epoch: number }
-  /** `epoch` has exited: those queues are its listeners now. */
+  /** `epoch` has exited: the queues of `hold` are its listeners now. */
   | { kind: "vacate"; epoch: number }
   /** Keep the last output of a failed candidate, whose reload is answered later. */
   | { kind: "keep_output"; epoch: number }
@@ -175,7 +175,7 @@ export type ServiceEffect = Readonly<
   }
   /** Watch its connections end; dispatches `drained`. */
   | { kind: "drain"; epoch: number; stopping: boolean }
-  /** It need not stand in any more: watch its connections once more; dispatches `drained`. */
+  /** `epoch` need not stand in any more: watch its connections once more; dispatches `drained`. */
   | { kind: "drain_rest"; epoch: number; stopping: boolean }
   /** Stop keeping listeners that `epoch` has not opened; `inTime`: it had its full time to do so. */
   | { kind: "give_up_late"; epoch: number; inTime: boolean }
@@ -201,7 +201,7 @@ export type ServiceEffect = Readonly<
     epoch: number | null;
     result: "ok" | "failed" | "refused";
     reason: string | null;
-    /** It serves, and runs the version before `epoch` again. */
+    /** With a failure: the generation that serves in place of the one that failed, with the version before it. */
     restored?: number;
   }
   /** Start the new baton and pass it the listeners; this baton does not change until the new one answers. */

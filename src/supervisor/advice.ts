@@ -4,7 +4,7 @@ import { existingPathAdvice } from "../handoff/unix/path_advice.ts";
 import { pathOf } from "../steering/group_address.ts";
 import type { SupervisorParts } from "./parts.ts";
 
-/** @returns null: nothing that is known of */
+/** @returns advice for an operator; null: the output shows no cause that is known */
 export function adviceFor(parts: SupervisorParts, output: readonly string[]): string | null {
   const { preset, listeners } = parts.context;
   const isAlone = parts.servingIn(parts.service()) === null;

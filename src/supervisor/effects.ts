@@ -16,7 +16,9 @@ import type { Upgrades } from "./upgrade_effects.ts";
 
 /** Lines of a failed generation's output in the answer to a reload. */
 const OUTPUT_LINES = 20;
-/** So long after the exit of a copy that may have told the serving generation what to do, that one is looked at again. */
+/**
+ * How long after the exit of a copy that may have told the serving generation to end, that one is looked at once more.
+ */
 const LOOK_AGAIN_MS = 500;
 
 /** `state` is that after the step that asked for an effect. */
@@ -25,12 +27,12 @@ export function effectsOf(
   upgrades: Upgrades,
 ): {
   carryOut(effect: ServiceEffect, state: ServiceState): void;
-  /** Also after one without effects. */
+  /** Called after each step, also one without effects. */
   afterStep(state: ServiceState): void;
 } {
   const pidfile = serverPidfile(parts);
   const { context, options: { order, logger } } = parts;
-  // A server that is stopped first breaks its connections anyway.
+  // A reload that stops the server first breaks its QUIC connections anyway.
   const isWatched = context.config.udp === "switch" && order.order === "start-first";
   const quicWatch = isWatched ? new QuicWatch(context, logger) : null;
   // A resumed service serves already.
@@ -82,9 +84,9 @@ function serviceEffects(
     finish: ({ status }, state) => {
       openVerdicts.giveAll();
       hooks.killRunning();
-      // Another baton's generation may use them.
+      // Helpers stay where another baton has the service: its generation may use them.
       if ((state.shutdown?.handedOver ?? null) === null) stopHelpers(parts);
-      // After this step, which may still start a post-stop hook.
+      // Runs after this step, which may still start a post-stop hook.
       queueMicrotask(() =>
         hooks.whenIdle(() =>
           leftovers.whenEmpty(() =>
@@ -172,7 +174,7 @@ function answerReload(
   }
 }
 
-/** The helpers of the service have the stop time, as what a leading process leaves behind. */
+/** Stops the helpers of the service; they have the stop time for that, as what a leading process leaves behind. */
 function stopHelpers({ context }: SupervisorParts): void {
   const { children, leftovers, config, logError } = context;
   const { helpers } = children;
@@ -208,7 +210,7 @@ function failedStart({ running, reloads }: SupervisorParts, epoch: number): Fail
   };
 }
 
-/** What no generation can be held to account for: it is said at least. */
+/** Finds processes below baton that no generation has a trace of: they are reported at least. */
 function findLeft({ context, options }: SupervisorParts): readonly LeftProcess[] {
   const left = describeVictims(0, context.children.strangers(), null);
   if (left.length > 0) {

@@ -104,7 +104,7 @@ function endEffects(parts: SupervisorParts) {
     },
     drain_rest: ({ epoch, stopping }, state) => {
       const old = running.get(epoch);
-      // Its hook has run, or its drain begins after it anyway.
+      // With a delay by `pre-drain`, the drain begins when that is over.
       if (old instanceof RunningGeneration && !hooks.delaysDrain(epoch)) {
         beginDrain(parts, old, stopping, parts.servingIn(state));
       }
@@ -133,14 +133,14 @@ function logGeneration({ running, options }: SupervisorParts, epoch: number, wha
   options.logger.info(`generation ${epoch} ${what}`, { pid: running.get(epoch)?.pid ?? null });
 }
 
-/** Once: a shell, or another program, that gets the server's signals. */
+/** At the first start: a shell, or another program in front of the server, gets the server's signals. */
 function warnOfWrapper({ running, context, options }: SupervisorParts, epoch: number): void {
   const leader = processName(running.get(epoch)?.pid ?? 0);
   const notice = leader === null ? null : wrapperNotice(context.preset.line, leader);
   if (notice !== null) options.logger.warn(notice);
 }
 
-/** The first reload would fail. */
+/** At the first start: UDP sockets that are not handed over would make the first reload fail. */
 function warnOfDatagrams({ running, context, options }: SupervisorParts, epoch: number): void {
   if (options.order.order === "stop-first") return;
   const addresses = context.adopter.leftDatagrams.heldBy(running.get(epoch)?.processes() ?? []);
@@ -152,7 +152,10 @@ function warnOfDatagrams({ running, context, options }: SupervisorParts, epoch: 
   );
 }
 
-/** Those who wait in sockets of `before`, whose processes are gone, where `epoch` has listened on sockets of its own. */
+/**
+ * Clients that wait in sockets of `before`, whose processes are gone, get to `epoch`, where that has opened sockets of
+ * its own.
+ */
 function deliverWaiting({ running, context }: SupervisorParts, epoch: number, before: number) {
   const generation = running.get(epoch);
   if (!(generation instanceof RunningGeneration)) return;

@@ -19,9 +19,9 @@ import type { PlanContext } from "../process/launch_plan.ts";
 
 /** What was found in the files of the configuration. */
 interface FoundConfig {
-  /** Without what counts only from a restart on. */
+  /** The options that were found, without those that count only from a restart of baton on. */
   readonly config: Config;
-  /** Of the service, with that. */
+  /** The order of reloads that follows from it. */
   readonly order: Order;
   readonly applied: readonly ConfigChange[];
   readonly postponed: readonly ConfigChange[];
@@ -31,9 +31,9 @@ interface FoundConfig {
 type RereadConfig = () => FoundConfig;
 
 export class LiveConfig {
-  /** The latest that could be read. */
+  /** The latest configuration that could be read. */
   current: Config;
-  /** Of the latest; null: none was read again. */
+  /** The order of reloads that follows from the latest; null: none was read again. */
   order: Order | null = null;
   /** Why the latest could not be used; null: it could. */
   failure: UserError | null = null;
@@ -79,9 +79,9 @@ export class LiveConfig {
   }
 
   /**
-   * Of generation `epoch`, which is about to be started.
-   * @param good what the last good plan was started with
-   * @param isNeeded whether that of another generation may still be asked for
+   * @param good epoch of the generation whose plan is the last good one; null: there is none
+   * @param isNeeded whether the configuration of another generation may still be asked for
+   * @returns the context of generation `epoch`, which is about to be started
    */
   contextFor(
     context: RunningContext,

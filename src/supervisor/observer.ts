@@ -1,4 +1,4 @@
-/** Who watches a service without a say in it: statistics, events, metrics. */
+/** What watches a service and has no say in it: statistics, events, metrics. */
 import type { Step } from "../report/step.ts";
 
 export interface Observer {

@@ -1,6 +1,6 @@
 /**
- * Verdicts that are not given yet, because what would make them wrong comes a moment later: a copy that has told the serving
- * generation to replace itself, or to end, exits first.
+ * Reports about a failed candidate that wait for a moment: a copy that has told the serving generation to replace
+ * itself, or to end, exits first, and only the consequence shows what it has done.
  */
 import type { Clock, Timer } from "../platform/clock.ts";
 

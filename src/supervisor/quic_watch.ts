@@ -27,7 +27,8 @@ export class QuicWatch {
     if (epoch !== this.#epoch) this.#asked.clear();
     this.#epoch = epoch;
     for (const group of listeners.groupsOf(epoch)) {
-      // HTTP/3 stands beside HTTP over TCP, which tells clients of it.
+      // Only a port where the service listens with TCP, too, is asked: HTTP/3 stands beside HTTP over TCP, which tells
+      // clients of it.
       const { address, text, isFrozen } = group;
       if (!isUdp(address)) continue;
       if (!listeners.ports.includes(address.port) || isFrozen || this.#asked.has(text)) continue;

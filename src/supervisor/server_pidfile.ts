@@ -27,7 +27,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { SupervisorParts } from "./parts.ts";
 
 const DEFAULT_MODE = 0o644;
-/** Another program that keeps writing this file must not keep the machine busy. */
+/** Writes before a pause: another program that keeps writing this file must not keep the machine busy. */
 const MOST_WRITES = 20;
 const PAUSE_MS = 1_000;
 /**
@@ -39,7 +39,7 @@ const LONGEST = 4096;
 const MOST_ROUNDS = 4;
 
 interface Generation {
-  /** Null: it has no process. */
+  /** Its leading process; null: it has none. */
   readonly pid: number | null;
   processes(): number[];
 }
@@ -59,7 +59,7 @@ export class ServerPidfile {
   /** What each generation's server has written itself, by epoch. */
   readonly #written = new Map<number, Written>();
   readonly #watch: RemovalWatch;
-  /** What it must hold now; null: it is not ours to write. */
+  /** What the file must hold now; null: it is not ours to write. */
   #wanted: string | null = null;
   #serving: number | null = null;
   #writes = 0;
@@ -70,7 +70,7 @@ export class ServerPidfile {
   #isOverdue = false;
   #trouble: string | null = null;
   #isWatching = false;
-  /** Of the file that is watched; null: its absence is. */
+  /** Inode of the file that is watched; null: its absence is; undefined: nothing. */
   #watchedInode: number | null | undefined = undefined;
 
   constructor(readonly platform: Platform, readonly options: ServerPidfileOptions) {
@@ -84,7 +84,7 @@ export class ServerPidfile {
     for (const known of this.#written.keys()) {
       if (!generations.some((each) => each.epoch === known)) this.#written.delete(known);
     }
-    // Another baton keeps it.
+    // In a takeover or upgrade another baton keeps the file.
     const isOurs = epoch !== inherited && upgrade === null &&
       (shutdown?.handedOver ?? null) === null;
     const serving = isOurs ? epoch : null;

@@ -39,10 +39,10 @@ export interface HookParts {
 
 type Spawn = Extract<ServiceEffect, { kind: "spawn" }>;
 
-/** These run on when baton exits: nothing else reports that end. */
+/** Hooks that run on when baton exits: nothing else reports that end. */
 const LAST_HOOKS: readonly CommandName[] = ["post-stop", "on-rollback"];
 
-/** For as many workers as are started beside the others at once. */
+/** Memory for as many workers as are started beside the others at once. */
 interface MemoryNeed {
   readonly serving: GenerationHandle;
   readonly minFree: string;
@@ -53,7 +53,7 @@ interface MemoryNeed {
 interface DelayedDrain {
   readonly draining: GenerationHandle;
   readonly begin: () => void;
-  /** Null: it is being started, or was over at once. */
+  /** The running hooks; null: they are being started, or were over at once. */
   sequence: Killable | null;
 }
 
@@ -82,7 +82,7 @@ export class ServiceHooks {
   ): AdmissionSteps | null {
     const { preFlight, minFree } = this.parts.context.config;
     const commands: HookCommand[] = this.#commandsOf("pre-start");
-    // It looks at the files as they are now.
+    // A pre-flight looks at the files as they are now, which the last good plan does not use.
     if (preFlight !== null && plan === "files") {
       commands.unshift({ name: PRE_FLIGHT, command: preFlight });
     }
@@ -190,7 +190,7 @@ export class ServiceHooks {
     this.#report("on-rollback", { current: failed, old, reason });
   }
 
-  /** @param current serves now */
+  /** @param current the generation that serves now */
   onExited(old: HookGeneration, current: HookGeneration | null, outcome: string): void {
     this.#report("post-stop", { current, old, reason: outcome });
   }
@@ -281,7 +281,7 @@ export class ServiceHooks {
     for (const then of this.#whenIdle.splice(0)) then();
   }
 
-  /** At the shutdown of the service. @param all also those that report that end */
+  /** Ends hooks at the shutdown of the service. @param all also those that report that end */
   killRunning(all = false): void {
     for (const [sequence, name] of [...this.#active]) {
       if (all || !LAST_HOOKS.includes(name)) sequence.kill();

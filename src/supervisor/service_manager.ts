@@ -34,7 +34,7 @@ export class ServiceManager {
 
   constructor(readonly options: ServiceManagerOptions) {
     const intervalMs = Number(options.watchdogUsec ?? 0) / US_PER_MS / 2;
-    // The first at once: after an upgrade in place the last one may be long ago.
+    // The watchdog is fed at once: after an upgrade in place the last time may be long ago.
     if (intervalMs > 0 && options.client.isConnected) this.#feedWatchdog(intervalMs);
   }
 
@@ -76,14 +76,14 @@ export class ServiceManager {
       }
       client.status(this.#describe(state));
     }
-    // One that stops the old generation first is over when the next one serves.
+    // A reload that stops the old generation first is over when the next one serves.
     this.#wasReloading = isReloading || (this.#wasReloading && serving === null);
   }
 
   /** Another baton becomes the main process; systemd believes this only from the present one. */
   handOver(pid: number): void {
     const { client } = this.options;
-    // The next one feeds the watchdog at its own times, and is ignored before MAINPID.
+    // The next main process feeds the watchdog at its own times, and is ignored before MAINPID.
     if (this.#watchdog !== null) client.watchdog();
     client.send({ MAINPID: String(pid) });
     this.close();

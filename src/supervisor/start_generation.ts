@@ -17,7 +17,7 @@ import type { SupervisorParts } from "./parts.ts";
 
 type Spawn = Extract<ServiceEffect, { kind: "spawn" }>;
 
-/** Of a candidate's output: enough for its last words. */
+/** Lines of a candidate's output that advice is looked for in: enough for its last words. */
 const ADVICE_LINES = 20;
 
 /** @param serving null: none serves, and `replaces` is the one that crashed, if one has */
@@ -50,18 +50,19 @@ export function startGeneration(
       noteConnections();
       return waitToBeAlone(parts, candidate, plan);
     }
-    // What takes its time is done while the server takes its own.
+    // Work that can wait is done while the server starts.
     launch(parts, candidate, plan, noteConnections);
     inspection?.begin();
   });
   serving?.noteSockets("datagrams");
-  // What it has closed is not asked of its successor.
+  // Listeners that the serving generation has closed are not asked of its successor.
   if (serving instanceof RunningGeneration) serving.lookForClosed();
 }
 
 /**
- * Its closures live as long as it does, and share what this function has in scope: with the generation before it among
- * that, each would keep its predecessor in memory, and so all that ever were.
+ * A function of its own, for the sake of its scope. Closures of a generation live as long as that, and share all that
+ * the function which makes them has in scope. With the generation before it among that, each generation would keep its
+ * predecessor in memory, and so all that ever were.
  */
 function makeCandidate(
   parts: SupervisorParts,
@@ -84,14 +85,17 @@ function makeCandidate(
   return candidate;
 }
 
-/** Kept by the process that is started: for its scope see `makeCandidate()`. @param serving its epoch */
+/**
+ * @param serving epoch of the serving generation
+ * @returns a first look at its connections; a function of its own for its scope, as `makeCandidate()` is
+ */
 function noteConnectionsOf({ running }: SupervisorParts, serving: number | null): () => void {
   return () => {
     if (serving !== null) running.get(serving)?.noteSockets("connections");
   };
 }
 
-/** What it shares with the serving generation. */
+/** Looks at what the candidate and the serving generation share. */
 function inspectionOf(
   parts: SupervisorParts,
   epoch: number,
@@ -181,7 +185,7 @@ function launch(
       keepPlan(parts, epoch);
       onReleased();
     });
-    // What is written down before it may run has its plan, too.
+    // With --survive, the state that is written down before the server may run has its plan, too.
     if (parts.context.config.survive) goodPlans.keep(epoch);
     history.started(epoch, candidate.startedAt, candidate.pid);
     options.logger.info(`generation ${epoch} starts`, { pid: candidate.pid });
@@ -195,7 +199,7 @@ function exitStatusFor(startError: unknown): number {
   return startError instanceof ListenError ? EXIT_BUSY : EXIT_SYSTEM;
 }
 
-/** Only another start would need it, and that is no reason to fail this one. */
+/** Keeps the plan for a later start. That this one cannot be kept is no reason to fail it. */
 function keepPlan({ goodPlans, options }: SupervisorParts, epoch: number): void {
   try {
     goodPlans.keep(epoch);
@@ -204,7 +208,7 @@ function keepPlan({ goodPlans, options }: SupervisorParts, epoch: number): void 
   }
 }
 
-/** Its leading process: quick to find, beside all of its processes. */
+/** @param pid of a leading process, which is quicker to look at than the whole tree */
 function isThere(pid: number | null): boolean {
   return pid !== null && isRunning(pid);
 }

@@ -142,7 +142,7 @@ interface Change {
   readonly to: GenerationState | null;
 }
 
-/** Of this baton's own generations. */
+/** Changes of state of this baton's own generations. */
 function changesOf(before: ServiceState, after: ServiceState): Change[] {
   const [from, to] = [before, after].map(({ generations, inherited }) =>
     new Map(

@@ -93,7 +93,7 @@ export class Supervisor {
     for (const observer of observers) {
       this.#safely("tell an observer", () => observer.onStep(whole));
     }
-    // Before the counters can be read: a next baton must not report lower ones.
+    // The state is written before the counters can be read: a next baton must not report lower ones.
     journal.write();
   }
 
@@ -182,7 +182,7 @@ export class Supervisor {
     this.options.logger.reopen();
     const signal = reopenSignal(this.options.context);
     if (signal === null) return;
-    // One that drains writes its log, too.
+    // A generation that drains writes its log, too.
     for (const { epoch, state } of this.#state.generations) {
       const isEnding = state === "stopping" || state === "exited";
       if (!isEnding) this.#parts.running.get(epoch)?.forwardSignal(signal);
@@ -198,7 +198,7 @@ export class Supervisor {
     return (this.#state.shutdown?.handedOver ?? null) !== null;
   }
 
-  /** Those at fixed paths, for the guard that restores them. */
+  /** Sockets of generations at fixed paths, for the guard that restores them. */
   placedSockets() {
     const handoff = this.#upgrades.offers?.socket ?? null;
     const handoffSockets = handoff === null ? [] : [{
@@ -251,7 +251,7 @@ export class Supervisor {
     const { resumption, handoffIsShared, predecessor } = this.options;
     const { front, config: { orphan } } = this.#parts.context;
     front?.begin(resumption === null && predecessor === null && orphan !== "keep");
-    // First, whatever comes of the socket.
+    // The service is resumed first, whatever becomes of the handoff socket.
     if (resumption !== null) this.#resume(resumption);
     if (!handoffIsShared) this.#upgrades.offers?.socket.open();
     if (resumption !== null) return;

@@ -50,7 +50,7 @@ export class Upgrades {
       controlAccess: options.controlDoor,
       readFiles: options.liveConfig.readFiles,
       onStay: () => options.receivers.resume(),
-      // The next program would not know what these are for.
+      // An exec waits for these: the next program would not know what they are for.
       whenIdle: async () => {
         await context.migration?.inFlight.whenEmpty();
         await context.migration?.waitingClients.whenEmpty();

@@ -56,7 +56,7 @@ function launchOf(
   return { plan, members };
 }
 
-/** How its sockets come to baton. */
+/** The calls by which baton gets duplicates of its sockets. */
 function socketsToTrap(
   { options, context: { adopter } }: LaunchParts,
   { epoch, number, adoptTarget: { isRising } }: Worker,
@@ -83,7 +83,7 @@ function callsToTrap(
 ): readonly number[] {
   if (migration === null) return [];
   const toMove = migration.callsToTrap();
-  // One that answers before it is ready must not meet those who wait for it.
+  // A server that answers before it is ready must not meet the clients that wait for it.
   if (adoptTarget.replacementOf === null || !gate.wantsMoreThanListening) return toMove;
   const isAlone = options.order.order === "stop-first";
   const toDeliver = isAlone ? migration.acceptCalls : migration.callsToDeliver();

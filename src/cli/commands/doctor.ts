@@ -120,7 +120,7 @@ function describeHost({ processes, runtime }: Platform) {
     kernel: kernelRelease(),
     libc: ownLibc(),
     uid: processes.userId(),
-    /** For people: "in a container (docker)", "PID 1". */
+    /** Where it runs, for people: "in a container (docker)", "PID 1". */
     environment: [
       ...container !== null ? [`in a container (${container})`] : [],
       ...runtime.pid === 1 ? ["PID 1: orphans are reaped"] : [],

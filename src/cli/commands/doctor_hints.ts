@@ -1,4 +1,4 @@
-/** What `baton doctor` looks at beside what `run` needs: never a failure. */
+/** What `baton doctor` looks at in addition to what `run` needs: advice, never a failure. */
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { prepareDirectory, runtimeDirectory } from "../../admin/paths.ts";
@@ -12,11 +12,11 @@ import { ROOT_UID } from "../../platform/process/processes.ts";
 import { originalFileLimit } from "../../process/launch_plan.ts";
 
 const YAMA = "kernel/yama/ptrace_scope";
-/** Documentation/admin-guide/LSM/Yama.rst: no capability is above that. */
+/** The scope at which no capability allows ptrace(2). Documentation/admin-guide/LSM/Yama.rst */
 const NO_PROCESS = 3;
 const FEW_CONNECTIONS = 1024;
 
-/** Settings that keep users from namespaces of their own, and the value that does. */
+/** Settings that keep ordinary users from making namespaces of their own, and the value with which they do. */
 const USER_NAMESPACE_LIMITS = [
   ["user/max_user_namespaces", "0"],
   ["kernel/unprivileged_userns_clone", "0"],
@@ -155,7 +155,7 @@ export const HINTS: readonly Trial[] = [
   },
 ];
 
-/** Nothing is mounted: what is known to be in the way. */
+/** Says what is known to be in a rehearsal's way, without mounting anything. */
 function findRehearsal({ libc, processes }: Platform): string {
   new Namespaces(libc).findMountSetattr();
   if (isChrooted()) throw new Error(`${CHROOTED.what}; ${CHROOTED.remedy}`);

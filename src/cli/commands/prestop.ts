@@ -49,7 +49,7 @@ function requestDrain(platform: Platform, command: PrestopCommand): PrestopOutco
     const answer = callControl(platform, servicePaths(placeOf(name), name).socket, {
       method: "POST",
       path: "/v1/drain",
-      // 0 would mean no limit.
+      // A time-out of 0 would mean no limit.
       timeoutMs: Math.max(1, command.minMs + command.maxMs),
     });
     const [status, text] = drainOutcome(name, answer) ?? [];

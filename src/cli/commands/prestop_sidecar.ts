@@ -24,7 +24,7 @@ import type { Printer } from "../console/printer.ts";
 const HOOK_PATH = "/prestop";
 const HTTP_NOT_ALLOWED = 405;
 const HTTP_UNAVAILABLE = 503;
-/** By the outcome of the wait; for others HTTP_UNAVAILABLE. */
+/** HTTP statuses by the exit status of the wait; any other is HTTP_UNAVAILABLE. */
 const HTTP_STATUS = new Map([[EXIT_OK, 200], [EXIT_DRAIN_TIMED_OUT, 504]]);
 
 /** Serves until TERM, INT or QUIT. */

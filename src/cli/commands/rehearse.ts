@@ -95,7 +95,7 @@ function textLines(verdict: Verdict, seen: Seen, stopSignal: string): string[] {
     attempts.find(({ options, command }) =>
       line(verdict.words) === line(["run", ...options, "--", ...command])
     ) ?? attempts[0];
-  // Its reason is said above.
+  // The reason of a reload that failed was printed above.
   const output = (attempts[0]?.reload?.ok ? [] : attempts[0]?.output ?? [])
     .filter((text) => !/^generation \d+ failed: /.test(text));
   const life = shown === undefined ? [] : lifeLines(shown, stopSignal);

@@ -38,7 +38,7 @@ const KEYS = {
 } as const;
 
 function query(how: ReloadRollout): string {
-  // As decided for the service.
+  // `--order auto` asks for what was decided for the service, as no option does.
   const given = Object.entries(how).filter(([, value]) => value !== "auto");
   const values = given.map(([field, value]) => [
     KEYS[field as keyof ReloadRollout],

@@ -52,7 +52,7 @@ export function sharedLines({ sharedFiles }: Pick<ReloadReply, "sharedFiles">): 
   ];
 }
 
-/** For the status; the answer to a reload has `survivorLine`. */
+/** What speaks against the last reload, for `baton status`; the answer to a reload has `survivorLine`. */
 export function doubtLines({ doubt }: Pick<ReloadReply, "doubt">): string[] {
   return doubt === null ? [] : [`the generation before it may not be as it was: ${doubt}`];
 }
@@ -76,7 +76,7 @@ export function survivorLine(
     : `generation ${serving} serves, but perhaps not as before: ${doubt}`;
 }
 
-/** What a generation that has failed printed, and where the rest is. */
+/** The last lines that a failed generation printed, and where the rest is. */
 export function outputLines(
   { output, outputIsDirect, outputSince }: Pick<
     ReloadReply,

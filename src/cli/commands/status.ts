@@ -126,7 +126,7 @@ function keptText({ connectionsKept }: LastReload): string {
   return `, ${moved} moved, ${finished} finished, ${left} left`;
 }
 
-/** Where there are several, or other than configured. */
+/** " with 2 of 4 workers"; empty where there is to be one, as configured. */
 function workersText({ epoch, workers: { configured, wanted }, generations }: StatusReply): string {
   if (wanted === 1 && configured === 1) return "";
   const serving = generations.find((generation) => generation.epoch === epoch)?.workers ?? [];
@@ -183,7 +183,7 @@ function frontRows({ fronts }: StatusReply): Row[] {
   return rows.length === 0 ? [] : [["FRONT", "CLUSTER", "STATE", "FOLLOWED BY"], ...rows];
 }
 
-/** How the requests to a front are shared out. */
+/** How requests are shared out among the generations behind a front. */
 function endpointRows({ fronts }: StatusReply): Row[] {
   const rows = fronts.flatMap(({ cluster, endpoints }) =>
     endpoints.map(({ address, epoch, state, weight }) => [

@@ -66,7 +66,7 @@ function askToStop(
     const reply = callService(platform, command, {
       method: "POST",
       path: "/v1/stop?wait=1",
-      // 0 would mean no limit.
+      // A time-out of 0 would mean no limit.
       timeoutMs: command.timeoutMs === null ? 0 : Math.max(1, command.timeoutMs),
       showsProgress: true,
     });

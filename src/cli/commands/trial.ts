@@ -31,7 +31,7 @@ function outcome({ verb, percent }: TrialCommand): string {
   return verb === "promote" ? "is promoted" : "is rolled back";
 }
 
-/** Another number of workers; waits until they serve, or until those that go have drained. */
+/** Asks for another number of workers, and waits until they serve, or until those that go have drained. */
 export function commandScale(platform: Platform, command: ScaleCommand, print: Printer): number {
   const { workers, relative } = command.change;
   const reply = callService(platform, command, {

@@ -108,7 +108,7 @@ async function arrival(
         return { result: "ok", reason: null, pid: now.pid, durationMs };
       }
     } catch {
-      // It does not answer yet.
+      // The new program does not answer yet.
     }
     await sleep(clock, ARRIVAL_LOOK_MS);
   }

@@ -6,7 +6,7 @@ import { terminalPrinter } from "../console/printer.ts";
 
 export const SERVICES_VERB = "__services";
 
-/** Prints each on a line. @param asked the value of --runtime-dir; "": none */
+/** Prints each name on a line. @param asked the value of --runtime-dir; "": none was given */
 export function listServices(platform: Platform, asked: string): number {
   const { running } = reachableServices(platform, asked === "" ? null : asked);
   const print = terminalPrinter(platform);

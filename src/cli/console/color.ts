@@ -13,7 +13,7 @@ const CODES = {
 
 export type Style = keyof typeof CODES;
 
-/** Of generations and workers, by their state. */
+/** Styles of generations and workers, by their state. */
 export const STATE_STYLES: Readonly<Record<string, Style>> = {
   waiting: "cyan",
   starting: "cyan",
@@ -24,7 +24,7 @@ export const STATE_STYLES: Readonly<Record<string, Style>> = {
   stopping: "red",
 };
 
-/** A piece of a line; null: as it is. */
+/** A piece of a line; a style of null leaves it plain. */
 export type Span = readonly [style: Style | null, text: string];
 
 export type Paint = (style: Style | null, text: string) => string;
@@ -42,7 +42,7 @@ export function paintFor(env: Environment, isTerminal: boolean): Paint {
   return force !== "" || (isTerminal && canMoveCursor(env)) ? withColor : withoutColor;
 }
 
-/** On a terminal without that, output is lines. */
+/** Whether the cursor can be moved; without that progress is shown as lines. */
 export function canMoveCursor(env: Environment): boolean {
   const term = env["TERM"] ?? "";
   return term !== "" && term !== "dumb";

@@ -20,7 +20,7 @@ import { readJar } from "./early_files.ts";
 
 const OTHERS_MAY_WRITE = 0o002;
 
-/** Of this process, in the directory that it is in. */
+/** The surroundings of this process, in its working directory. */
 export function surroundingsOf(platform: Platform): Surroundings {
   const { runtime } = platform;
   return {

@@ -4,7 +4,7 @@ import { JAR_HEAD_BYTES } from "../../config/servers/spring_boot.ts";
 import { firstBytes } from "../../platform/files/first_bytes.ts";
 import { FOUND_NAME } from "../words/early_words.ts";
 
-/** A configuration file may be found. */
+/** Whether the working directory has a baton.toml. */
 export function isConfigHere(): boolean {
   return existsSync(FOUND_NAME);
 }

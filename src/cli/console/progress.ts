@@ -1,7 +1,7 @@
 /** How far a reload, a drain or a stop is: one line. Pure. */
 import { formatDuration } from "../../config/values/duration.ts";
 
-/** Of a summary, or a status. */
+/** What a summary and a status have in common. */
 interface Course {
   readonly generations: readonly {
     readonly epoch: number;

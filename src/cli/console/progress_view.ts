@@ -9,10 +9,13 @@ import { progressLine } from "./progress.ts";
 import { clip, harmless } from "./text_width.ts";
 import * as v from "valibot";
 
-/** A look is no newer (report/look_pace.ts). What is shorter needs no line. */
+/**
+ * From one line to the next: the service's numbers are no newer (report/look_pace.ts), and what is over sooner needs no
+ * line.
+ */
 const EVERY_MS = 500;
 const REPLY_TIMEOUT_MS = 1_000;
-/** Of terminals that do not tell. */
+/** The width that is assumed of a terminal that does not tell its own. */
 const USUAL_COLUMNS = 80;
 const STANDARD_ERROR = 2;
 const CLEAR = "\r\x1b[K";

@@ -13,7 +13,7 @@ const WHOLE_SCREEN = "\x1b[r";
 const CLEAR_LINE = "\x1b[2K";
 const CLEAR_REST = "\x1b[K";
 
-/** With fewer rows the others need them. */
+/** A terminal with fewer rows keeps all of them for what other programs print. */
 export const LEAST_ROWS = 5;
 
 /**

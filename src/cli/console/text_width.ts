@@ -8,7 +8,7 @@ const WITHOUT_WIDTH = /[\p{Mn}\p{Me}\p{Cf}]/u;
 const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
 
-/** Without control characters, and without those that turn the direction of what follows. */
+/** `text` without control characters, and without those that turn the direction of what follows. */
 export function harmless(text: string): string {
   return text.replace(CONTROL, (char) => char === "\t" ? " " : "?");
 }
@@ -24,7 +24,7 @@ function widthOf(char: string): number {
   return WIDE.test(char) ? 2 : 1;
 }
 
-/** @returns at most `columns` of it */
+/** @returns the beginning of `text`, at most `columns` wide */
 export function clip(text: string, columns: number): string {
   if (columnsOf(text) <= columns) return text;
   let taken = 0;

@@ -31,7 +31,7 @@ export function chooseOrder(config: Config, isChecked: boolean): ChosenOrder {
 
 /**
  * @returns where duplicates of servers' sockets come from; null: `bind` and `listen` are not trapped
- * @throws {UserError} when that is required but does not work here
+ * @throws {UserError} when baton cannot run here, or when adopt is needed and does not work here
  */
 export function chooseDuplicates(
   platform: Platform,

@@ -15,7 +15,7 @@ import { makeListeners } from "./parts/listeners.ts";
 import type { ServiceSetup } from "./service_setup.ts";
 import type { StartMode } from "./start_mode.ts";
 
-/** @param writeState before the listeners change, so that a successor finds them */
+/** @param writeState called before the listeners change, so that a successor finds them */
 export function generationContext(
   setup: ServiceSetup,
   mode: StartMode,
@@ -30,7 +30,7 @@ export function generationContext(
     : config.udp === "switch"
     ? "datagrams"
     : "streams";
-  // UDP sockets can be trapped only.
+  // A generation with trapped UDP sockets cannot learn to do without the trap: they cannot be replaced at bind(2).
   const learns = config.duplicates === "auto" && traps === "streams";
   const source = setup.duplicates === "getfd" || setup.duplicates === null
     ? new GetfdSource(platform)

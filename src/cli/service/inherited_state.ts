@@ -23,7 +23,7 @@ import type { Origin } from "./origin.ts";
 import type { ServiceSetup } from "./service_setup.ts";
 
 export interface InheritedState {
-  /** To be acknowledged when this instance has it. */
+  /** What the fd store process has given; acknowledged once this instance has its own copy. */
   readonly recovered: RecoveredState | null;
   /** The service to resume. */
   readonly resumption: Resumption | null;

@@ -15,7 +15,7 @@ const STYLES: Readonly<Record<LogLevel, Style | null>> = {
   error: "red",
 };
 
-/** A person reads what baton says, on a terminal that can show more than lines. */
+/** Whether a person reads the log, at a terminal that can show more than lines. */
 export function logsToTerminal(
   { terminals, runtime }: Platform,
   { logFile, logFormat }: Pick<Config, "logFile" | "logFormat">,
@@ -24,7 +24,7 @@ export function logsToTerminal(
     terminals.isTerminal(2);
 }
 
-/** @param isRunning there are servers already: standard error must do when the log file cannot be opened */
+/** @param isRunning servers run already: when the log file cannot be opened, standard error must do */
 export function openLogger(platform: Platform, config: Config, isRunning = false): Logger {
   const { name, logFile, logFormat: format, logLevel: level } = config;
   const { descriptors } = platform;

@@ -82,7 +82,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     ports: () => listeners.ports,
     portsAccepted: () => endpoints.portsAccepted,
   });
-  // Before the control socket waits for its clients.
+  // This handler comes before that of the control socket, which then waits for its clients.
   void finished.then(() => {
     events.close(endpoints.control?.isInPlace ?? false);
     otlp?.close();

@@ -1,4 +1,7 @@
-/** For both modes of `baton run`, in a pod: the budget of a shutdown, checked before a server starts; the probes. */
+/**
+ * What both modes of `baton run` set up for a pod: the budget of a shutdown, checked before a server starts, and the
+ * probes.
+ */
 import type { HttpPort } from "../../admin/http_port.ts";
 import type { Config } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";

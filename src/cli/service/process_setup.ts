@@ -66,7 +66,10 @@ export function refuseName({ name, shutdownOnly }: Config): never {
   });
 }
 
-/** Of this process, which stays: whatever the reactor delivers may leave something behind. */
+/**
+ * Gives memory back after each burst of events: this process stays for long, and whatever the reactor delivers may
+ * leave garbage behind.
+ */
 export function keepSmall({ runtime, clock, reactor }: Platform): void {
   const memory = new MemoryReturn(runtime, clock);
   reactor.onActivity = () => memory.touch();

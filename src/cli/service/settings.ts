@@ -39,7 +39,10 @@ export function settle(platform: Platform, source: ConfigSource, origin: Origin)
   return { config, source, env, launchContext, activation, liveConfig };
 }
 
-/** In it files are found again. One that baton stays in may be below another that its user may not enter. */
+/**
+ * @returns the directory in which files are found again. One that baton stays in may be below another that its user may
+ * not enter, and is reached through /proc.
+ */
 function placeOf({ stays, directory }: Settings["launchContext"]): string {
   return stays ? "/proc/self/cwd" : directory;
 }

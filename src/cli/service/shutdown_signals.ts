@@ -31,7 +31,7 @@ export class ShutdownSignals {
   #handle: (signal: SignalName) => void = (signal) => this.#early.push(signal);
 
   constructor(readonly platform: Platform, readonly config: Config) {
-    // Not needed as stop signals: a server knows its image's STOPSIGNAL.
+    // USR1 and WINCH are forwarded: a server knows its image's STOPSIGNAL.
     this.#stopOn = stopSignalsOf(platform, config, { usr1: true, winch: true });
     const others = FORWARDED.filter((name) => !this.#stopOn.includes(name));
     // With its first listener Deno 2.9 sets the actions of HUP, INT and TERM, whichever that listener is for. So those of

@@ -10,7 +10,7 @@ import type { ServiceSetup } from "./service_setup.ts";
 interface StorageEvents {
   /** The fd store process is a child, but not a server. */
   onStarted(pid: number): void;
-  /** The store lost its content: everything must be written again. */
+  /** The store has lost its content: everything must be written again. */
   onLost(): void;
 }
 

@@ -18,9 +18,12 @@ import type { SignalName, StopSignal } from "../../config/values/signals.ts";
 import type { Config } from "../../config/config.ts";
 
 const ECHO_MS = 2000;
-/** Generous, for a busy machine: a lost HTTP request is worse than a key that must be pressed once more. */
+/**
+ * An INT of a manager comes within this time after the terminal's. Generous, for a busy machine: a lost HTTP request is
+ * worse than a key that must be pressed once more.
+ */
 const MANAGER_INT_MS = 1000;
-/** Twice the interval of a key that is held down. */
+/** A second INT within this time is a key that is held down: twice its interval of repetition. */
 const KEY_REPEAT_MS = 70;
 
 interface StopSignalArrival {
@@ -33,7 +36,7 @@ interface StopSignalArrival {
 export class StopRequests {
   #latest: { first: StopSignalArrival; last: StopSignalArrival; hadEcho: boolean } | null = null;
 
-  /** @returns false for an echo, and for a key that is held down */
+  /** @returns whether the signal is a request; false: an echo, or a key that is held down */
   isNew(arrival: StopSignalArrival): boolean {
     const latest = this.#latest;
     if (latest !== null && isRepeat(latest.last, arrival)) {

@@ -40,7 +40,7 @@ export class Stopper {
 
   constructor(readonly platform: Platform, readonly logger: Logger, readonly pod: Pod) {}
 
-  /** TERM, INT or QUIT, which may be the echo of the one before. */
+  /** A signal that stops; it may be the echo of the one before. */
   onStopSignal(signal: StopSignal): void {
     const arrival = { signal, atMs: this.platform.clock.now(), hasManager: hasManager() };
     if (this.#requests.isNew(arrival)) return this.stop(signal);
@@ -53,7 +53,7 @@ export class Stopper {
   }
 }
 
-/** They receive the terminal's signals, too, and do not send another one [measured: stop_requests.ts]. */
+/** Programs that receive the terminal's signals, too, and do not send another one [measured: stop_requests.ts]. */
 const SILENT = /^(g?make|npm\b.*|tini|env|time)$/;
 
 /** Whether a process above us in our process group may forward signals: concurrently, nodemon, foreman. */

@@ -1,16 +1,18 @@
-/** What is asked before the parser is loaded, or what it needs: that takes longer than some answers do. Pure. */
+/**
+ * Questions that are answered before the parser is loaded, because loading it takes longer than some answers do. Pure.
+ */
 
 export function asksForVersion([first]: readonly string[]): boolean {
   return first === "--version" || first === "-V";
 }
 
-/** Looked for in the working directory. */
+/** Name of the configuration file that is looked for in the working directory. */
 export const FOUND_NAME = "baton.toml";
 const TAKES_FILE: readonly string[] = ["run", "rehearse", "check", "init", "hot-restarter"];
 
 /**
- * False: no file is read, whatever the other words are.
  * @param isThere there is a baton.toml in the working directory
+ * @returns false where no configuration file is read, whatever the other words are
  */
 export function mayReadFile(
   argv: readonly string[],

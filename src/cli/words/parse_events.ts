@@ -7,7 +7,7 @@ import { type Target, targetOf, type Words } from "./words.ts";
 export interface EventsCommand extends Target {
   readonly verb: "events";
   readonly follow: boolean;
-  /** One line for people each, not JSON. */
+  /** One line for people for each event, instead of JSON. */
   readonly text: boolean;
   /** Null: everything that is kept; with `follow`, only what happens from now on. */
   readonly since: Since | null;
@@ -15,7 +15,7 @@ export interface EventsCommand extends Target {
   readonly only: readonly string[];
 }
 
-/** An id is a time, too. */
+/** Where to begin. The id of an event is a time, too. */
 type Since = { readonly id: number } | { readonly agoMs: number };
 
 export function parseEvents(words: Words): EventsCommand {

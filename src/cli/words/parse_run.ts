@@ -55,13 +55,13 @@ export interface HotRestarterCommand {
   readonly verb: "hot-restarter";
   /** Called without arguments, and not searched for in PATH. */
   readonly target: string;
-  /** Null: everything as the original does it. */
+  /** What `--guard` asks for; null: everything is done as Envoy's own program does it. */
   readonly guard: GuardOptions | null;
 }
 
-/** With `--guard`. */
+/** The options that count with `--guard`. */
 interface GuardOptions extends Target {
-  /** In milliseconds; how long a new Envoy may take until it is LIVE. */
+  /** How long a new Envoy may take until it is LIVE. */
   readonly readyTimeoutMs: number;
   /** HUP waits until the Envoy before the newest one has ended. */
   readonly waitsForDrain: boolean;
@@ -122,10 +122,10 @@ function parseRehearse(words: Words, surroundings: Surroundings): RehearseComman
   return { verb: "rehearse", config, options, json: words.flags.has("json") };
 }
 
-/** As the original without a target: it ends with a Python error. */
+/** The status of Envoy's own program without a target: it ends with a Python error. */
 const STATUS_NO_TARGET = 1;
 
-/** With --safe it is the command of `run`. */
+/** @returns the command of `run`, where `--safe` was given */
 function parseHotRestarter(
   words: Words,
   surroundings: Surroundings,

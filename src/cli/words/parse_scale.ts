@@ -3,11 +3,11 @@ import { UserError } from "../../config/values/errors.ts";
 import { type ServiceCommand, serviceCommand, type Words } from "./words.ts";
 
 export interface ScaleCommand extends ServiceCommand<"scale"> {
-  /** A number, or with `relative` so many more or fewer. */
+  /** How many workers; with `relative`, how many more, or fewer where it is negative. */
   readonly change: { readonly workers: number; readonly relative: boolean };
 }
 
-/** The largest number that is worth a request; the service has a limit of its own. */
+/** A sign, and at most four digits: larger numbers are not worth a request. The service has a limit of its own. */
 const CHANGE = /^([+-]?)(\d{1,4})$/;
 
 /** @returns whether this word, which begins with a dash, is a number and so not an option */

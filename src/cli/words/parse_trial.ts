@@ -11,7 +11,7 @@ import { type ServiceCommand, serviceCommand, type Words } from "./words.ts";
 export type ReloadRollout = Partial<Pick<Config, typeof RELOAD_FIELDS[number]>>;
 
 export interface TrialCommand extends ServiceCommand<"promote" | "rollback" | "canary"> {
-  /** For `canary`. */
+  /** Share of the new connections, for `canary`; null for the other verbs. */
   readonly percent: number | null;
 }
 

@@ -21,7 +21,7 @@ export interface Words {
   readonly help: boolean;
   readonly flags: ReadonlyMap<string, readonly string[]>;
   readonly operands: readonly string[];
-  /** Of this process. @default no variable */
+  /** The environment of this process. @default no variable */
   readonly env?: Readonly<Record<string, string>>;
 }
 

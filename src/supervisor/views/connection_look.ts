@@ -4,7 +4,7 @@ import { isLookDue, type Look } from "../../report/look_pace.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { errorText } from "../../platform/error.ts";
 
-/** Of one generation. */
+/** What is seen of one generation. */
 export interface Seen {
   readonly connections: ConnectionCounts;
   readonly queue: number;
@@ -32,7 +32,7 @@ export class ConnectionLook {
         this.#seen = this.look();
         this.#latest = { beganAtMs, tookMs: clock.now() - beganAtMs };
       } catch (error) {
-        // For lack of descriptors, for one: what was seen before is shown, with its age.
+        // The look may fail, for lack of descriptors for one: what was seen before is shown, with its age.
         this.log(`cannot look at the connections: ${errorText(error)}`);
       }
     }

@@ -105,7 +105,7 @@ function generationViews(
   });
 }
 
-/** Of the serving generation: it may do without what others need. */
+/** Where the duplicates of the serving generation come from: it may do without the trap that others need. */
 function duplicatesOf(
   { options, context: { adopter } }: SupervisorParts,
   epoch: number | null,

@@ -6,7 +6,10 @@ import type { Worker } from "../../generation/workers/worker.ts";
 import type { GenerationView } from "../../report/snapshot.ts";
 import type { WorkerStatus } from "../../report/worker_status.ts";
 
-/** @param whole the connections of all of them; @param isOwn tells those that are no other generation's by now */
+/**
+ * @param whole the connections of all workers
+ * @param isOwn tells connections that belong to no other generation by now
+ */
 export function workerViews(
   running: GenerationHandle | undefined,
   whole: GenerationView["connections"],
@@ -23,7 +26,7 @@ export function workerViews(
   const isAlone = workers.all.length === 1;
   return workers.all.map((worker) => ({
     ...viewOf(worker),
-    // Where there are several, what each has open tells; of one that is alone it need not be looked up.
+    // Which connections each of several workers has, its open descriptors tell; a worker that is alone has all of them.
     connections: isAlone ? whole : takeCensus(connectionsOf(worker.number), quietMs, tracks).counts,
   }));
 }

@@ -13,9 +13,15 @@ import { eventLine, EventTexts, type ShownEvent } from "./event_text.ts";
 const REPLY_TIMEOUT_MS = 5_000;
 const HTTP_OK = 200;
 const RETRY_MS = 200;
-/** A new baton has the control socket before the old one ends its streams: this is for one that comes after a crash. */
+/**
+ * How often reading is tried again. In an upgrade the new baton has the control socket before the old one ends its
+ * streams: retries are for a baton that comes back after a crash.
+ */
 const MOST_RETRIES = 50;
-/** So often nothing may be there. A lock seems to be free for a moment while an upgrade in place starts its program. */
+/**
+ * How often in a row no baton may hold the lock before the service counts as ended: the lock seems to be free for a
+ * moment while an upgrade in place starts its program.
+ */
 const MOST_ABSENCES = 5;
 const LAST_EVENT = "service.stopped";
 
@@ -55,7 +61,7 @@ function firstId(since: EventsCommand["since"], nowMs: number): number | null {
   return "id" in since ? since.id : nowMs - since.agoMs;
 }
 
-/** Until baton ends the stream, or `show` returns false. @returns which service it is */
+/** Reads until baton ends the stream, or `show` returns false. @returns which service was read */
 function readStream(
   platform: Platform,
   command: EventsCommand,

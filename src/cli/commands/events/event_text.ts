@@ -10,7 +10,7 @@ const EVENT = v.object({
 });
 
 export interface ShownEvent extends v.InferOutput<typeof EVENT> {
-  /** As baton has sent it, with all its fields. */
+  /** The event as baton has sent it, with all its fields. */
   readonly json: string;
 }
 
@@ -29,7 +29,7 @@ export class EventTexts {
   }
 }
 
-/** Empty for what another version of baton writes otherwise. */
+/** @returns no event for a line that another version of baton writes otherwise */
 function parse(json: string): ShownEvent[] {
   try {
     const parsed = v.safeParse(EVENT, JSON.parse(json));

@@ -28,11 +28,11 @@ export async function commandHotRestarter(
   return await runGuarded(platform, options, guard);
 }
 
-/** What the children get is what this process was given, which the runtime has changed. */
+/** Undoes what the runtime has changed in this process: its children are to get what it was given. */
 function inherit(platform: Platform): void {
   const { processes } = platform;
   passOnDescriptors(platform);
-  // Python ignores both, and so do the children of the original.
+  // Python ignores both signals, and an ignored signal stays so in the programs that it starts.
   processes.ignoreSignals([signalNumber("SIGPIPE"), signalNumber("SIGXFSZ")]);
   const limit = originalFileLimit(processes.parentPid(), processes.fileLimit());
   if (limit !== null) processes.setFileLimit(limit);

@@ -22,14 +22,14 @@ interface ControlOptions {
   readonly runtimeDir: string | null;
   readonly env: Readonly<Record<string, string>>;
   readonly guard: Guard;
-  /** As TERM. */
+  /** What TERM does. */
   readonly stop: () => void;
   /** The exit status of this baton, when everything has ended. */
   readonly ended: Promise<number>;
 }
 
 export interface Control {
-  /** Answers all that still wait. */
+  /** Answers all clients that still wait. */
   close(): Promise<void>;
 }
 
@@ -70,7 +70,7 @@ async function answer(
   const { pathname, search } = new URL(request.url);
   switch (`${request.method} ${pathname}`) {
     case "GET /v1/status":
-      // `baton stop` needs the first three, and others the error.
+      // `baton stop` reads the first three fields, and other commands show the error.
       return Response.json({ name, pid: runtime.pid, incarnation: 0, error: ONLY });
     case "POST /v1/reload": {
       if (search !== "") {

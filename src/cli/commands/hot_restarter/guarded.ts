@@ -39,7 +39,10 @@ export async function runGuarded(
   }
 }
 
-/** Envoy starts without the socket, too. @throws {UserError} when the name is taken */
+/**
+ * Opens the control socket. Where that is impossible Envoy is started all the same. @throws {UserError} when the name
+ * is taken
+ */
 async function openIfPossible(
   platform: Platform,
   { onError }: RestarterOptions,

@@ -56,7 +56,7 @@ export async function commandInitFront(
     print.out(`${result.padEnd(9)} ${each.path}`);
   }
   print.out(validated);
-  // As the pre-flight of the front it runs at each reload.
+  // This command is the pre-flight of the front's own configuration, so it runs again at each of its reloads.
   if (once.some(isNew)) {
     print.out("");
     for (const line of nextSteps(front, service)) print.out(line);

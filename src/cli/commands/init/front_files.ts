@@ -20,7 +20,7 @@ export function prepare(directory: string): void {
   }
 }
 
-/** @throws {UserError} for a file that does not begin as those of baton */
+/** @throws {UserError} for a file that does not begin with the line that files of baton begin with */
 export function checkOurs({ path, isOnce }: FrontDocument): void {
   if (isOnce || !existsSync(path) || readFileSync(path, "utf8").startsWith(MARK)) return;
   throw new UserError(`Cannot write ${path}: 'baton init envoy' has not written the file there`, {

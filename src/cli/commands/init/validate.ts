@@ -6,11 +6,14 @@ import { sleep } from "../../../platform/clock.ts";
 import { C } from "../../../platform/libc/constants.ts";
 import type { Platform } from "../../../platform/platform.ts";
 
-/** It takes 0.3 s. */
+/** Validation takes 0.3 s. */
 const LONGEST_MS = 30_000;
 const LOOK_MS = 10;
 
-/** @returns what was done, for people @throws {UserError} with Envoy's reason */
+/**
+ * @returns what was done, for people
+ * @throws {UserError} with Envoy's reason
+ */
 export async function validateByEnvoy(
   platform: Platform,
   program: string,
@@ -27,7 +30,7 @@ export async function validateByEnvoy(
 }
 
 interface Ended {
-  /** Null: it had to be killed. */
+  /** Whether Envoy accepts the configuration; null: it had to be killed. */
   readonly isOk: boolean | null;
   readonly output: string;
 }

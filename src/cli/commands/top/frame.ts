@@ -17,15 +17,15 @@ interface View {
   /** Milliseconds since 1970. */
   readonly nowMs: number;
   readonly intervalMs: number;
-  /** Why the summary is not of this moment; null: it is. */
+  /** Why the summary is an old one; null: it is of this moment. */
   readonly trouble: string | null;
 }
 
 type Generation = SummaryReply["generations"][number];
 
-/** Of generations that have exited, so many are shown. */
+/** How many generations that have exited are shown. */
 const MOST_ENDED = 3;
-/** A shorter lane tells nothing. */
+/** Columns of the shortest lane that is worth its room. */
 const LEAST_LANE = 10;
 const GAP = "  ";
 const MS_PER_SECOND = 1000;
@@ -33,7 +33,7 @@ const MS_PER_SECOND = 1000;
 interface Column {
   readonly title: string;
   readonly text: (generation: Generation) => string;
-  /** What is left out first where there is no room. */
+  /** Columns of the highest rank are left out first where there is no room. */
   readonly rank: number;
   readonly isLeft?: true;
 }
@@ -145,7 +145,7 @@ function widthOf({ title, text }: Column, shown: readonly Generation[]): number 
   return Math.max(title.length, ...shown.map((generation) => text(generation).length));
 }
 
-/** As many as fit beside the shortest lane, then without a lane. */
+/** As many columns as fit beside the shortest lane, and at least those of rank 1. */
 function columnsFor(columns: number, shown: readonly Generation[]): readonly Column[] {
   for (let rank = 5; rank > 0; rank--) {
     const chosen = COLUMNS.filter((column) => column.rank <= rank);
@@ -202,7 +202,7 @@ function fitted(line: Line, columns: number): Line {
   });
 }
 
-/** In a pipe: one line for each look. */
+/** One line for each look, where the output is not a terminal. */
 export function lineOf({ name, generations, isQueued }: SummaryReply, nowMs: number): string {
   const parts = generations.filter(({ state }) => state !== "exited").map((generation) => {
     const { epoch, state, percent, connections: { busy, idle, undecided }, drain, leftMs, queue } =

@@ -9,10 +9,10 @@ export type Lanes = ReadonlyMap<number, string>;
 
 export const NO_LANES: Lanes = new Map();
 
-/** As many as the widest terminal shows. */
+/** Looks that a lane keeps: as many as the widest terminal shows. */
 const LONGEST = 500;
 
-/** They differ without color. */
+/** What a look shows in each state: marks that differ without color. */
 export const MARKS: Readonly<Record<string, string>> = {
   waiting: ",",
   starting: ".",

@@ -10,7 +10,7 @@ import type { Watch } from "../../../platform/reactor.ts";
 import type { Paint } from "../../console/color.ts";
 import type { Line } from "./frame.ts";
 
-/** Of terminals that do not tell. */
+/** The size that is assumed of a terminal that does not tell its own. */
 const USUAL_SIZE = { rows: 24, columns: 80 };
 /** The other screen, no cursor, no wrap: a line that is longer than it seems must not move the others. */
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l";
@@ -25,7 +25,7 @@ const READ_SIZE = 64;
 const STATUS_OF_HANGUP = 129;
 
 export class Screen {
-  /** With the exit status, once it is to end. */
+  /** Resolves to the exit status, once the program is to end. */
   readonly ended: Promise<number>;
   /** The size has changed, or the terminal is ours again. */
   onChange: () => void = () => {};
@@ -70,7 +70,7 @@ export class Screen {
     this.#write(HOME + shown.map((line) => line + END_LINE).join("\r\n") + END_SCREEN);
   }
 
-  /** Until then, or until it is to end. @returns the exit status; null: the time is over */
+  /** Waits `delayMs`, or until the program is to end. @returns the exit status; null: the time is over */
   async wait(delayMs: number): Promise<number | null> {
     const { promise, resolve } = Promise.withResolvers<null>();
     this.#timer = this.platform.clock.after(delayMs, () => resolve(null));

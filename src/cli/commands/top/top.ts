@@ -14,13 +14,13 @@ import { NO_LANES, withLook } from "./lanes.ts";
 import { Screen } from "./screen.ts";
 
 const REPLY_TIMEOUT_MS = 2_000;
-/** In a pipe. An upgrade is shorter. */
+/** How long the service may be silent where the output is a pipe: longer than an upgrade takes. */
 const PATIENCE_MS = 5_000;
 
 /** One look. */
 interface Look {
   readonly summary: SummaryReply;
-  /** As it came. */
+  /** The summary as it came. */
   readonly body: unknown;
 }
 

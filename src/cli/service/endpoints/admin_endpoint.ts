@@ -12,12 +12,12 @@ import type { Platform } from "../../../platform/platform.ts";
 import { EXIT_BUSY } from "../../console/exit_status.ts";
 import { inetAddress } from "../pod_setup.ts";
 
-/** Of the node of a Unix socket. */
+/** Mode of a Unix socket's node. */
 const DEFAULT_MODE = 0o600;
 
 export class AdminEndpoint {
   #port: HttpPort | UnixPort | null = null;
-  /** Has answered until another baton did. */
+  /** The port that has answered here until another baton did. */
   #retired: HttpPort | UnixPort | null = null;
 
   constructor(
@@ -59,14 +59,14 @@ export class AdminEndpoint {
     }
   }
 
-  /** Another baton answers there. */
+  /** Another baton answers at this address from now on. */
   retire(): void {
     this.#port?.retire();
     this.#retired = this.#port ?? this.#retired;
     this.#port = null;
   }
 
-  /** Before the end. */
+  /** Before the end of this process: clients that have connected get an answer. */
   async finish(): Promise<void> {
     await Promise.all([this.#port?.finish(), this.#retired?.finish()]);
   }

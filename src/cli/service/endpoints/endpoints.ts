@@ -69,7 +69,7 @@ export class Endpoints {
     return this.#control?.server ?? null;
   }
 
-  /** How clients are kept waiting while baton becomes another program. */
+  /** How clients of the control socket are kept waiting while baton becomes another program. */
   get door(): ControlAccess | null {
     const { control } = this;
     return control && {
@@ -90,7 +90,7 @@ export class Endpoints {
     return this.#ports?.accepted ?? 0;
   }
 
-  /** A successor takes them later. */
+  /** Opens all endpoints, if this instance has the name; a successor takes them later. */
   open(): void {
     if (!this.#ownsName) return;
     const { logger } = this.parts;
@@ -187,10 +187,12 @@ export class Endpoints {
     succession?.storage.start(replaces);
   }
 
-  /** Answers the clients that wait for the end. @returns the status to exit with, when the service has exited */
+  /**
+   * Waits until the service has exited, and answers the clients that wait for that. @returns the status to exit with
+   */
   async serveUntilExit(): Promise<number> {
     const { status } = await this.parts.service().pod.finished;
-    // Otherwise it belongs to the successor.
+    // Where it is not in place, it belongs to the successor.
     if (this.control?.isInPlace) await this.control.answerRemainingClients();
     await this.#ports?.finish();
     this.parts.logger.info("exiting", { status });

@@ -23,7 +23,7 @@ export class OwnPorts {
   /** Sockets of the instance before an exec. */
   #kept: { readonly admin?: Fd | null; readonly probes?: Fd | null };
 
-  /** @param joins a baton before this one may have them, and shares them */
+  /** @param joins a baton before this one may listen at these addresses: they are shared with it */
   constructor(
     readonly parts: OwnPortsParts,
     handler: FetchHandler,
@@ -58,7 +58,7 @@ export class OwnPorts {
     }
   }
 
-  /** What an exec passes on. */
+  /** What an exec passes on, by name. */
   get descriptors(): ReadonlyMap<string, Fd> {
     return new Map(
       this.#ports.map(([name, { listener }]) => [descriptorName.port(name), listener]),
@@ -83,7 +83,7 @@ export class OwnPorts {
     for (const [, port] of this.#ports) if (port instanceof HttpPort) port.share();
   }
 
-  /** A successor answers now; probes are answered by both. */
+  /** A successor answers the admin API now; probes are answered by both. */
   leaveToSuccessor(): void {
     this.#admin.retire();
   }
@@ -92,7 +92,7 @@ export class OwnPorts {
     this.#admin.open(true);
   }
 
-  /** Before the end: clients that have connected get an answer. */
+  /** Before the end of this process: clients that have connected get an answer. */
   async finish(): Promise<void> {
     await Promise.all([this.#probes?.finish(), this.#admin.finish()]);
   }

@@ -12,7 +12,7 @@ import { EXIT_BUSY } from "../../console/exit_status.ts";
 import { errorText } from "../../../platform/error.ts";
 
 export class Pidfile {
-  /** Of the file that this process wrote; null: it wrote none. */
+  /** Inode of the file that this process wrote; null: it wrote none. */
   #inode: number | null = null;
 
   constructor(readonly path: string, readonly pid: number) {}
@@ -57,7 +57,7 @@ export class Pidfile {
   }
 
   remove(): void {
-    // The number too: a free inode is soon used again.
+    // The content is compared, too: the inode of a removed file is soon used again.
     const isOurs = statSync(this.path, { throwIfNoEntry: false })?.ino === this.#inode &&
       this.#read() === String(this.pid);
     if (isOurs) rmSync(this.path, { force: true });

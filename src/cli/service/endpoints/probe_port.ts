@@ -17,7 +17,7 @@ export function probePortHandler({ platform, config, service }: ProbePortParts):
   const probes = probeHandler(() => service().pod.probes());
   const { probeHealth: spec, name, checkTimeoutMs: timeoutMs } = config;
   if (spec === null) return probes;
-  /** It is looked for again when nothing answers there. */
+  /** The server's address, looked for again when nothing answers there. */
   let address: InetAddress | null = null;
   const ask = async (target: string, headers: Headers) => {
     address ??= serverAddress(service().supervisor, spec.passThrough?.port ?? null);
@@ -58,7 +58,10 @@ function serverAddress(
   return { family: "inet", host: "127.0.0.1", port, scope: 0 };
 }
 
-/** @param text of a listener: "127.0.0.1:80", "[::1]:80"; others are none of TCP */
+/**
+ * @param text of a listener: "127.0.0.1:80", "[::1]:80"
+ * @returns an empty list for a listener that is not one of TCP
+ */
 function tcpAddress(text: string): InetAddress[] {
   const [, v6, v4, port] = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):(\d+)$/.exec(text) ?? [];
   const host = v6 ?? v4;

@@ -1,4 +1,6 @@
-/** Who gets the events of this instance besides the clients of its control socket. Loaded only where there are such. */
+/**
+ * The receivers of this instance's events, besides the clients of its control socket. Loaded only where there are any.
+ */
 import type { EventLog } from "../../../events/event_log.ts";
 import { EVENTS, isWanted } from "../../../events/event_table.ts";
 import { Delivery, type Receiver } from "../../../events/receivers/delivery.ts";

@@ -27,7 +27,7 @@ export class ServiceEvents {
   readonly log: EventLog;
   readonly streams: EventStreams;
   readonly #journal: Journal | null;
-  /** Null: there are none, or they are being loaded. */
+  /** Deliveries to receivers; null: there are none, or they are being loaded. */
   #deliveries: readonly Delivery[] | null = null;
   #loaded: Promise<void> | null = null;
 
@@ -52,13 +52,13 @@ export class ServiceEvents {
     });
   }
 
-  /** This instance has the name, and so the file. */
+  /** This instance has the name of the service from now on, and so writes its file of events. */
   begin(): void {
     const before = this.log.begin(this.#how());
     this.#pass(before);
   }
 
-  /** It has it again: the successor has failed. */
+  /** This instance has the name again: its successor has failed. */
   beginAgain(): void {
     // After a takeover under another name it was always this one's.
     if (this.log.isOwner) return;
@@ -99,7 +99,7 @@ export class ServiceEvents {
 
   #end(why: "handed over" | "ended"): void {
     this.#journal?.close();
-    // At the end of the service they were given their time.
+    // The end of the service has given deliveries their time already.
     for (const delivery of this.#deliveries ?? []) delivery.stop();
     if (why === "handed over") this.#deliveries = null;
   }
@@ -113,7 +113,7 @@ export class ServiceEvents {
     await Promise.all(rests);
   }
 
-  /** It stays this program. */
+  /** The upgrade in place did not come about: this program continues. */
   resume(): void {
     for (const delivery of this.#deliveries ?? []) delivery.resume();
   }
@@ -154,7 +154,7 @@ export class ServiceEvents {
     onDone();
   }
 
-  /** This instance ends. @param isLast no other one has its name */
+  /** This instance ends. @param isLast no other instance has its name */
   close(isLast: boolean): void {
     this.log.close(isLast);
   }

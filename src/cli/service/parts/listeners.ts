@@ -4,7 +4,7 @@ import { PrivateAddresses } from "../../../steering/front/private_addresses.ts";
 import { Listeners } from "../../../steering/listeners.ts";
 import type { ServiceSetup } from "../service_setup.ts";
 
-/** @param writeState before they change, so that a successor finds them */
+/** @param writeState called before the listeners change, so that a successor finds them */
 export function makeListeners(
   { platform, config }: Pick<ServiceSetup, "platform" | "config">,
   writeState: () => void,

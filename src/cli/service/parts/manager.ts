@@ -1,4 +1,4 @@
-/** The service manager that has started this instance, as far as it listens. */
+/** The service manager that has started this instance, if it listens to notifications. */
 import { longestStartMs, longestStopMs } from "../../../config/config.ts";
 import { ServiceManager } from "../../../supervisor/service_manager.ts";
 import { fdStoreSize } from "../../../systemd/fd_store.ts";

@@ -1,4 +1,7 @@
-/** Parts that only some services have, each loaded where it is: what is not needed costs no start and no memory. */
+/**
+ * Parts that only some services have. Each is loaded only where an option asks for it: what is not needed costs no
+ * start and no memory.
+ */
 import type { Config } from "../../../config/config.ts";
 import type { Platform } from "../../../platform/platform.ts";
 import { logsToTerminal } from "../log_setup.ts";

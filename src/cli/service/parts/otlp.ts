@@ -14,7 +14,7 @@ import type { Summary } from "../../../report/summary.ts";
 import type { Registry } from "../../../stats/registry.ts";
 import { VERSION } from "../../console/version.ts";
 
-/** Any permission of others, and to write for the group. */
+/** Permissions that a file with secrets must not give: any to others, and writing to its group. */
 const FORBIDDEN_MODE = 0o027;
 
 const MS_PER_S = 1000;
@@ -22,7 +22,7 @@ const MS_PER_S = 1000;
 interface Parts {
   readonly platform: Platform;
   readonly config: Config;
-  /** The server's. */
+  /** The server's environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly logger: { info(message: string): void; warn(message: string): void };
 }
@@ -42,7 +42,7 @@ export function otlpPush(
   const { clock, runtime: { pid } } = platform;
   const headers = () => file === null ? {} : readHeaders(file);
   headers();
-  // Its counters continue those of the batons before this one.
+  // Counters of this baton continue those of the batons before it.
   const countedSince = () =>
     registry.read().find(({ name }) => name === "baton_start_time_seconds")?.value ??
       Date.parse(supervisor().summary().startedAt) / MS_PER_S;

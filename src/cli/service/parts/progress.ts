@@ -13,7 +13,7 @@ import { progressLine } from "../../console/progress.ts";
 import { giveBackLastRow, inLastRow, LEAST_ROWS, takeLastRow } from "../../console/status_bar.ts";
 import { clip, harmless } from "../../console/text_width.ts";
 
-/** What is over sooner is not shown. */
+/** From one line to the next; what is over sooner is not shown. */
 const EVERY_MS = 1_000;
 const STANDARD_ERROR = 2;
 
@@ -21,7 +21,7 @@ export class TerminalProgress {
   readonly #output: Fd;
   readonly #forget: () => void;
   #timer: Timer | null = null;
-  /** Whose last row is taken; null: none is. */
+  /** Rows of the terminal whose last row is taken; null: none is. */
   #rows: number | null = null;
 
   constructor(readonly platform: Platform, readonly summary: () => Summary) {
@@ -64,7 +64,10 @@ export class TerminalProgress {
     if (this.#write(first + inLastRow(rows, shown))) this.#rows = rows;
   }
 
-  /** A server has the foreground, or baton is a job in the background. */
+  /**
+   * Whether baton may write to the terminal: not while a server has the foreground, or baton is a job in the
+   * background.
+   */
   #isOurs(): boolean {
     const group = this.platform.terminals.foreground(this.#output);
     return group === null || group === processStat("self")?.group;
