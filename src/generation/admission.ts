@@ -11,7 +11,7 @@ import type { CandidateOutput } from "../output/candidate_output.ts";
 
 interface Veto {
   readonly reason: string;
-  /** What the command printed; null: none was run. */
+  /** What the command printed; null: no command was run. */
   readonly output: CandidateOutput | null;
 }
 
@@ -23,16 +23,16 @@ export type AdmissionStep = (
 
 export interface AdmissionSteps {
   readonly beforeStart: AdmissionStep;
-  /** Null: nothing to run. */
+  /** Steps between the gate and the switch; null: there is nothing to run. */
   readonly beforeSwitch: AdmissionStep | null;
-  /** Last of all: the front follows before the switch (--front). Missing: there is none. */
+  /** The last step before the switch: the front follows (--front). Missing: there is no front. */
   readonly atFront?: AdmissionStep;
 }
 
 interface AdmissionOptions {
-  /** Null: the user has configured none. */
+  /** The user's steps; null: none is configured. */
   readonly steps: AdmissionSteps | null;
-  /** Null: an earlier baton started it. */
+  /** Looks at what the candidate shares with the serving generation; null: an earlier baton started it. */
   readonly inspection: Inspection | null;
   readonly candidate: HookGeneration;
   /** The ready time-out counts from here on. */
@@ -42,7 +42,7 @@ interface AdmissionOptions {
 }
 
 export class Admission {
-  /** What the command with the veto printed. */
+  /** What the command that has vetoed the candidate printed. */
   vetoOutput: CandidateOutput | null = null;
   isBusy = false;
   #running: Killable | null = null;
@@ -50,7 +50,10 @@ export class Admission {
   #hooksHavePassed = false;
   #frontFollows = false;
   #isAdmitted = false;
-  /** Until it is admitted, or will not be: they know the generation that it is to replace. */
+  /**
+   * The user's steps; null once the candidate was admitted or refused: they hold the generation that it is to replace
+   * in memory.
+   */
   #steps: AdmissionSteps | null;
   readonly options: Omit<AdmissionOptions, "steps">;
 
@@ -74,12 +77,12 @@ export class Admission {
     });
   }
 
-  /** It has not passed its gate, and this baton started it. */
+  /** Whether its candidate has yet to pass the gate, and was started by this baton. */
   get isPending(): boolean {
     return this.options.inspection !== null && !this.#isAdmitted;
   }
 
-  /** What stands in its way as far as the processes show, in words. */
+  /** What stands in the candidate's way, in words, as far as its processes show. */
   get obstacles(): readonly string[] {
     return this.options.inspection?.obstacles() ?? [];
   }
@@ -120,7 +123,7 @@ export class Admission {
       if (this.#isCanceled) return;
       if (veto !== null) return this.#reject(veto, true);
       onPassed();
-      // The gate is asked again: the server may have closed a listener meanwhile.
+      // The gate is asked again after the step: the server may have closed a listener meanwhile.
       this.options.restartReadyTimer();
       this.options.onAdmitted();
     });

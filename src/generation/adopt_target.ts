@@ -22,7 +22,7 @@ import { RestWatch } from "./rest_watch.ts";
 
 interface AdoptTargetOptions extends WorkerParts {
   readonly replacementOf: () => number | null;
-  /** Null: an earlier baton started it. */
+  /** Looks at what a candidate shares with the serving generation; null: an earlier baton started it. */
   readonly inspection: Inspection | null;
   /** The gate's checks read what the server prints, so it must keep coming through baton. */
   readonly readsOutput: () => boolean;
@@ -35,7 +35,7 @@ interface AdoptTargetOptions extends WorkerParts {
 export class AdoptTarget implements ListenerOwner {
   readonly epoch: number;
   readonly worker: number;
-  /** Those who wait for it are to meet it when it serves, not when it listens. */
+  /** Clients that wait for this worker are to meet it when it serves, not when it listens. */
   queueAtSwitch = false;
   stopWatchingAccepts = () => {};
   /** Workers with a listening socket of their own (SO_REUSEPORT in a prefork server). */
@@ -84,7 +84,7 @@ export class AdoptTarget implements ListenerOwner {
     return this.options.server.processes();
   }
 
-  /** For its launcher. */
+  /** Processes that its launcher's filter spares from signals. */
   get spared(): readonly number[] {
     return this.options.inspection?.calls.spared ?? [];
   }
@@ -96,7 +96,7 @@ export class AdoptTarget implements ListenerOwner {
     this.letPass();
   }
 
-  /** It has passed its gate: who comes from now on is not one of its standing workers. */
+  /** The worker has passed its gate: processes that start from now on are not among its standing ones. */
   stand(): void {
     const { facts, context: { listeners } } = this.options;
     if (facts.readyTicks > 0) return;
@@ -105,7 +105,9 @@ export class AdoptTarget implements ListenerOwner {
     this.letPass();
   }
 
-  /** It has passed its gate, or did so under an earlier baton. */
+  /**
+   * The worker has passed its gate, or did so under an earlier baton: calls of it that need no decision may continue.
+   */
   letPass(): void {
     const { facts: { readyTicks, settledTicks }, server, context: { adopter, config } } =
       this.options;
@@ -113,7 +115,8 @@ export class AdoptTarget implements ListenerOwner {
     adopter.source.look(this.epoch);
     // With --survive the journal has each call before it is answered.
     if (config.survive) return;
-    // Where we may not look, more listeners may follow the first one: nothing shows that it has opened all.
+    // Where baton may not look into the processes, nothing shows that a server which has opened one listener has opened
+    // all.
     const isVisible = settledTicks > 0 || this.processes().every(canSeeDescriptors);
     if (isVisible) server.letPass(adopter.source.passing);
   }
@@ -145,7 +148,10 @@ export class AdoptTarget implements ListenerOwner {
     }
   }
 
-  /** It replaces `epoch`, which has exited after it had passed its listeners to it: it waits for connections there. */
+  /**
+   * The worker replaces `epoch`, which has exited after it had passed its listeners to it: this one waits for
+   * connections there.
+   */
   takePassed(epoch: number): void {
     const { context: { listeners } } = this.options;
     const left = listeners.groupsOf(epoch).flatMap((group) =>
@@ -158,12 +164,12 @@ export class AdoptTarget implements ListenerOwner {
     this.watchAccepts(passed.map(({ member }) => member));
   }
 
-  /** Gives up the listeners that it has closed. */
+  /** Gives up the listeners that the server has closed. */
   lookForClosed(): void {
     this.#closed.look();
   }
 
-  /** Helpers belong to the service from now on. */
+  /** Lets go of the listeners of helpers, which belong to the service from now on. */
   #releaseHelpers(): void {
     const { context: { listeners, children, log } } = this.options;
     for (const { pid, startTime, address } of releaseHelpers(listeners, this)) {
@@ -203,7 +209,7 @@ export class AdoptTarget implements ListenerOwner {
 
   onListening(group: Group, caller: Caller): void {
     const { context, gate, facts, server, readsOutput, onChange, name } = this.options;
-    // Some servers bind a UDP socket for each client.
+    // A UDP socket does not count: some servers bind one for each client.
     const isUdp = group.tcp === null && group.path === null;
     const isOneMore = isUdp && facts.readyTicks > 0 && group.membersOf(this.epoch).length > 1;
     if (!isOneMore) context.log(`${name()} listens at ${group.text}`);
@@ -247,11 +253,13 @@ export class AdoptTarget implements ListenerOwner {
     const { context, hints, name } = this.options;
     if (hints.includes(text)) return;
     hints.push(text);
-    // At once: the gate's verdict, which has it too, may be a minute away.
+    // Logged at once: the gate's verdict, which says the same, may be a minute away.
     context.log(`${name()}: ${text}`);
   }
 
-  /** Its listeners are kept for a replacement, or are retired. */
+  /**
+   * The worker has exited: its listeners are kept for a replacement, or are retired, and are not looked at any more.
+   */
   endLooks(): void {
     this.stopWatchingAccepts();
     this.rest.end();

@@ -20,7 +20,10 @@ export function capturedStreams(
   return STREAMS.filter((stream) => !platform.terminals.takesOutput(stream));
 }
 
-/** A started generation may print to descriptors that are baton's own. @param handedOver it does since its listen */
+/**
+ * @param handedOver whether its descriptors were replaced at its listen(2)
+ * @returns whether a generation that was started prints to descriptors that are baton's own
+ */
 export function printsDirectly(
   context: Pick<RunningContext, "config" | "platform">,
   handedOver: boolean,

@@ -32,7 +32,7 @@ export interface RunningContext {
   readonly exclusive: string | null;
   readonly journal: Journal;
   readonly leftovers: Leftovers;
-  /** Said once for the service, by their text. */
+  /** Texts of notices that were logged already: each is said once for the service. */
   readonly notices: Set<string>;
   readonly dispatch: (event: ServiceEvent) => void;
   readonly log: (message: string) => void;

@@ -8,7 +8,7 @@ import { SystemCallError } from "../platform/error.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
 
 export class CutRecord {
-  /** How many of `cut` were closed one by one. */
+  /** How many of `cut` were closed one by one, at the end of a drain. */
   closedOneByOne = 0;
   /** Inodes by what they were counted as: once each, also when a second signal follows the first. */
   readonly #counted = new Map<number, "cut" | "undecided">();
@@ -22,8 +22,9 @@ export class CutRecord {
   }
 
   /**
-   * Everything that is open will be cut now. A look that fails leaves the result of the one before.
-   * @param streams so many are no idle connections, as the server itself says (a WebSocket on which nothing is said)
+   * Counts everything that is open as cut, or as undecided. A look that fails leaves the result of the one before.
+   * @param streams how many connections that look idle are not, as the server itself says (a WebSocket on which nothing
+   * is said)
    */
   cutAll(drain: Pick<Drain, "recount" | "census" | "waiting">, streams = 0): void {
     try {
@@ -43,7 +44,10 @@ export class CutRecord {
     }
   }
 
-  /** A process that has outlived the signal has these open, and may finish them. @returns how many were counted */
+  /**
+   * Connections that are not cut after all: a process that has outlived the signal has them open, and may finish them.
+   * @returns how many of these were counted
+   */
   uncount(inodes: Iterable<number>): number {
     let uncounted = 0;
     for (const inode of inodes) {

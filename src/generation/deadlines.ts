@@ -17,7 +17,7 @@ export class Deadlines {
   #isStopping = false;
   #shorterByMs = 0;
 
-  /** @param context its configuration may become another one */
+  /** @param context read at each use: its configuration may become another one */
   constructor(
     readonly context: {
       readonly config: Pick<
@@ -26,7 +26,7 @@ export class Deadlines {
       >;
     },
     readonly running: ReadonlyMap<number, TimedGeneration>,
-    /** New connections wait while it drains. */
+    /** Whether new connections wait while this generation drains. */
     readonly isHeld: (epoch: number) => boolean = () => false,
   ) {}
 

@@ -19,7 +19,7 @@ export function builtInGate(specs: readonly ReadySpec[]): ReadyGate {
 
 export class Gate {
   notified = false;
-  /** It was seen to wait for connections. */
+  /** The worker was seen to wait for connections. */
   isAtRest = false;
 
   constructor(
@@ -31,7 +31,7 @@ export class Gate {
     readonly checks: Pick<WorkerHealth, "proves" | "demandsListening" | "missing">,
   ) {}
 
-  /** Addresses of the service at which it does not listen. */
+  /** Addresses of the service at which the worker does not listen. */
   get missing(): readonly Group[] {
     const { listeners, of } = this;
     const { groups } = listeners;
@@ -75,13 +75,13 @@ export class Gate {
     return (this.ready === "notify" || proves) && !demandsListening;
   }
 
-  /** It listens, and was not seen to wait for connections. READY=1 or a check says more than that would. */
+  /** The worker listens, and was not seen to wait for connections. (READY=1 or a check says more than that would.) */
   get lacksRest(): boolean {
     const isNeeded = this.ready === "auto" && !this.needsNotification && !this.notified;
     return isNeeded && !this.isAtRest && this.isListening && !this.#isProvenOtherwise;
   }
 
-  /** Addresses where it listened, and no process of it has a listener any more. */
+  /** Addresses where the worker listened, and no process of it has a listener any more. */
   get closed(): readonly Group[] {
     const { epoch, worker } = this.of;
     return this.listeners.groups.filter((group) =>
@@ -120,7 +120,7 @@ export class Gate {
 }
 
 export function closedText(groups: readonly Group[]): string {
-  // None is known any more after a shutdown(2).
+  // After a shutdown(2) no address is known any more.
   const where = groups.length === 0 ? "" : ` at ${groups.map(({ text }) => text).join(", ")}`;
   return `it has closed its listener${where} and not ended`;
 }

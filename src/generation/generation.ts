@@ -22,7 +22,7 @@ export interface GenerationOptions {
   readonly replacementOf: number | null;
   readonly wantsNotification: boolean;
   readonly admissionSteps: AdmissionSteps | null;
-  /** None for a generation that an earlier baton started. */
+  /** Looks at what it shares with the serving generation; null or missing: an earlier baton started it. */
   readonly inspection?: Inspection | null;
   /** How many workers it begins with. */
   readonly size: number;
@@ -32,7 +32,7 @@ export interface GenerationOptions {
 export class RunningGeneration implements GenerationHandle {
   startedAt: Date;
   hasExited = false;
-  /** It is admitted, and its process starts later. */
+  /** Its process starts later, when no other generation is left (--order stop-first). */
   isWaiting = false;
   /** What has happened to it that its processes do not show. */
   readonly facts: GenerationFacts = { ...NO_FACTS };
@@ -126,7 +126,7 @@ export class RunningGeneration implements GenerationHandle {
     return this.workers.processes(workers);
   }
 
-  /** It has served for so long that it is no new one any more. */
+  /** It has served for a while, and counts as a new one no longer. */
   get isSettled(): boolean {
     return this.workers.all.some(({ facts }) => facts.isSettled);
   }
@@ -140,7 +140,7 @@ export class RunningGeneration implements GenerationHandle {
     this.workers.start(isAlone, onReleased);
   }
 
-  /** Its processes go on where an earlier baton waited for its gate. */
+  /** Waits for the gate, as the earlier baton did that has started its processes. */
   resumeGate(): void {
     const { groups } = this.context.listeners;
     for (const worker of this.workers.alive) {
@@ -149,7 +149,7 @@ export class RunningGeneration implements GenerationHandle {
     this.#checkGate();
   }
 
-  /** Before its workers are. */
+  /** Takes over what an earlier baton has noted, before its workers are resumed. */
   resume(record: GenerationRecord): void {
     Object.assign(this.facts, factsOf(record));
     this.hints.push(...record.hints);
@@ -174,7 +174,7 @@ export class RunningGeneration implements GenerationHandle {
     this.context.dispatch({ kind: "failed", epoch: this.epoch, reason, status });
   }
 
-  /** There will be no process. */
+  /** It has failed before it had a process. */
   failBeforeStart(reason: string, status: number = EXIT_NEW_GENERATION_FAILED): void {
     this.#fail(reason, status);
     for (const worker of this.workers.all) worker.end();
@@ -194,7 +194,7 @@ export class RunningGeneration implements GenerationHandle {
     const { context: { listeners, adopter }, epoch } = this;
     const isLeft = this.workers.all.some(({ leaderExit }) =>
       leaderExit.afterLeftovers(() => {
-        // They may have listened once more.
+        // Processes that it has left behind may have listened once more.
         listeners.retire(epoch);
         this.retire();
       })
@@ -253,7 +253,7 @@ export class RunningGeneration implements GenerationHandle {
     this.workers.signal(signal);
   }
 
-  /** Listeners that no process holds any more are found, and given up. */
+  /** Finds listeners that no process holds any more, and gives them up. */
   lookForClosed(): void {
     for (const { adoptTarget } of this.workers.all) adoptTarget.lookForClosed();
   }
@@ -289,7 +289,7 @@ export class RunningGeneration implements GenerationHandle {
     const { admission, workers, context: { foreground, config } } = this;
     // An admission step has its own time-out, and restarts this timer.
     if (admission.isBusy) return;
-    // A person is at its terminal: a shell, a debugger.
+    // It is not timed out while a person is at its terminal: a shell, a debugger.
     if (workers.all.some(({ pid }) => foreground.isHeldBy(pid ?? 0))) return;
     this.refreshListeners();
     this.hints.push(...admission.obstacles);

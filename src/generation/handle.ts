@@ -26,16 +26,16 @@ export interface SharedParts {
 
 /** The processes of a generation, or of one worker. */
 export interface ServerTree extends Pick<ServerProcess, "processes" | "kill"> {
-  /** Of a leading process; null: there is none. */
+  /** Id of a leading process; null: there is none. */
   readonly pid: number | null;
-  /** To the leading processes, each of which is to end. */
+  /** Signals the leading processes, each of which is to end. */
   signalStop(signal: number): void;
 }
 
 export interface GenerationHandle {
   readonly epoch: number;
   readonly startedAt: Date;
-  /** Leading process, null when there is none. */
+  /** Id of the leading process; null: there is none. */
   readonly pid: number | null;
   /** Crashed generation whose members it may take over. */
   replacementOf: number | null;
@@ -43,28 +43,31 @@ export interface GenerationHandle {
   readonly losses: Losses;
   /** What several looks at its connections have shown; null: nothing. */
   readonly tracks: Pick<Tracks, "get"> | null;
-  /** Of the looks at it and at the generation before (candidate/inspection.ts). */
+  /** What looks at it and at the generation before have found (candidate/inspection.ts). */
   readonly inspected: Inspected;
-  /** Connections can be moved to it (--keep-alive). */
+  /** Whether connections can be moved to it (--keep-alive). */
   readonly takesConnections: boolean;
   readonly checks: readonly CheckView[];
   readonly timers: Pick<Timers<GenerationTimer>, "arm" | "disarm" | "limit" | "dueAtMs">;
   readonly output: CandidateOutput | null;
-  /** What it prints does not come through `output`, or no longer does. */
+  /** Whether what it prints does not come through `output`, or no longer does. */
   readonly outputIsDirect: boolean;
-  /** From the stop signal to KILL. @param drainMs what its drain may take */
+  /**
+   * How long from its stop signal to KILL.
+   * @param drainMs what its drain may take
+   */
   stopTimeMs(drainMs: number): number;
-  /** @param workers of so many of them; by default of all */
+  /** @param workers how many workers' processes are wanted; by default those of all */
   processes(workers?: number): number[];
   stopLiveChecks(): void;
   noteSockets(kind: "datagrams" | "connections"): void;
-  /** @param successor serves now; null: another baton's generation does, or none */
+  /** @param successor the generation that serves now; null: another baton's does, or none */
   beginDrain(isShutdown: boolean, successor: GenerationHandle | null): void;
   resumeServing(): void;
   signalStop(): void;
   /** @param isOverdue the killed processes are logged */
   kill(isOverdue?: boolean): void;
-  /** At once, or when it has passed its gate. */
+  /** Passes `signal` on: at once, or when the generation has passed its gate. */
   forwardSignal(signal: number): void;
   /** Releases what it holds, once its processes have exited. */
   retire(): void;

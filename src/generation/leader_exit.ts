@@ -25,7 +25,7 @@ export type LeaderExitDecision =
   | "signal_rest"
   /** The same, but the leader did not die of its signal and may have passed it on: they finish their requests first. */
   | "signal_rest_gently"
-  /** They have had their signal, or KILL. */
+  /** What is left has had its signal, or KILL. */
   | "wait"
   /** The generation has exited before it was ready: what is left would listen in the background. */
   | "left_behind"
@@ -37,10 +37,10 @@ export interface LeaderExitCircumstances {
   readonly remaining: number;
   readonly facts: Readonly<WorkerFacts>;
   readonly stopSignal: number;
-  /** One of them has a socket that the generation listens on. */
+  /** One of the remaining processes has a socket that the generation listens on. */
   readonly serves: boolean;
   readonly wasKilled: boolean;
-  /** It has not passed its gate. */
+  /** The generation has not passed its gate. */
   readonly isCandidate: boolean;
 }
 
@@ -71,7 +71,10 @@ export class LeaderExit {
   /** Set while leftovers are followed: what to do when the last has exited. */
   #afterLeftovers: (() => void) | null = null;
   #hadTerminal = false;
-  /** Programs that it has left in the background before it was ready; null: it has not. */
+  /**
+   * Names of programs that the leader has left in the background before the generation was ready; null: it has left
+   * none.
+   */
   #background: readonly string[] | null = null;
 
   constructor(readonly options: LeaderExitOptions) {
@@ -167,7 +170,7 @@ export class LeaderExit {
     leftovers.add(leftover, config.stopTimeMs, logError);
   }
 
-  /** The generation has exited, and what it left behind has the stop time. */
+  /** Whether the generation has exited, and processes that it has left behind are in their stop time. */
   get hasLeftovers(): boolean {
     return this.#afterLeftovers !== null;
   }
@@ -179,7 +182,7 @@ export class LeaderExit {
     return true;
   }
 
-  /** An earlier baton may have been replaced, or killed, in the middle of this. */
+  /** Continues in a new baton: the one before may have been replaced, or killed, in the middle of this. */
   resume(): void {
     const { facts, server } = this.options;
     if (server.exitStatus && facts.stopSent && !facts.stopTold) this.#signalRest(true);

@@ -14,7 +14,7 @@ interface LeftoverSignalsOptions {
   readonly clock: Clock;
   readonly stopTimeMs: number;
   processes(): number[];
-  /** Which of these processes still answer a request. */
+  /** @returns those of the processes that still answer a request */
   findBusy(pids: readonly number[]): ReadonlySet<number>;
   sendStopSignal(pid: number): void;
   /** Processes still answer, and get the signal because their time is over. */
@@ -46,7 +46,7 @@ export class LeftoverSignals {
     const unsignaled = processes().filter((pid) => !this.#signaled.has(pid));
     const isPatient = clock.now() < this.#patientUntilMs;
     const busy = isPatient ? findBusy(unsignaled) : new Set<number>();
-    // Those that remain after a first round were busy.
+    // Processes that have got no signal in a first round were busy.
     if (this.#wasPatient && !isPatient && unsignaled.length > 0) onOverdue?.();
     this.#wasPatient = isPatient;
     for (const pid of unsignaled) {
@@ -91,7 +91,7 @@ interface Leftover {
  * get KILL, and baton exits after the last of them.
  */
 export class Leftovers {
-  /** Of generations that say goodbye. */
+  /** Files that are there while generations say goodbye. */
   readonly drainFiles = new DrainFiles();
   readonly #all = new Map<Leftover, Timer>();
   #whenEmpty: (() => void)[] = [];
@@ -124,7 +124,7 @@ export class Leftovers {
     for (const then of this.#whenEmpty.splice(0)) then();
   }
 
-  /** Does not wait for the stop time. */
+  /** Kills all leftovers now, without waiting for their stop time. */
   killAll(): void {
     for (const leftover of this.#all.keys()) this.killed.push(...leftover.kill());
     this.check();

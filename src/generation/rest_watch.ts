@@ -39,14 +39,14 @@ export class RestWatch {
 
   constructor(readonly options: RestWatchOptions) {}
 
-  /** Harmless while it runs, and after it has ended. */
+  /** Begins to look; does nothing while looks are under way, or have ended. */
   begin(): void {
     if (this.#isOver || this.#timer !== null) return;
     this.#beganAtMs = this.options.context.platform.clock.now();
     this.#schedule();
   }
 
-  /** It listens at one more address, or again. */
+  /** The worker listens at one more address, or again: it is looked at soon. */
   lookSoon(): void {
     if (this.#timer === null || this.#isOver) return;
     this.#timer.cancel();
@@ -59,7 +59,7 @@ export class RestWatch {
     this.#timer?.cancel();
   }
 
-  /** Whether it has `member` open, and will accept nothing from it. */
+  /** Whether the worker has `member` open, and will accept nothing from it. */
   ignores(member: Member): ReturnType<typeof isIgnored> {
     const { context: { platform }, server } = this.options;
     return isIgnored(platform, member, server.processes());
@@ -97,7 +97,10 @@ export class RestWatch {
     onChange();
   }
 
-  /** The first generation disturbs none: it has the whole time of its gate. */
+  /**
+   * Whether the worker may fail by what is seen here. The first generation may not: it disturbs no other, and has the
+   * whole time of its gate.
+   */
   get #mayFail(): boolean {
     return this.options.context.listeners.servingEpoch !== null;
   }
@@ -110,7 +113,7 @@ export class RestWatch {
     return mostKnown(members.map((member) => listenerUse(platform, member, pids)));
   }
 
-  /** No other generation gets connections. */
+  /** Whether no other generation gets connections. */
   get #isAlone(): boolean {
     const { context: { listeners }, epoch } = this.options;
     return listeners.groups.every(({ receivingEpochs }) =>

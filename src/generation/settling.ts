@@ -7,11 +7,13 @@
  */
 import type { ListenerUse } from "../process/listener_use.ts";
 
-/** So long a server waits for connections before that counts, whatever else it does. */
+/** How long a server must wait for connections before that counts, whatever else it does. */
 export const SETTLE_MS = 100;
-/** So long a generation has its listener before that counts, where no other serves: its clients wait either way. */
+/**
+ * How long a generation must have its listener before that counts, where no other serves: its clients wait either way.
+ */
 export const ALONE_SETTLE_MS = 50;
-/** So long a generation sleeps without a listener before it has failed: it may look for a free port, or load. */
+/** How long a generation may sleep without a listener before it has failed: it may look for a free port, or load. */
 const CLOSED_MS = 2_000;
 
 export interface Settling {
@@ -46,7 +48,7 @@ interface SettlingLook {
 export function nextSettling(before: Settling, { atMs, use, isAsleep }: SettlingLook): Settling {
   const since = (known: number | null, uses: readonly ListenerUse[]) =>
     uses.includes(use) ? known ?? atMs : null;
-  // In between a busy one does what it has accepted.
+  // A busy server is not seen waiting while it works on what it has accepted.
   const isBusy = use === "held" && before.acceptsSinceMs !== null;
   return {
     restsSinceMs: since(before.restsSinceMs, ["resting"]),

@@ -18,7 +18,7 @@ export function spreadOf(config: Pick<Config, "drainSpreadMs">, drainMs: number)
 }
 
 export class StopPolicy {
-  /** As last seen; its name is gone when it has exited. */
+  /** Whether a shell is in front, as last seen: the name of a process that has exited is gone. */
   #isBehindShell = false;
 
   /** @param leaderName the name of the leading process; null: it has exited */
@@ -28,18 +28,18 @@ export class StopPolicy {
     readonly leaderName: () => string | null,
   ) {}
 
-  /** For the server itself, wherever it is. */
+  /** The stop signal of the server itself, wherever in the tree it is. */
   get stopSignal(): number {
     return signalNumber(this.config.stopSignal ?? this.preset.stopSignal);
   }
 
-  /** For the leading process: a shell in front of the server knows nothing of the server's signal. */
+  /** The stop signal for the leading process: a shell in front of the server knows nothing of the server's own. */
   get leaderSignal(): number {
     if (this.config.stopSignal === null && this.isBehindShell) return signalNumber("SIGTERM");
     return this.stopSignal;
   }
 
-  /** A shell that might have become the server has not. */
+  /** Whether a shell is in front of the server, which might have become the server by exec and has not. */
   get isBehindShell(): boolean {
     if (this.preset.line.behindShell === null) return false;
     const name = this.leaderName();
@@ -67,7 +67,10 @@ export class StopPolicy {
     return this.preset.graceful && this.config.stopSignal === null && !this.isBehindShell;
   }
 
-  /** To SIGKILL: a server that finishes its requests after the signal also gets the rest of the drain time for them. */
+  /**
+   * Time from the stop signal to SIGKILL. A server that finishes its requests after the signal also gets the rest of
+   * the drain time for them.
+   */
   stopTimeMs(drainRestMs: number): number {
     const { stopTimeMs } = this.config;
     return this.drainStyle === "quiesce" ? stopTimeMs : Math.max(0, drainRestMs) + stopTimeMs;

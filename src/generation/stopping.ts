@@ -36,7 +36,7 @@ export class Stopping {
   #datagrams: DatagramDrain | null = null;
   /** All UDP sockets of this machine, before the successor had any. */
   #udpSockets: readonly UdpSocket[] = [];
-  /** Null: not by this baton. */
+  /** When it got its stop signal; null: it has none, or not from this baton. */
   #signaledAtMs: number | null = null;
   #hasSpared = false;
   #successor: Successor | null = null;
@@ -55,13 +55,14 @@ export class Stopping {
     else this.#noteConnections();
   }
 
-  /** At the drain, movement since then is known. */
+  /** Notes the connections, so that at the drain it is known which have moved data since. */
   #noteConnections(): void {
     const { platform, listeners } = this.options.context;
     ignoringFailedLook(() => {
       const { sockets } = new SocketTable(platform, listeners);
       this.tracks.note(sockets, platform.clock.now());
-      // Of the successor, which then need not look: the kernel searches all of its table.
+      // The tags in use are noted for the successor, which then need not look: the kernel searches all of its table for
+      // that.
       listeners.tagging.generations.note(sockets);
     });
   }
@@ -95,7 +96,7 @@ export class Stopping {
     this.cancel();
     this.#successor = isLast ? null : successor;
     this.#isLast = isLast;
-    // One that still stands in gets new clients: it is asked when it does so no more.
+    // A generation that still stands in gets new clients: it is asked to say goodbye when it does so no more.
     const asked = listeners.standsIn(epoch) && !isLast ? [] : workers().alive;
     this.#farewell.say(asked, () => this.#beginWait(successor));
   }
@@ -110,7 +111,7 @@ export class Stopping {
     const takes = successor?.takesConnections === true && facts.takesConnections;
     // Connections move only when the stop signal is next: a generation that still stands in keeps its own.
     const isNeeded = listeners.standsIn(epoch);
-    // The answers of one that says goodbye end their connections.
+    // A generation that says goodbye ends its connections with their answers.
     const stays = isLast || shares || isNeeded || this.#farewell.hasSaid;
     const moves = takes && !stays && drainStyle !== "signal";
     // If no generation is left to take its connections, they finish here, as without migration.
@@ -171,7 +172,7 @@ export class Stopping {
     this.#farewell.askStreams(this.options.workers().alive, { waits: style !== "signal", then });
   }
 
-  /** Nothing but datagrams may be left for it to answer. */
+  /** Reports that it is drained, once its UDP queues are empty, too. */
   #reportDrained(): void {
     const { context: { platform, listeners, dispatch }, epoch, workers } = this.options;
     const onDrained = () => dispatch({ kind: "drained", epoch });
@@ -225,7 +226,7 @@ export class Stopping {
     facts.kept = { ...kept, moved: kept.moved - 1, left: kept.left + 1 };
   }
 
-  /** New ones wait for the generation that starts when this one has exited (--order stop-first). */
+  /** Makes new datagrams wait for the generation that starts when this one has exited (--order stop-first). */
   #holdDatagrams(): void {
     const { context: { listeners, logError }, epoch } = this.options;
     try {
@@ -238,7 +239,7 @@ export class Stopping {
 
   signalStop(): void {
     this.#farewell.cutShort();
-    // The drain time may be over.
+    // The drain may not have come to its end: its time may be over.
     this.#holdDatagrams();
     // The drain time is over: a connection between two requests moves before the signal.
     this.#mover?.commit();

@@ -38,7 +38,7 @@ export class WorkerHealth {
   readonly #ready: CheckLoop[];
   readonly #live: readonly CheckLoop[];
   readonly #logLines: readonly { readonly text: string; readonly line: LogLine }[];
-  /** `--ready fd:N`; null without it. */
+  /** The descriptor of `--ready fd:N`; null without that option. */
   readonly #announcement: Extract<ReadySpec, { kind: "fd" }> | null;
   #pipe: ReadyPipe | null = null;
   /** Why it is not known yet what the program says of itself; null: it is known. */
@@ -67,7 +67,7 @@ export class WorkerHealth {
     loop.start();
   }
 
-  /** For the start of the process: a further descriptor for it, which the caller then owns. */
+  /** @returns a further descriptor for the process that is started, which the caller then owns; null: it needs none */
   openPipe(): { end: Fd; target: number } | null {
     if (this.#announcement === null) return null;
     const { platform } = this.options.context;
@@ -83,12 +83,12 @@ export class WorkerHealth {
     this.#ready.forEach((loop) => loop.start());
   }
 
-  /** None of the checks that follow its gate fails. */
+  /** Whether none of its checks of liveness fails. */
   get isWell(): boolean {
     return this.#live.every(({ health }) => health.healthy);
   }
 
-  /** The gate waits for a line of the output. */
+  /** Whether the gate waits for a line of the output. */
   get readsOutput(): boolean {
     return this.#phase === "gate" && this.#logLines.length > 0;
   }
@@ -99,7 +99,7 @@ export class WorkerHealth {
     if (found.length > 0) this.options.onChange();
   }
 
-  /** Checks at once: the server may listen now. */
+  /** Runs the checks now, without waiting for their interval: the server may have begun to listen. */
   checkNow(): void {
     if (this.#phase === "gate") this.#ready.forEach((loop) => loop.checkNow());
   }
@@ -135,7 +135,7 @@ export class WorkerHealth {
     this.#pipe?.close();
   }
 
-  /** A check of the gate passes only if the server accepts, or says so itself. */
+  /** Whether checks of the gate prove that the server accepts, or says so itself. */
   get proves(): boolean {
     const { ready, checkReceive } = this.options.context.config;
     return ready.some(({ kind }) =>
@@ -143,12 +143,12 @@ export class WorkerHealth {
     );
   }
 
-  /** `--ready` names `listen` too. */
+  /** Whether `--ready` names `listen`, besides checks. */
   get demandsListening(): boolean {
     return this.options.context.config.ready.some(({ kind }) => kind === "listen");
   }
 
-  /** What the server itself reports, once. */
+  /** Checks that are passed by one report of the server itself. */
   get #announcements(): CheckAnnouncement[] {
     const announced = this.#logLines.map(({ text, line: { found, explanation } }) => ({
       text,

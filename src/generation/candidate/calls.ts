@@ -1,6 +1,6 @@
 /**
- * System calls by which a candidate meets the serving generation. A signal to one of that one's processes is refused: a
- * failing candidate never touches the serving generation, and many a server tells the copy that it finds by a pid file to
+ * System calls by which a candidate meets the serving generation. A signal to a process of that is refused: a failing
+ * candidate never touches the serving generation, and many a server tells the copy that it finds by a pid file to
  * replace itself, or to end.
  */
 import { C } from "../../platform/libc/constants.ts";
@@ -16,14 +16,14 @@ export type Serving = () => { readonly epoch: number; processes(): number[] } | 
 
 interface CandidateCallsOptions {
   readonly platform: Pick<Platform, "seccomp" | "libc">;
-  /** It has not passed its gate. */
+  /** Whether the candidate has yet to pass its gate. */
   readonly isPending: () => boolean;
   readonly serving: Serving;
   readonly onHint: (text: string) => void;
 }
 
 export class CandidateCalls {
-  /** A signal. */
+  /** Whether a signal of the candidate was refused. */
   hasRefused = false;
 
   constructor(readonly options: CandidateCallsOptions) {}
@@ -51,7 +51,7 @@ export class CandidateCalls {
   #isRefused(call: TrappedCall): boolean {
     const { tid, args } = call;
     const serving = this.options.isPending() ? this.options.serving() : null;
-    // In another namespace the number is another process's.
+    // In another PID namespace the number that it signals is another process's.
     if (serving === null || !proc.sharesNamespace(tid, "pid")) return false;
     const target = Math.abs(intArgument(call, 0));
     if (!serving.processes().includes(target)) return false;

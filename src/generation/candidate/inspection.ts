@@ -18,7 +18,7 @@ import { type Findings, NO_FINDINGS } from "../../report/snapshot.ts";
 import { CandidateCalls, type Serving } from "./calls.ts";
 import type { PassedSockets } from "./passed_sockets.ts";
 
-/** Most candidates are ready before the first look. */
+/** Before the first look; most candidates are ready by then. */
 const FIRST_LOOK_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 
@@ -28,24 +28,27 @@ interface InspectionOptions {
   readonly epoch: number;
   readonly processes: () => number[];
   readonly serving: Serving;
-  /** It has not passed its gate. */
+  /** Whether the candidate has yet to pass its gate. */
   readonly isPending: () => boolean;
-  /** A possible reason, should it fail. */
+  /** Called with a possible reason, should the candidate fail. */
   readonly onHint: (text: string) => void;
-  /** What to do about a known second copy's trouble, if it printed that; null: nothing. */
+  /** Advice on what the candidate has printed, if that is known to come from a second copy's trouble; null: none. */
   readonly advice: () => string | null;
-  /** Nothing that it printed can be shown. */
+  /** Whether there is no output of the candidate that could be shown. */
   readonly isSilent: () => boolean;
   readonly log: (message: string) => void;
   readonly fail: (reason: string) => void;
-  /** Looks for listeners of another generation in it. */
+  /** Looks for listeners of another generation in the candidate. */
   readonly passed: PassedSockets;
 }
 
 /** What looks at a candidate, and at the generation that serves beside it, have shown. */
 export interface Inspected {
   readonly findings: Findings;
-  /** It exited with 0 before it was ready, as a copy does that has told the serving generation what to do. */
+  /**
+   * It has exited with 0 before it was ready, as a copy does that has told the serving generation to replace itself, or
+   * to end.
+   */
   readonly endedWithZero: boolean;
   /** It had listeners of another generation. */
   readonly wasPassed: boolean;
@@ -73,7 +76,7 @@ export class Inspection implements Inspected {
     this.calls = new CandidateCalls(options);
   }
 
-  /** As of now: what such a copy has caused may come later. */
+  /** Read as of now: what a copy has caused may come some time after its exit. */
   get findings(): Findings {
     return { sharedFiles: this.#sharedFiles, doubt: this.endedWithZero ? this.#doubt() : null };
   }
@@ -125,10 +128,10 @@ export class Inspection implements Inspected {
     }
   }
 
-  /** The candidate would serve now. @returns why it must not */
+  /** @returns why the candidate must not serve, now that it could; null: it may */
   refusal(): string | null {
     this.end();
-    // What has ended was the first process of one that is in the background.
+    // The process that has ended was the first one of a server that is in the background now.
     this.endedWithZero = false;
     const { policy, epoch, log, processes } = this.options;
     const serving = this.options.serving();
@@ -149,14 +152,14 @@ export class Inspection implements Inspected {
     return null;
   }
 
-  /** What it waits for, in words. */
+  /** What the candidate waits for, in words. */
   obstacles(): string[] {
     const serving = this.options.serving();
     const held = findLockObstacles(this.options.processes(), serving?.processes() ?? []);
     return held.map((obstacle) => `it ${describeObstacle(obstacle, serving?.epoch ?? null)}`);
   }
 
-  /** Its leading process has exited before it was ready. @returns possible reasons */
+  /** The candidate's leading process has exited before it was ready. @returns possible reasons */
   explainExit(code: number | null): string[] {
     this.end();
     const serving = this.options.serving();

@@ -24,20 +24,20 @@ const LONGEST_PAUSE_MS = 2_000;
 
 interface PassedSocketsOptions {
   readonly clock: Clock;
-  /** Listeners that it can only have got from another generation. */
+  /** Listeners that the candidate can only have got from another generation. */
   readonly others: () => readonly OthersListener[];
   readonly processes: () => readonly number[];
-  /** It has not passed its gate. */
+  /** Whether the candidate has yet to pass its gate. */
   readonly isPending: () => boolean;
-  /** Connections that it has accepted, and that end with it. */
+  /** How many connections the candidate has accepted: they end with it. */
   readonly accepted: () => number;
-  /** Of the server, as its command line names it. */
+  /** The server's program, as its command line names it. */
   readonly program: string;
   readonly fail: (reason: string) => void;
 }
 
 export class PassedSockets {
-  /** It had listeners of another generation. */
+  /** Whether the candidate has had listeners of another generation. */
   wereFound = false;
   /** Connections that it had accepted from them. */
   #cut = 0;
@@ -50,7 +50,7 @@ export class PassedSockets {
   ) {}
 
   begin(): void {
-    // It may be told to close them before the first look.
+    // The first call notes what is open now: the other generation may be told to close it before the first look.
     this.options.others();
     this.#lookAfter(FIRST_LOOK_MS, FIRST_LOOK_MS);
   }
@@ -131,7 +131,7 @@ export function othersSinceNow(
         }
       }
     }
-    // The queue of a deaf one is given to its replacement.
+    // The queue of a deaf generation is given to its replacement.
     return [...known.values()].filter((each) => each.epoch !== replaced && !own.has(each.inode));
   };
 }

@@ -6,14 +6,14 @@ import type { CheckOutcome } from "../../health/monitor.ts";
 export interface CheckTarget<Context> {
   readonly context: Context;
   readonly epoch: number;
-  /** The worker that is asked. */
+  /** Number of the worker that is asked. */
   readonly number: number;
   readonly pid: number | null;
 }
 
 export interface CheckRequest {
   readonly spec: RepeatedCheck;
-  /** The generation has passed its gate. */
+  /** Whether the generation has passed its gate. */
   readonly isLive: boolean;
   readonly onResult: (result: CheckOutcome) => void;
   /** No check of this kind can ever reach the generation. */

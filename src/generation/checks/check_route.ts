@@ -6,7 +6,7 @@ import { NO_GENERATION } from "../../steering/member.ts";
 export interface ProbeRoute extends CheckRoute {
   /** All generations share one socket: only the answer can show which one sent it. */
   readonly mustIdentify: boolean;
-  /** Another baton steers, in a takeover before its switch: no check gets through. */
+  /** Another baton steers (in a takeover, before its switch): no check gets through. */
   readonly isSteeredElsewhere: boolean;
 }
 

@@ -40,7 +40,7 @@ export function beginExecCheck(target: ExecTarget, request: ExecRequest): ExecCh
   });
 }
 
-/** As a server is started (--user). */
+/** Starts the command as a server is started (--user). */
 function startAsUser(
   target: ExecTarget,
   { command, occasion }: ExecRequest,
@@ -66,7 +66,7 @@ function startAsUser(
   }).pid;
 }
 
-/** Without BATON_EPOCH, which marks the processes of a generation (children.ts). */
+/** The command's environment has no BATON_EPOCH, which marks the processes of a generation (children.ts). */
 function commandEnvironment(
   { context, epoch, number, pid }: ExecTarget,
   occasion: ExecRequest["occasion"],

@@ -1,10 +1,10 @@
-/** Of a listener with a private address (--front): a check dials that, and needs no steering. */
+/** The way of a check to a listener with a private address (--front): it dials that, and needs no steering. */
 import type { Platform } from "../../platform/platform.ts";
 import { asDialed } from "../../steering/front/private_address.ts";
 import type { Group } from "../../steering/group.ts";
 import type { ProbeRoute } from "./check_route.ts";
 
-/** Each has a connection of its own. */
+/** Checks need not take turns: nothing is steered for them. */
 const NO_TURNS: ProbeRoute["mutex"] = { enter: (turn) => turn(), leave: () => {} };
 
 /** @param text the public address, which the server knows as its own */

@@ -25,9 +25,9 @@ type ServiceListeners = Pick<Listeners, "groups" | "isOfService">;
 interface ProbeTarget {
   readonly epoch: number;
   readonly worker: number;
-  /** Null: the first listener of the service. */
+  /** Where to ask; null: at the first listener of the service. */
   readonly place: CheckPlace;
-  /** Of a port: an IP address, where several listeners have that port; null: the first one. */
+  /** The IP address to ask at, where several listeners have that port; null: the first one. */
   readonly host?: string | null;
 }
 
@@ -44,7 +44,10 @@ export function routeTo(
   return routeByPort(platform, listeners, { epoch, worker, port: place, at: host });
 }
 
-/** Of a TCP listener: the source port of the check is bound before it connects, and steered until it is connected. */
+/**
+ * The way to a TCP listener: the source port of the check is bound before it connects, and steered until it is
+ * connected.
+ */
 function routeByPort(
   platform: Platform,
   listeners: ServiceListeners,
@@ -95,7 +98,7 @@ function routeByPort(
   };
 }
 
-/** One at all addresses has each of them. */
+/** Whether a listener at `host` is reached at `wanted`: one at all addresses is reached at each. */
 export function hasHost({ host }: { readonly host: string }, wanted: string | null): boolean {
   return wanted === null || host === wanted || isAnyHost(host) || isAnyHost(wanted);
 }

@@ -32,10 +32,10 @@ export function routeByPath(
   };
 }
 
-/** It may have been renamed since: by a switch, or by the server. */
+/** Where the socket is now: a switch, or the server, may have renamed it. */
 function pathTo(group: Group, epoch: number, worker: number): string {
   const used = group.usableMembers(epoch, worker).at(-1);
-  // Of a socket that all generations have, the first one has the node.
+  // Where all generations have one socket, the first one knows its node.
   const node = used?.node ?? group.members.find(({ inode }) => inode === used?.inode)?.node;
   const name = node?.name ?? null;
   if (name === null || group.path === null) {

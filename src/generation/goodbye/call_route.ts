@@ -8,16 +8,22 @@ import type { Listeners } from "../../steering/listeners.ts";
 import { hasHost, routeTo } from "../checks/probe_route.ts";
 import { isAtPath } from "../checks/unix_route.ts";
 
-/** Of a service that hands nothing over there is no group, and its ports are what its processes listen at. */
+/**
+ * What a call is routed by. A service that hands nothing over has no group, and its ports are what its processes listen
+ * at.
+ */
 export type CallListeners = Pick<Listeners, "groups" | "isOfService" | "ports">;
 
-/** Why it cannot: it does not listen, another baton steers there, or which generation answers cannot be known. */
+/**
+ * Why no call gets there: the worker does not listen, another baton steers there, or it cannot be known which
+ * generation answers.
+ */
 interface NoRoute {
   readonly failure: string;
   readonly why: "not there" | "elsewhere" | "shared";
 }
 
-/** @param of its number is that of the worker */
+/** @param of `number` is that of the worker in its generation */
 export function routeForCall(
   platform: Platform,
   listeners: CallListeners,

@@ -4,7 +4,7 @@ import type { CallPlace, DrainCall } from "../../config/values/drain_call_spec.t
 import { drainCallFor } from "../../config/values/drain_call_spec.ts";
 import type { KnownProgram } from "./control_lookup.ts";
 
-/** In a command: the control address. */
+/** Stands for the control address in a command. */
 const CONTROL = "{control}";
 
 /** @returns null: it has none */
@@ -24,7 +24,7 @@ export function callIn(
   return { ...call, place, text: textOf(call.method, place, call.path) };
 }
 
-/** As --drain-call has it. */
+/** The call in the words of --drain-call. */
 function textOf(method: string, place: CallPlace, path: string): string {
   if ("unix" in place) return `unix:${place.unix}:${method}:${path}`;
   return `${method}:http://${placeText(place)}${path}`;

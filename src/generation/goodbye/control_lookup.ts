@@ -22,11 +22,11 @@ export interface KnownProgram {
   readonly place: CallPlace | null;
 }
 
-/** A file that the server writes may come a moment after its listener. */
+/** Between two looks for a file that the server writes: it may come a moment after its listener. */
 const LATER_MS = 50;
 const MOST_LOOKS = 100;
 
-/** Each is loaded where such a server runs. */
+/** What finds the control address of each kind of server. Loaded where such a server runs. */
 const FINDERS: Readonly<Record<ControlFinder, () => Promise<FindControl>>> = {
   envoy: async () => (await import("../../envoy/admin_address.ts")).findEnvoyAdmin,
 };
@@ -47,7 +47,7 @@ export interface LookupParts {
     >
     & { readonly listeners: CallListeners };
   readonly epoch: number;
-  /** Of the worker in its generation. */
+  /** Number of the worker in its generation. */
   readonly number: number;
   /** For people. */
   readonly name: () => string;
@@ -62,13 +62,13 @@ interface Candidate {
 }
 
 export class ControlLookup {
-  /** Null: nothing is known of it, or not yet. */
+  /** What is known of the program; null: nothing, or nothing yet. */
   known: KnownProgram | null = null;
   /** What is missing for that, in words; null: nothing. */
   awaited: string | null = null;
   #lookup: Promise<KnownProgram | null> | null = null;
   #isClosed = false;
-  /** Processes of which nothing is known: each is looked at once, of a prefork server with many, too. */
+  /** Processes of which nothing is known. Each is looked at once, also in a prefork server with many. */
   readonly #others = new Set<number>();
 
   /** @param onOver null: nothing can be called */
@@ -98,7 +98,7 @@ export class ControlLookup {
     this.#isClosed = true;
   }
 
-  /** Its program, if it is known to have a way to say goodbye. */
+  /** A process that listens, if its program is known to have a way to say goodbye. */
   #candidate(): Candidate | null {
     const { context: { preset, config }, epoch, number, side } = this.parts;
     const owners = side.owners();
@@ -139,7 +139,7 @@ export class ControlLookup {
     return new Promise((resolve) => clock.after(LATER_MS, resolve));
   }
 
-  /** Once for the service, and not to who has said what to call. */
+  /** Logs `text` once for the service, unless the user has said what to call. */
   #notice(text: string): void {
     const { context: { config, notices, logError }, name } = this.parts;
     if (config.drainCall.length > 0 || notices.has(text)) return;

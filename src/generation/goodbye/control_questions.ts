@@ -29,7 +29,7 @@ export function beginReadyCheck(
   const { context: { platform, listeners, config } } = target;
   const route = routeForCall(platform, listeners, target, place);
   if ("failure" in route) {
-    // It cannot be asked, now or later: what else is in the gate decides.
+    // Where it cannot be asked at all, what else is in the gate decides.
     const isPossible = route.why === "not there";
     onResult(isPossible ? failure(route.failure) : success(`not asked: ${route.failure}`));
     return { cancel: () => {} };

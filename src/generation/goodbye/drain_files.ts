@@ -10,14 +10,14 @@ import { statOf } from "../../platform/files/path.ts";
 export class DrainFiles {
   readonly #users = new Map<string, number>();
 
-  /** @throws when it cannot be made */
+  /** Makes the file, if it is not there. @throws when it cannot be made */
   take(path: string): void {
     const there = statOf(path);
     // Opening a FIFO would hold all of baton.
     if (there !== null && !there.isFile() && !there.isDirectory()) {
       throw new Error(`${path} is no regular file: name another one`);
     }
-    // One that is there stays as it is: of another user, or of the baton before this one.
+    // A file that is there stays as it is: it may be another user's, or left by the baton before this one.
     writeFileSync(path, "", { flag: "a" });
     this.#users.set(path, (this.#users.get(path) ?? 0) + 1);
   }
@@ -32,7 +32,7 @@ export class DrainFiles {
     removeEmpty(path);
   }
 
-  /** What a baton has left that was killed: a server that starts would say goodbye from its first answer on. */
+  /** Removes a file that a killed baton has left: a server that starts would say goodbye from its first answer on. */
   clear(path: string): void {
     if (!this.#users.has(path)) removeEmpty(path);
   }

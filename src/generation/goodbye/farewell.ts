@@ -10,32 +10,32 @@ import type { Clock, Timer } from "../../platform/clock.ts";
  */
 const GOODBYE_QUIET_MS = 2_000;
 
-/** From one question about streams to the next. */
+/** Between two questions about open streams. */
 const STREAMS_PAUSE_MS = 1_000;
 
-/** Calls that are being made. */
+/** Goodbye calls that are on their way. */
 export interface Saying {
-  /** They are not waited for any more. */
+  /** The calls are not waited for any more. */
   cutShort(): void;
 }
 
-/** Who is asked (goodbye.ts). */
+/** One worker that is asked (goodbye.ts). */
 export interface GoodbyeSayer {
   /**
-   * @param onEnd not before this returns; whether a call has worked
+   * @param onEnd called after this has returned, with whether a call has worked
    * @returns null: there is nothing to call
    */
   say(onEnd: (hasWorked: boolean) => void): Saying | null;
-  /** It serves again. */
+  /** The worker serves again: it is asked to stop saying goodbye. */
   takeBack(): void;
-  /** How many streams it has open that look idle from outside; null: it has no such thing. */
+  /** How many of its open streams look idle from outside; null: the server has no such thing. */
   streams(): Promise<number> | null;
 }
 
 type Sayers = readonly { readonly goodbye: GoodbyeSayer }[];
 
 export class Farewell {
-  /** One of them has been asked, and its clients may not have heard it yet. */
+  /** A worker has been asked, and its clients may not have heard of it yet. */
   hasSaid = false;
   /** Streams that were open at the latest question. */
   openStreams = 0;
@@ -50,7 +50,7 @@ export class Farewell {
   /** Calls `begin` once, at once if there is nothing to say. */
   say(sayers: Sayers, begin: () => void): void {
     this.#say(sayers, () => {
-      // Its time may be over before it is drained.
+      // The streams are counted now, too: the drain time may be over before the drain is.
       this.askStreams(sayers, { waits: true, then: () => {} });
       begin();
     });
@@ -98,12 +98,15 @@ export class Farewell {
     void ask(false, first);
   }
 
-  /** How long a connection is silent that is idle. @param isPressing the service ends, or new clients wait */
+  /**
+   * After how much silence a connection counts as idle.
+   * @param isPressing the service ends, or new clients wait
+   */
   quietMs(usualMs: number, isPressing = false): number {
     return this.hasSaid && !isPressing ? Math.max(usualMs, GOODBYE_QUIET_MS) : usualMs;
   }
 
-  /** A signal is next: the wait begins, so that what the signal cuts is counted. */
+  /** A signal is next: the drain's wait begins at once, so that what the signal cuts is counted. */
   cutShort(): void {
     this.#asking = null;
     this.#timer?.cancel();

@@ -22,14 +22,14 @@ const questions = () => import("./control_questions.ts");
 
 interface GoodbyeParts extends LookupParts {
   readonly context: LookupParts["context"] & {
-    /** Knows of requests that it has led here; null or missing: there is none. */
+    /** A front knows of requests that it has led to this generation; null or missing: there is no front. */
     readonly front?: { activeRequests(epoch: number, worker: number): Promise<number> } | null;
   };
   readonly server: Pick<ServerProcess, "isStarted" | "pid" | "exitStatus">;
 }
 
 interface GateParts {
-  /** The gate has one more check. */
+  /** Adds a check to the gate. */
   addReady(
     name: string,
     startCheck: (onResult: (result: CheckOutcome) => void) => RunningCheck | null,
@@ -39,13 +39,13 @@ interface GateParts {
 }
 
 export class Goodbye implements GoodbyeSayer {
-  /** The latest ones, for status. */
+  /** The latest calls, for status. */
   views: readonly DrainCallView[] = [];
   readonly lookup: ControlLookup;
-  /** Another baton makes the calls for which nothing needs to be steered. */
+  /** Only calls that need steering are made here: another baton makes the rest. */
   isOnlySteered = false;
   #hasSaid = false;
-  /** They are there while it says goodbye. */
+  /** Files that are there while the worker says goodbye. */
   readonly #files = new Set<string>();
 
   constructor(readonly parts: GoodbyeParts, readonly gate: GateParts) {
@@ -55,7 +55,7 @@ export class Goodbye implements GoodbyeSayer {
     });
   }
 
-  /** Of a worker. */
+  /** The goodbye of a worker. */
   static of(
     { gate, ...parts }: Omit<GoodbyeParts, "side"> & {
       readonly gate: Parameters<typeof sideOf>[0];
@@ -65,7 +65,7 @@ export class Goodbye implements GoodbyeSayer {
     return new Goodbye({ ...parts, side: sideOf(gate) }, hooks);
   }
 
-  /** Before it is started. */
+  /** Called before the worker is started. */
   onStart(): void {
     const { epoch, number, context: { config, leftovers } } = this.parts;
     for (const { text } of config.drainCall.filter(({ kind }) => kind === "file")) {
@@ -74,7 +74,7 @@ export class Goodbye implements GoodbyeSayer {
     }
   }
 
-  /** Each time that something has changed about its gate. */
+  /** Called each time that something has changed about the worker's gate. */
   onGate(): void {
     this.lookup.look();
   }
@@ -82,7 +82,7 @@ export class Goodbye implements GoodbyeSayer {
   /** A program that says when it may serve is asked. */
   #onKnown({ goodbye: { ready }, place, program }: KnownProgram): void {
     const { config } = this.parts.context;
-    // Checks of the operator's take its place.
+    // Where the operator has configured checks, they take the place of this question.
     const isUsual = config.ready.every(({ kind }) => ["auto", "listen", "notify"].includes(kind));
     if (ready !== undefined && place !== null && isUsual) {
       this.gate.addReady(`${program}: ${ready}`, (onResult) => this.#ask(ready, onResult));
@@ -133,7 +133,7 @@ export class Goodbye implements GoodbyeSayer {
     if (!this.#hasSaid) return;
     this.#hasSaid = false;
     const { config: { drainCall, drainUndo }, logError } = this.parts.context;
-    // A file is its own way back.
+    // A call `file:PATH` has a way back of its own: the file is removed.
     const files = drainCall.filter(({ kind }) => kind === "file");
     const given = [...drainUndo.filter(({ kind }) => kind !== "none"), ...files];
     const calls = drainCall.length > 0 && given.length === 0
@@ -153,7 +153,7 @@ export class Goodbye implements GoodbyeSayer {
     const asked = [this.#ownStreams(), front?.activeRequests(epoch, number) ?? null];
     const answers = asked.filter((each) => each !== null);
     if (answers.length === 0) return null;
-    // An Envoy behind an Envoy: both count the same ones.
+    // The server may be an Envoy behind an Envoy, and both count the same requests.
     return Promise.all(answers).then((counts) => Math.max(...counts));
   }
 
@@ -197,7 +197,7 @@ export class Goodbye implements GoodbyeSayer {
       const list = (await calls).filter((call) => !this.isOnlySteered || this.#isSteered(call));
       if (isOver) return;
       this.views = list.map(({ text }) => this.#view(text, "pending", null));
-      // In their order: one may build on the one before.
+      // The calls are made in their order: one may build on the one before.
       for (const call of list) {
         if (!isUndo) this.#hasSaid = true;
         current = makeCall(this.#target, call, isUndo);
@@ -225,7 +225,7 @@ export class Goodbye implements GoodbyeSayer {
     };
   }
 
-  /** Its connection is led to this generation. */
+  /** Whether the connection of a call must be led to this generation. */
   #isSteered(call: DrainCall): boolean {
     if (call.kind !== "http" || "unix" in call.place) return false;
     const { port } = call.place;
@@ -264,7 +264,7 @@ export class Goodbye implements GoodbyeSayer {
     return { call, worker: this.parts.number, result, detail };
   }
 
-  /** It has ended. */
+  /** The worker has ended. */
   close(): void {
     this.lookup.close();
     for (const file of this.#files) this.parts.context.leftovers.drainFiles.leave(file);

@@ -3,7 +3,7 @@ import type { CallPlace } from "../../config/values/drain_call_spec.ts";
 import type { Gate } from "../gate.ts";
 
 export interface ListeningSide {
-  /** Each once. */
+  /** Processes that listen, each once. */
   owners(): readonly number[];
   listensAt(place: CallPlace): boolean;
 }

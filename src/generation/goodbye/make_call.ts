@@ -18,7 +18,7 @@ type CallContext =
   & { readonly listeners: CallListeners };
 
 interface CallTarget extends CheckTarget<CallContext> {
-  /** To the server. @returns false: it has no process */
+  /** Sends a signal to the server. @returns false: it has no process */
   signal(signal: number): boolean;
 }
 
@@ -45,7 +45,7 @@ export function makeCall(target: CallTarget, call: DrainCall, isUndo: boolean): 
   const { config, platform, listeners } = target.context;
   const route = routeForCall(platform, listeners, target, call.place);
   if ("failure" in route) {
-    // The new baton asks (succession/predecessor_goodbye.ts).
+    // Where another baton steers, that one makes this call (succession/predecessor_goodbye.ts).
     const isElsewhere = route.why === "elsewhere";
     const text = isElsewhere ? `${route.failure}, and asks it` : route.failure;
     return over({ hasWorked: isElsewhere, text });
@@ -80,13 +80,13 @@ function execute(target: CallTarget, command: string, isUndo: boolean): MadeCall
   return { result: promise, cancel: () => check.cancel() };
 }
 
-/** It gets no answer: what it does is the server's. */
+/** A signal as a call: there is no answer, and what it does is the server's business. */
 function signal({ signal }: CallTarget, name: SignalName): MadeCall {
   const isThere = signal(signalNumber(name));
   return over({ hasWorked: isThere, text: isThere ? "sent" : "no process of it is left" });
 }
 
-/** A file that is there while it says goodbye. */
+/** A file as a call: it is there while the worker says goodbye. */
 function mark(files: DrainFiles, path: string, isUndo: boolean): MadeCall {
   try {
     if (isUndo) files.leave(path);

@@ -7,7 +7,10 @@ import { orNull } from "../../platform/error.ts";
 import type { RunningContext } from "../context.ts";
 import type { Worker } from "./worker.ts";
 
-/** A handshake that had begun before the switch has ended by then, or the client has begun another one. */
+/**
+ * How long after a switch a handshake may still end here: one that had begun before has ended by then, or its client
+ * has begun another one.
+ */
 const LOOK_AGAIN_MS = 1_000;
 
 export class LeftQueues {

@@ -7,22 +7,25 @@ import { LeftQueues } from "./left_queues.ts";
 import type { WorkerLaunch } from "./worker_parts.ts";
 import type { Worker } from "./worker.ts";
 
-/** One that has served for this long begins a new row of exits, if it exits. */
+/** A worker that has served for this long begins a new row of exits, if it exits. */
 const HEALTHY_AFTER_MS = 10_000;
 
 interface RestartsOptions {
   readonly context: RunningContext;
   launch(worker: Worker): WorkerLaunch;
-  /** The next one with the number of `before`. */
+  /** Makes the next worker with the number of `before`. */
   next(before: Worker): Worker;
-  /** It cannot be started. */
+  /** `worker` cannot be started. */
   onFailed(worker: Worker, reason: string): void;
 }
 
 export class Restarts {
-  /** Exits in a row, by number. */
+  /** Exits in a row, by worker number. */
   readonly #exits = new Map<number, number>();
-  /** Of a next start, of a gate, or of the time that shows that it does not crash in a row; by number. */
+  /**
+   * By worker number: the timer of its next start, of its gate, or of the time that shows that it does not crash in a
+   * row.
+   */
   readonly #timers = new Map<number, Timer>();
 
   readonly #leftQueues: LeftQueues;
@@ -40,7 +43,7 @@ export class Restarts {
     this.#timers.set(number, this.options.context.platform.clock.after(delayMs, fire));
   }
 
-  /** Nothing is to come for this number. */
+  /** Forgets what is to come for this number. */
   forget(number: number): void {
     this.#timers.get(number)?.cancel();
     this.#timers.delete(number);
@@ -58,19 +61,19 @@ export class Restarts {
     const exits = (this.#exits.get(number) ?? 0) + 1;
     this.#exits.set(number, exits);
     const { crashDelayMs: firstMs, crashDelayMaxMs: maxDelayMs } = config;
-    // There is no limit of exits: the others serve.
+    // Exits in a row have no limit: the other workers serve.
     const delayMs = crashDelayMs(exits, { delayMs: firstMs, maxDelayMs });
     if (delayMs > 0) log(`worker ${number} starts again in ${delayMs} ms`);
     this.#after(number, delayMs, () => {
       const next = this.options.next(worker);
       this.start(next);
-      // Orphans of the one before are no descendants of this one.
+      // Orphans of the worker before are no descendants of the next one.
       if (next.server.isStarted) worker.server.replacedAt = next.server.startTime;
       worker.release();
     });
   }
 
-  /** The same, if clients wait in its queues. */
+  /** As `schedule()`, if clients wait in the queues of `worker`. */
   serveQueues(worker: Worker, onEmpty = () => {}): void {
     this.#leftQueues.look(worker, onEmpty);
   }
@@ -82,13 +85,16 @@ export class Restarts {
     this.serveQueues(worker, onEmpty);
   }
 
-  /** It is asked to end. If it serves and is no longer wanted, nothing that happens from now on is a crash in a row. */
+  /**
+   * The worker is asked to end. If it serves and is no longer wanted, nothing that happens from now on is a crash in a
+   * row.
+   */
   leave({ number, state }: Worker, isReplaced: boolean): void {
     this.forget(number);
     if (!isReplaced && state === "serving") this.#exits.delete(number);
   }
 
-  /** It has exited more than once in a row: when it serves is unknown. */
+  /** Whether it has exited more than once in a row: then it is unknown when it will serve. */
   isCrashing(number: number): boolean {
     return (this.#exits.get(number) ?? 0) > 1;
   }
@@ -107,7 +113,7 @@ export class Restarts {
     }
   }
 
-  /** An earlier baton has started it, and did not see it pass its gate. */
+  /** Continues with a worker that an earlier baton has started, and did not see pass its gate. */
   resume(worker: Worker): void {
     if (this.isComing(worker.number)) return;
     const { epoch, number } = worker;
@@ -129,7 +135,7 @@ export class Restarts {
     worker.server.kill();
   }
 
-  /** It has passed its gate. */
+  /** The worker has passed its gate: it gets its part of the new connections. */
   admit(worker: Worker): void {
     worker.stand();
     this.options.context.log(`${worker.parts.name()} serves`);

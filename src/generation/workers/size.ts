@@ -4,11 +4,14 @@ import type { WorkerStatus } from "../../report/worker_status.ts";
 interface Sized {
   readonly number: number;
   readonly state: WorkerStatus["state"];
-  /** It is there, and was not asked to end. */
+  /** The worker is there, and was not asked to end. */
   readonly isActive: boolean;
 }
 
-/** Those with the highest numbers, except the last one that serves: those that are to stay may be crashing. */
+/**
+ * @returns the workers that are too many: those with the highest numbers, except the last one that serves, since those
+ * that are to stay may be crashing
+ */
 export function surplus<T extends Sized>(workers: readonly T[], size: number): readonly T[] {
   const leaving = workers.filter(({ number, isActive }) => number >= size && isActive);
   const stays = workers.some(({ number, state }) => number < size && state === "serving");
@@ -17,8 +20,8 @@ export function surplus<T extends Sized>(workers: readonly T[], size: number): r
 }
 
 /**
- * Those that are to be there serve, and no other one lives. One that crashes in a loop is not waited for, and the one that
- * serves in its place stays.
+ * Whether the workers that are to be there serve, and no other one lives. A worker that crashes in a loop is not waited
+ * for, and the one that serves in its place stays.
  */
 export function isComplete<T extends Sized>(
   workers: readonly T[],

@@ -1,4 +1,7 @@
-/** Brings a generation to the number of workers that it is to have: starts those that it lacks, ends those too many. */
+/**
+ * Brings a generation to the number of workers that it is to have: starts those that it lacks, and ends those that are
+ * too many.
+ */
 import type { Restarts } from "./restarts.ts";
 import { isComplete, surplus } from "./size.ts";
 import type { Worker } from "./worker.ts";
@@ -6,20 +9,20 @@ import type { Worker } from "./worker.ts";
 interface SizingOptions {
   readonly all: () => readonly Worker[];
   readonly restarts: Pick<Restarts, "schedule" | "isCrashing">;
-  /** It gets no new connections. */
+  /** Whether `worker` gets no new connections. */
   isAside(worker: Worker): boolean;
   start(number: number): void;
-  /** It ends. */
+  /** Ends `worker`. */
   stop(worker: Worker): void;
-  /** It has exited, and no other one is to take its place. */
+  /** `worker` has exited, and no other one is to take its place. */
   leave(worker: Worker): void;
-  /** The generation has its number, for which the lifecycle waits. */
+  /** The generation has the number of workers that the lifecycle waits for. */
   onScaled(size: number): void;
 }
 
 export class Sizing {
   size = 0;
-  /** The lifecycle waits. */
+  /** Whether the lifecycle waits for the number. */
   #isScaling = false;
 
   constructor(readonly options: SizingOptions) {}
@@ -39,21 +42,21 @@ export class Sizing {
     this.check();
   }
 
-  /** After a time in which none was replaced: the generation has drained, or another baton had it. */
+  /** Continues after a time in which no worker was replaced: the generation has drained, or another baton had it. */
   restore(): void {
     const { all, stop, isAside } = this.options;
     for (const worker of all()) {
       const { server, isActive, facts, adoptTarget } = worker;
       if (!server.isStarted) worker.end();
       if (!isActive || adoptTarget.isRising) continue;
-      // It was unhealthy, or too many.
+      // A worker with a stop signal, or aside, was to end: it was unhealthy, or too many.
       const isAlone = all().every((each) => each === worker || each.state !== "serving");
       if (facts.stopSent || isAside(worker) && !isAlone) stop(worker);
     }
     this.scale(this.size);
   }
 
-  /** Those that are too many end. */
+  /** Ends the workers that are too many. */
   trim(): void {
     for (const worker of surplus(this.options.all(), this.size)) this.options.stop(worker);
   }

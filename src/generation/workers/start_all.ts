@@ -3,13 +3,16 @@ import { errorText } from "../../platform/error.ts";
 import type { Worker } from "./worker.ts";
 import type { WorkerLaunch } from "./worker_parts.ts";
 
-/** @returns the first that cannot be started beside others that were; null: all were. @throws if there is none before it */
+/**
+ * @returns the first worker that cannot be started although one before it was; null: all were started
+ * @throws if not even the first one can be started
+ */
 export function startAll(
   workers: readonly Worker[],
   { launch, stdinFor, onReleased }: {
     readonly launch: (worker: Worker) => WorkerLaunch;
     readonly stdinFor: (number: number) => Parameters<Worker["start"]>[1];
-    /** The program of the last one runs. */
+    /** Called when the program of the last worker runs. */
     readonly onReleased: () => void;
   },
 ): { readonly worker: Worker; readonly reason: string } | null {

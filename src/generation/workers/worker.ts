@@ -27,13 +27,13 @@ import type { WorkerStop } from "./worker_stop.ts";
 /** What a worker needs of its generation. */
 export interface WorkerHost {
   readonly generation: GenerationParts;
-  /** It has passed its gate: a worker that starts now has one of its own. */
+  /** Whether the generation has passed its gate: a worker that starts now has a gate of its own. */
   readonly isPassed: boolean;
   /** For people. */
   nameOf(worker: Worker): string;
   limitStop(worker: Worker, delayMs: number): void;
   onChange(worker: Worker): void;
-  /** No other one of its generation serves. */
+  /** Whether no other worker of its generation serves. */
   isAlone(worker: Worker): boolean;
   /** @param deaf none of its processes has its listeners any more */
   onUnhealthy(worker: Worker, reason: string, deaf?: true): void;
@@ -53,7 +53,7 @@ export class Worker {
   readonly parts: WorkerParts;
   notify: NotifyServer | null = null;
   hasExited = false;
-  /** Set while it ends and others of its generation do not. */
+  /** How it ends while others of its generation do not; null: it is not ending, or they end with it. */
   stop: WorkerStop | null = null;
 
   #signalAtGate: number | null = null;
@@ -102,7 +102,7 @@ export class Worker {
     };
     this.adoptTarget = new AdoptTarget({
       ...shared,
-      // One that is started later has queues of its own number.
+      // A worker that starts later has the queues of its own number, and none of a crashed generation.
       replacementOf: () => this.adoptTarget.isRising ? null : generation.replacementOf,
       inspection,
       isPassed: () => host.isPassed,
@@ -156,7 +156,7 @@ export class Worker {
     return this.facts.readyTicks > 0 ? "serving" : "starting";
   }
 
-  /** It is there, and is to stay. */
+  /** Whether it is there, and is to stay. */
   get isActive(): boolean {
     return !this.hasExited && this.server.isStarted && this.stop === null;
   }
@@ -200,7 +200,7 @@ export class Worker {
     this.adoptTarget.watchWorkers();
   }
 
-  /** Its NOTIFY_SOCKET, at another path if `path` cannot be used. */
+  /** Opens its NOTIFY_SOCKET, at another path if `path` cannot be used. */
   openNotify(path: string, resumed: Fd | null = null): NotifyServer {
     const isMember = (pid: number) => this.server.processes().includes(pid);
     const onNotify = (variables: ReadonlyMap<string, string>) => this.#onNotify(variables);
@@ -223,7 +223,7 @@ export class Worker {
     return this.gate.isPassed;
   }
 
-  /** It has passed its gate, as its generation has. */
+  /** Passes its gate with its generation. */
   stand(): void {
     const isFirst = this.facts.readyTicks === 0;
     this.health.onGatePassed();
@@ -233,13 +233,15 @@ export class Worker {
     if (this.#signalAtGate !== null) this.server.signal(this.#signalAtGate);
   }
 
-  /** To one that has not passed its gate it comes then: before, it may not handle it yet, and would die of it. */
+  /**
+   * Signals the server, but not before it has passed its gate: it may not handle the signal yet, and would die of it.
+   */
   signalWhenReady(signal: number): void {
     if (this.facts.readyTicks > 0) this.server.signal(signal);
     else this.#signalAtGate = signal;
   }
 
-  /** Its generation drains, and it with that. */
+  /** Its generation drains, and it drains with that, not alone any more. */
   cancelStop(): void {
     this.stop?.close();
     this.stop = null;
@@ -255,7 +257,7 @@ export class Worker {
     this.host.onExited(this, exit);
   }
 
-  /** It has exited, or there will be no process. */
+  /** It has exited, or will have no process. */
   end(): void {
     if (this.hasExited) return;
     this.hasExited = true;

@@ -6,7 +6,7 @@ interface WorkerExitCircumstances {
   readonly isEnding: boolean;
   /** It was to end alone: fewer workers are wanted, or it was unhealthy. */
   readonly wasStopped: boolean;
-  /** Of the others: how many have not exited. */
+  /** How many other workers have not exited. */
   readonly others: number;
   /** Its number is one of those that the generation is to have. */
   readonly isWanted: boolean;
@@ -33,7 +33,7 @@ export function afterWorkerExit(
   return wasStopped ? "replace" : "report";
 }
 
-/** Of a whole generation: the first that was no answer to a request, or else the last. */
+/** @returns what a whole generation's exit is reported as: the first exit that was not asked for, else the last one */
 export function mostTelling(exits: readonly ExitReport[]): ExitReport {
   return exits.find(({ asRequested }) => !asRequested) ?? exits.at(-1)!;
 }

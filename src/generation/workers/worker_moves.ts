@@ -9,7 +9,7 @@ import type { WorkerParts } from "./worker_parts.ts";
 interface MoveEnds {
   isBusy(inode: number): boolean;
   onDropped(): void;
-  /** It may get its stop signal. */
+  /** Everything is in flight: the worker may get its stop signal. */
   onCommitted(): void;
 }
 

@@ -15,7 +15,7 @@ import type { Stopping } from "../stopping.ts";
 export interface WorkerParts {
   readonly context: RunningContext;
   readonly epoch: number;
-  /** In its generation. */
+  /** Its number in its generation. */
   readonly number: number;
   /** For people: "generation 3". */
   readonly name: () => string;
@@ -27,7 +27,7 @@ export interface WorkerParts {
   readonly goodbye: GoodbyeSayer;
 }
 
-/** What it has of its generation. */
+/** What a worker has of its generation. */
 export interface GenerationParts extends Pick<WorkerParts, "context" | "epoch" | "hints"> {
   readonly inspection: Inspection | null;
   readonly wantsNotification: boolean;
@@ -37,13 +37,13 @@ export interface GenerationParts extends Pick<WorkerParts, "context" | "epoch" |
   readonly replacementOf: number | null;
 }
 
-/** What it is started with. */
+/** What a worker is started with. */
 export interface WorkerLaunch {
   readonly plan: LaunchPlan;
   readonly members: readonly Member[];
 }
 
-/** Of one that an earlier baton started. */
+/** What is left of a worker that an earlier baton started. */
 export interface WorkerRemains extends ServerRemains {
   readonly notifyPath: string;
   /** The socket behind that path. */

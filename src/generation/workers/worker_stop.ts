@@ -22,16 +22,16 @@ import type { WorkerParts } from "./worker_parts.ts";
 const QUEUE_LOOK_MS = 10;
 const LOOK_MS = 100;
 const STREAMS_LOOK_MS = 500;
-/** For this long a worker that another one replaces may empty its queue: what it does not accept, the other one gets. */
+/** How long a worker that another one replaces may empty its queue: what it does not accept, the other one gets. */
 const QUEUE_MS = 1_000;
 
 interface WorkerStopOptions {
   readonly worker: WorkerParts;
   readonly health: { stop(): void };
   readonly policy: StopPolicy;
-  /** Of its generation. */
+  /** Facts of its generation. */
   readonly facts: Pick<GenerationFacts, "cut" | "undecided" | "takesConnections">;
-  /** Another one gets its number, and its queues. */
+  /** Another worker gets its number, and its queues. */
   readonly isReplaced: boolean;
 }
 
@@ -89,7 +89,7 @@ export class WorkerStop {
     this.#farewell.askStreams([worker], { waits: false, then });
   }
 
-  /** Null: its connections are not moved. */
+  /** What moves its connections; null: they are not moved. */
   get #migration(): Migration | null {
     const { worker: { context: { migration } }, policy, facts } = this.options;
     const moves = facts.takesConnections && policy.drainStyle !== "signal" &&
@@ -154,7 +154,10 @@ export class WorkerStop {
     });
   }
 
-  /** Nothing waits in its queues, none is on its way there, and it owes no answer, or can move what does. */
+  /**
+   * Whether it may end: nothing waits in its queues or is on its way there, and it owes no answer, or can move what it
+   * owes one to.
+   */
   #mayEnd(): boolean {
     const { worker, policy } = this.options;
     const { platform, listeners, front } = worker.context;
@@ -164,7 +167,7 @@ export class WorkerStop {
     this.#lookAtQueues(table);
     // One that accepts nothing does not answer either.
     if (!this.#queues.areProved) return platform.clock.now() >= this.#queueUntilMs;
-    // From then on the mover decides.
+    // With a mover, that decides from then on.
     if (this.#migration !== null) return this.#mover === null;
     if (policy.drainStyle === "signal") return true;
     const pids = worker.server.processes();

@@ -20,25 +20,25 @@ import { WorkerStop } from "./worker_stop.ts";
 interface WorkersOptions {
   readonly facts: GenerationFacts;
   readonly timers: Timers<GenerationTimer>;
-  /** Opens its NOTIFY_SOCKET, makes its plan and its members. @throws what keeps it from being started */
+  /** Makes a worker's NOTIFY_SOCKET, plan and members. @throws what keeps it from being started */
   readonly launch: (worker: Worker) => WorkerLaunch;
   /** The gate of the generation is to be asked. */
   readonly onChange: () => void;
   readonly fail: (reason: string, status?: number) => void;
-  /** The last one has exited. */
+  /** The last worker has exited. */
   readonly onExited: (exit: ExitReport) => void;
 }
 
 export class Workers implements ServerTree, WorkerHost {
-  /** The one whose end, or failure, was the first. */
+  /** The worker whose end, or failure, was the first. */
   failed: Worker | null = null;
   readonly #all = new Map<number, Worker>();
   readonly #restarts: Restarts;
   readonly #sizing: Sizing;
-  /** How those have ended that the generation does not outlive. */
+  /** Exits of workers that the generation does not outlive. */
   readonly #exits: ExitReport[] = [];
   #isKilled = false;
-  /** It drains. */
+  /** The generation drains. */
   #isResting = false;
 
   constructor(readonly generation: GenerationParts, readonly options: WorkersOptions) {
@@ -61,7 +61,7 @@ export class Workers implements ServerTree, WorkerHost {
     });
   }
 
-  /** How many the generation is to have. */
+  /** How many workers the generation is to have. */
   get size(): number {
     return this.#sizing.size;
   }
@@ -72,7 +72,7 @@ export class Workers implements ServerTree, WorkerHost {
     else stop.limit(delayMs);
   }
 
-  /** Before its start. */
+  /** Makes the workers of a generation that is about to start. */
   begin(size: number): void {
     this.#sizing.size = size;
     for (let number = 0; number < size; number++) this.#add(number, 0);
@@ -84,7 +84,7 @@ export class Workers implements ServerTree, WorkerHost {
     return worker;
   }
 
-  /** One that an earlier baton started. */
+  /** Adds a worker that an earlier baton started. */
   resume({ number, restarts }: Pick<WorkerRecord, "number" | "restarts">): Worker {
     return this.#add(number, restarts);
   }
@@ -119,7 +119,7 @@ export class Workers implements ServerTree, WorkerHost {
     return (this.alive[0] ?? this.all.find(({ server }) => server.isStarted))?.pid ?? null;
   }
 
-  /** That of the one that has failed, or of the first one. */
+  /** Output of the worker that has failed, or else of the first one. */
   get output(): CandidateOutput | null {
     const { server } = this.failed ?? this.all[0]!;
     return server.isStarted ? server.output : null;
@@ -152,27 +152,27 @@ export class Workers implements ServerTree, WorkerHost {
     }
   }
 
-  /** Those of a candidate. @throws what keeps the first one from it */
+  /** Starts the workers of a candidate. @throws what keeps the first one from it */
   start(isAlone: boolean, onReleased: () => void): void {
     const { generation: { context: { foreground } }, options: { launch } } = this;
-    // A terminal has room for one.
+    // Only the first worker may have the terminal.
     const stdinFor = (number: number) => foreground.stdinFor(isAlone && number === 0);
     const failed = startAll(this.all, { launch, stdinFor, onReleased });
     if (failed !== null) this.fail(failed.worker, failed.reason);
   }
 
-  /** More start, or those with the highest numbers end: the gate was passed. @param size at least 1 */
+  /** After the gate: starts more workers, or ends those with the highest numbers. @param size at least 1 */
   scale(size: number): void {
     this.#sizing.scale(size);
   }
 
-  /** An earlier baton has started it beside others, and has not seen it pass its gate. */
+  /** Continues with a worker that an earlier baton has started beside others, and has not seen pass its gate. */
   resumeStart(worker: Worker): void {
     this.#restarts.resume(worker);
     this.onChange(worker);
   }
 
-  /** It has exited, or is to end, and another one with its number takes its place. */
+  /** A worker has exited, or is to end: another one with its number takes its place. */
   replace(number: number): void {
     const worker = this.#all.get(number);
     if (worker?.isActive) return this.#stop(worker);
@@ -186,12 +186,12 @@ export class Workers implements ServerTree, WorkerHost {
     this.#isResting = true;
     for (const worker of this.all) {
       if (worker.hasExited) this.#restarts.rest(worker);
-      // It drains with the others now: two movers must not have the same connections.
+      // It drains with the others now: its own mover and theirs must not have the same connections.
       else if (worker.stop?.phase === "draining") worker.cancelStop();
     }
   }
 
-  /** Starts those that have exited, or were not there, while none was to be replaced. */
+  /** The generation serves again: starts the workers that have exited, or were missing, while none was replaced. */
   restore(): void {
     this.#isResting = false;
     this.#sizing.restore();
@@ -207,7 +207,7 @@ export class Workers implements ServerTree, WorkerHost {
     worker.stop.begin();
   }
 
-  /** It has exited, and is not wanted; but clients may wait in the queues of one that was not asked to end. */
+  /** An unwanted worker has exited. Clients may wait in the queues of one that was not asked to end. */
   #leave(worker: Worker): void {
     const { stopSent, readyTicks } = worker.facts;
     if (stopSent || readyTicks === 0) return this.#retire(worker);
@@ -221,7 +221,7 @@ export class Workers implements ServerTree, WorkerHost {
     retireWorker(this.generation.context.listeners, worker);
     this.#all.delete(number);
     worker.release();
-    // More may be wanted again by now.
+    // A higher number may be wanted again by now.
     if (number < this.size) this.#restarts.start(this.#add(number, 0));
     this.#sizing.check();
   }
@@ -250,7 +250,7 @@ export class Workers implements ServerTree, WorkerHost {
   }
 
   fail(worker: Worker, reason: string, status?: number): void {
-    // One that has started beside others fails alone: its exit follows.
+    // A worker that has started beside others fails alone: its exit follows.
     if (worker.adoptTarget.isRising) {
       return this.generation.context.logError(`${this.nameOf(worker)}: ${reason}`);
     }
@@ -282,7 +282,7 @@ export class Workers implements ServerTree, WorkerHost {
         return this.replace(number);
       case "report": {
         if (!this.isPassed) this.failed ??= worker;
-        // What waits in its queues is for the next one with its number.
+        // Clients that wait in its queues are for the next worker with its number.
         setWorkerAside(listeners, worker, true);
         const isLeft = this.#isResting || listeners.servingEpoch !== epoch;
         if (this.isPassed && isLeft) this.#restarts.serveQueues(worker);
