@@ -19,7 +19,7 @@ import { type GroupAddress, NO_GENERATION } from "../steering/member.ts";
 import { bindJoinable, boundSocket } from "../steering/bound_socket.ts";
 import { programFor } from "../steering/bpf_program.ts";
 
-/** As a reuseport program: the first member. As a socket filter: nothing passes. */
+/** Attached as a reuseport program it chooses the first member, as a socket filter it lets nothing pass. */
 const RETURN_ZERO = programFor({ receiving: [0] });
 
 /** A listening socket passed to baton at its start: the manager's own, or one that a baton has stored. */
@@ -31,7 +31,7 @@ export type InheritedSocket =
   );
 
 /**
- * Makes members of `sockets`; takes them over.
+ * Makes members of `sockets`, and takes them over.
  * @returns notices for the user: listeners that all generations will have to share
  */
 export function addActivatedSockets(
@@ -64,7 +64,7 @@ export function addActivatedSockets(
   return notices;
 }
 
-/** It is in a group already, but may belong to another user than baton runs as now. */
+/** The socket has joined a group already, but may belong to another user than baton runs as now. */
 function addStandby(listeners: Listeners, address: GroupAddress, fd: Fd): string[] {
   const group = listeners.obtain(address);
   group.addListening(fd, { epoch: NO_GENERATION, origin: "standby" });

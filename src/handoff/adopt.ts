@@ -37,7 +37,7 @@ interface AdopterOptions {
   readonly privateNames: AdoptContext["privateNames"];
   /** Unix sockets with a path are handed over: calls that name paths are trapped. */
   readonly followsPaths: boolean;
-  /** Servers outlive baton: they get no signal at its death. */
+  /** Whether servers outlive baton: then they get no signal at its death. */
   readonly outlives: boolean;
 }
 
@@ -51,7 +51,7 @@ export class Adopter implements AdoptContext {
   readonly followsPaths: boolean;
   readonly privateNames: AdoptContext["privateNames"];
   readonly source: DuplicateSource;
-  /** Beside those about sockets. */
+  /** Calls to trap besides those about sockets. */
   readonly #others: readonly CallRule[];
   #postponed: PostponedCall[] = [];
   #refusesNewMembers = false;
@@ -79,7 +79,10 @@ export class Adopter implements AdoptContext {
     this.followsPaths = followsPaths;
   }
 
-  /** For the filter of a generation that starts now. @param isRising of one more worker of a generation that serves */
+  /**
+   * Calls to trap in a generation that starts now.
+   * @param isRising it is for one more worker of a generation that serves
+   */
   trapFor(epoch: number, isRising = false): readonly CallRule[] {
     const { SYS_bind, SYS_listen } = this.platform.libc.arch;
     const { source } = this;

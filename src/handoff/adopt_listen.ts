@@ -30,7 +30,7 @@ export function adoptListen(
 ): CallReply {
   const { listeners } = context;
   const inode = proc.ownSocketInode(call.socket.number);
-  // It has failed, and has been killed: the answer is the kernel's formality.
+  // The candidate has failed with that, and was killed: the answer is a formality.
   if (owner.refusesPassed(inode)) return { errno: C.EADDRINUSE };
   if (listensAgain(listeners, inode, call, owner)) return "continue";
   try {
@@ -59,7 +59,11 @@ export function adoptListen(
   }
 }
 
-/** On a socket inherited from its parent or from us: a new backlog, no more. */
+/**
+ * A listen(2) on a socket that is a member already, inherited from a parent process or from baton: it gets a new
+ * backlog, and nothing else changes.
+ * @returns false where it is no member
+ */
 export function listensAgain(
   listeners: Listeners,
   inode: number,
@@ -74,7 +78,7 @@ export function listensAgain(
   return true;
 }
 
-/** It listens at `group` from now on. */
+/** The worker listens at `group` from now on: members elsewhere that it has closed itself are closed here, too. */
 export function discardClosedElsewhere(
   listeners: Listeners,
   group: Group,
@@ -108,7 +112,7 @@ function sharedAddress(
   if (sockets.option(socket, C.SOL_SOCKET, C.SO_REUSEPORT) === 0) return null;
   if (sockets.option(socket, C.SOL_SOCKET, C.SO_ACCEPTCONN) !== 0) return null;
   const address = groupAddress(sockets, socket, local);
-  // Bound where baton could not read the address: it gets a socket at a private one.
+  // Behind a front, a socket that was bound where baton could not read the address gets a private one.
   return listeners.privateAddresses?.behindFront(address) ?? address;
 }
 
@@ -153,12 +157,12 @@ function join(
   return "done";
 }
 
-/** What is opened after the gate was not part of the start, unless it is one more worker's. */
+/** Whether a listener is not part of the start: it is opened after the gate, and is not that of one more worker. */
 export function isLate(group: Group, { readyTicks, epoch }: ListenerOwner): boolean {
   return readyTicks > 0 && !group.membersOf(epoch).some((member) => !member.late);
 }
 
-/** Of a new member, by the process that opens it. */
+/** What is known of a new member by the process that opens it. */
 export function traitsOf(
   { platform, listeners }: AdoptContext,
   group: Group,
@@ -199,7 +203,7 @@ function memberWithQueue(
   return standby?.origin === "standby" ? standby : null;
 }
 
-/** The same, or the queue of the generation that serves and has closed its listeners. */
+/** As `memberWithQueue()`; else the queue of the generation that serves and has closed its listeners. */
 export function waitingMember(
   listeners: Listeners,
   group: Group,

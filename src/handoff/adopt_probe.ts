@@ -1,4 +1,4 @@
-/** A server's start, tried: what baton may do with a process that it has started. */
+/** Tries a server's start, to find out what baton may do with a process that it has started. */
 import type { LaunchPlan } from "../launcher/plan.ts";
 import { spawnLauncher } from "../launcher/start.ts";
 import { errorText, SystemCallError } from "../platform/error.ts";
@@ -7,7 +7,7 @@ import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { HelperProcess } from "../platform/process/helper_process.ts";
 
-/** Less than a second on two busy cores; more than ten were seen on an emulated processor beside others. */
+/** A start takes less than a second on two busy cores; more than ten seconds were seen on an emulated processor. */
 const PROBE_TIMEOUT_MS = 30_000;
 
 /** The start of a server, up to the moment before its first instruction, and no further. */
@@ -28,7 +28,7 @@ export class AdoptProbe implements Disposable {
     }
   }
 
-  /** Of the launcher, null when it could not be started. It may have ended already. */
+  /** Id of the launcher; null when it could not be started. It may have ended already. */
   get pid(): number | null {
     return this.#launcher?.pid ?? null;
   }

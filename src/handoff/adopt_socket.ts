@@ -42,7 +42,10 @@ export function adoptUnseen(
   return pretendsPrivateName(platform, call, privateNames) ? "done" : "continue";
 }
 
-/** Its calls that name files are not trapped: --unix leave, or they would have no answer once baton is gone. */
+/**
+ * A Unix socket at a path that is left to its server: calls that name files are not trapped with --unix leave, or where
+ * they would have no answer once baton is gone.
+ */
 function leavePath({ tid, args }: SocketCall, owner: ListenerOwner): CallReply {
   const path = pathAt(tid, Number(args[1] ?? 0n), Number(args[2] ?? 0n));
   if (path !== null) {
@@ -53,7 +56,10 @@ function leavePath({ tid, args }: SocketCall, owner: ListenerOwner): CallReply {
   return "continue";
 }
 
-/** Clients are connected to one socket, and stay there: a switch of the path would not be one for them. */
+/**
+ * A Unix datagram socket is left to its server: clients are connected to the socket that they have found, and would not
+ * notice a switch of the path.
+ */
 function leaveDatagramSocket(
   { tid, args }: SocketCall,
   owner: ListenerOwner,

@@ -24,7 +24,7 @@ export interface Capability {
   readonly detail: string;
   /** What follows when it is missing, and what to do about it; null when nothing does. */
   readonly consequence: string | null;
-  /** The kernel that brought it; left out where that is not the point. */
+  /** The kernel version that brought it; left out where that is not the point. */
   readonly since?: string;
   /** Without it: adopt does not work / baton refuses to run / only a hint. */
   readonly needed: "adopt" | "always" | "advice";
@@ -146,7 +146,7 @@ const TRIALS: readonly Trial[] = [
     find: findDuplication,
   },
   {
-    // Only for --keep-alive: the rest of what it needs is what adopt needs.
+    // Only --keep-alive needs this beyond what adopt needs.
     id: "addfd_send",
     since: SINCE.keep_alive,
     title: `moving connections that clients keep open (--keep-alive, Linux ${SINCE.keep_alive})`,
@@ -195,7 +195,7 @@ function findProcessTable({ runtime }: Platform, { pid }: AdoptProbe): string {
   return "shows baton's own processes";
 }
 
-/** The kernel loads it at the first request; not so where modprobe is missing or forbidden. */
+/** The module is loaded at the first request, but not where modprobe is missing or forbidden. */
 function noDiagModule(cause: SystemCallError): Error {
   return new Error("the kernel has no module tcp_diag, and cannot load it: ENOENT", { cause });
 }
@@ -211,7 +211,7 @@ function findTags({ sockets, sockDiag }: Platform): string {
   throw new Error("the kernel's socket table does not show them");
 }
 
-/** A baton that adopts sets SO_REUSEPORT on every socket bound below it, also on this one. */
+/** Whether an outer baton sets SO_REUSEPORT on sockets that are bound here: one that adopts does so below it. */
 function getsReuseport(sockets: Sockets): boolean {
   try {
     using first = sockets.stream("inet");
@@ -234,13 +234,17 @@ function findUserNotification({ seccomp }: Platform, probe: AdoptProbe): string 
   try {
     seccomp.replaceDescriptor(notify, 0n, { source: notify, target: 0, closeOnExec: true });
   } catch (error) {
-    // The kernel knows the request, and that no call with id 0 waits.
+    // ENOENT shows that the kernel knows the request: no call with id 0 waits.
     if (!(error instanceof SystemCallError) || error.errno !== C.ENOENT) throw error;
   }
   return "works";
 }
 
-/** `--duplicates auto`. @param hasGetfd what was found @param becomesOther the server runs as another user (--user) */
+/**
+ * What `--duplicates auto` chooses here.
+ * @param hasGetfd whether pidfd_getfd(2) was found to work
+ * @param becomesOther the server runs as another user (--user)
+ */
 export function suitedDuplicates(
   { processes }: Platform,
   hasGetfd: boolean,

@@ -13,14 +13,14 @@ import { fateOfClosed } from "./closed_fate.ts";
 import { admitLate, releaseConnected } from "./datagrams/connected_datagrams.ts";
 import { type ListenerOwner, refreshSocketHolders } from "./listener_owner.ts";
 
-/** For this long an address waits for the successor of a worker that has died. */
+/** How long an address waits for the successor of a worker that has died. */
 const RESPAWN_MS = 1_000;
 /** The looks after a listener was opened, from the first interval to the last; each is twice the one before. */
 const FIRST_LOOK_MS = 500;
 const LAST_LOOK_MS = 32_000;
 
 interface ClosedListenersOptions {
-  /** Whether an address is one of `--listen`: it stays, whatever the server does. */
+  /** Whether an address is one of `--listen`: its listener stays, whatever the server does. */
   isOurs(address: string): boolean;
   log(text: string): void;
 }
@@ -53,7 +53,7 @@ export class ClosedListeners {
     for (const { group, member } of closedIn(theirs, epoch, worker)) {
       const fate = fateOfClosed({
         ...surroundings(groups, group, epoch),
-        // One that was killed a moment ago has closed nothing on purpose.
+        // A process that was killed a moment ago has closed nothing on purpose.
         openerLives: processes.includes(member.owner) && !isExiting(member.owner),
         isPassing: member.passing === true,
         isDraining: epoch < (listeners.servingEpoch ?? epoch),

@@ -15,8 +15,8 @@ interface FoundHelper {
 }
 
 /**
- * From now on the kernel treats these addresses as without baton: a second helper gets EADDRINUSE, as right_to_bind.ts
- * finds a listener there that is none of the service's.
+ * Lets go of helpers' listeners. From now on the kernel treats their addresses as without baton: a second helper gets
+ * EADDRINUSE, because right_to_bind.ts finds a listener there that is none of the service's.
  */
 export function releaseHelpers(
   listeners: Listeners,
@@ -26,7 +26,7 @@ export function releaseHelpers(
   const stat = leader === null ? null : processStat(leader);
   if (leader === null || stat === null) return [];
   const groups = listeners.groupsOf(epoch);
-  // Only what is not the leader's own is looked at, which most servers have none of.
+  // Only listeners that are not the leader's own are looked at, and most servers have none.
   const others = groups.flatMap((group) => foreignMember(group, owner));
   return others.flatMap(({ group, member: { owner: pid } }) => {
     const own = processStat(pid);
@@ -63,7 +63,10 @@ function isOfLeader(group: Group, epoch: number, leader: number): boolean {
   );
 }
 
-/** True too where that cannot be found out: then it is treated as the server's own. */
+/**
+ * Whether the process runs the leader's program; also where that cannot be found out: then it is treated as the
+ * server's own.
+ */
 function sharesProgram(pid: number, leader: number): boolean {
   const [one, other] = [programOf(pid), programOf(leader)];
   return one === null || other === null || one === other;

@@ -7,14 +7,14 @@
  * as long as nothing else of that generation listens.
  */
 interface ListenerHolder {
-  /** The leading process of its generation lives. */
+  /** Whether the leading process of its generation lives. */
   readonly leaderLives: boolean;
   readonly isBelowLeader: boolean;
-  /** It is in the session of the leading process: setsid(2). */
+  /** Whether it is in the session of the leading process: setsid(2). */
   readonly sharesSession: boolean;
-  /** It runs the same file as the leading process. */
+  /** Whether it runs the same file as the leading process. */
   readonly sharesProgram: boolean;
-  /** The leading process, or one below it, listens at another address. */
+  /** Whether the leading process, or one below it, listens at another address. */
   readonly leaderListens: boolean;
 }
 

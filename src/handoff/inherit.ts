@@ -42,8 +42,8 @@ export class Inheritor {
   ) {}
 
   /**
-   * Members for a worker of a new generation, or one that starts later, in the order of the specs: new ones, or those of the
-   * crashed generation `replacementOf`, whose queues may hold connections.
+   * @returns members for a worker of a new generation, or for one that starts later, in the order of the specs: new
+   * ones, or those of the crashed generation `replacementOf`, whose queues may hold connections
    * @throws {ListenError} when an address cannot be bound; nothing is left behind
    */
   membersFor(owner: MemberOwner, replacementOf: number | null): Member[] {
@@ -81,7 +81,8 @@ export class Inheritor {
       const socket = this.platform.descriptors.duplicate(unassigned.heldUntilRetired);
       return group.addListening(socket, { epoch, worker, origin: "shared" });
     }
-    // The first generation here gets it, because connections may wait in it. Later ones leave it for the service's end.
+    // The first generation here gets the socket, because connections may wait in it. Later ones leave it for the
+    // service's end.
     if (unassigned !== undefined && group.receivingEpochs.size === 0) {
       group.reassign(unassigned, { ...owner, owner: 0 });
       // An earlier generation's node may still have the path.
@@ -170,7 +171,7 @@ export class Inheritor {
     }
   }
 
-  /** The new listener would get another generation's connections at once. */
+  /** @throws {ListenError} where a new listener would get another generation's connections at once */
   #refuseOverlap(
     spec: InetListenSpec,
     { address }: Group,

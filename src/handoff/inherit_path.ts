@@ -35,8 +35,8 @@ export function pathAddress({ libc }: Platform, path: string): UnixAddress {
 }
 
 /**
- * Why what is at the path must stay; null: nothing is, a node of ours, or one that a killed service has left. What else
- * that has left is removed.
+ * @returns why what is at the path must stay; null: nothing is there, or a node of ours, or one that a killed service
+ * has left. Other nodes that it has left beside the path are removed.
  */
 export function obstacleAt({ sockets }: Platform, group: Group): string | null {
   const { path } = group;
@@ -89,7 +89,7 @@ export function boundAtPath(
   }
 }
 
-/** Why it cannot be bound, for people. */
+/** Why the path cannot be bound, for people. */
 export function pathReason({ path }: UnixListenSpec, { errno, code }: SystemCallError): string {
   const directory = directoryOf(path);
   if (errno === C.ENOENT) return `there is no directory ${directory}: make it first`;

@@ -15,10 +15,10 @@ export interface AdoptContext {
   readonly platform: Platform;
   /** What is done with UDP sockets (--udp). */
   readonly udp: "leave" | "switch";
-  /** Those that are not handed over. */
+  /** UDP sockets that are not handed over. */
   readonly leftDatagrams: LeftDatagrams;
   readonly listeners: Listeners;
-  /** Unix sockets with a path are handed over. */
+  /** Whether Unix sockets with a path are handed over. */
   readonly followsPaths: boolean;
   /** Patterns of abstract names of which each generation has its own (--private-socket). */
   readonly privateNames: readonly string[];
@@ -36,11 +36,17 @@ export interface ListenerOwner {
   readonly epoch: number;
   /** Its number in the generation. */
   readonly worker: number;
-  /** It starts in a generation that has passed its gate: it gets no connection before it has passed one, too. */
+  /**
+   * Whether the worker starts in a generation that has passed its gate: it gets no connection before it has passed a
+   * gate of its own.
+   */
   readonly isRising: boolean;
   /** Crashed generation whose members it may take over. */
   readonly replacementOf: number | null;
-  /** The clients in their queues come when it has passed its gate (migration/waiting_clients.ts). */
+  /**
+   * Whether the clients in the crashed generation's queues come when it has passed its gate
+   * (migration/waiting_clients.ts).
+   */
   readonly queueComesLater: boolean;
   /** Its leading process; null when that has ended. */
   readonly leader: number | null;
@@ -49,17 +55,17 @@ export interface ListenerOwner {
   /** When it had served for a while; 0: it has not. */
   readonly settledTicks: number;
   processes(): number[];
-  /** A member of it listens. `caller` still waits: its descriptors can be replaced. */
+  /** A member of the worker listens. `caller` still waits: its descriptors can be replaced. */
   onListening(group: Group, caller: Caller): void;
   /** A postponed call can be answered now. */
   answer(notify: Fd, call: TrappedCall): void;
-  /** It calls listen(2) on a socket of another generation. @returns whether it has failed with that */
+  /** The worker calls listen(2) on a socket of another generation. @returns whether it has failed with that */
   refusesPassed(inode: number): boolean;
-  /** It fails because its server hands over by itself. */
+  /** The candidate fails because its server hands over by itself. */
   onOwnHandoff(program: string, what: string): void;
-  /** It cannot be handed over to: fail it with this reason. */
+  /** The candidate's listeners cannot be handed over: it fails with this reason. */
   onConflict(reason: string): void;
-  /** Something to say if it fails: "the port is held by ...". */
+  /** Something to say if the candidate fails: "the port is held by ...". */
   onHint(text: string): void;
 }
 
@@ -70,7 +76,7 @@ export interface Caller {
   readonly pid: number;
 }
 
-/** Of the sockets that baton knows to handle. */
+/** The kinds of sockets that baton can hand over. */
 export type SocketProtocol = "tcp" | "udp" | "unix-stream" | "unix-seqpacket" | "unix-datagram";
 
 /** A trapped call about a socket. */
@@ -92,7 +98,10 @@ export interface OwnConnect {
   readonly connectTo: string;
 }
 
-/** Of a member that a process of `owner` accepts from. @param pid 0: none does yet */
+/**
+ * What a new member of `owner` is marked with.
+ * @param pid the process that accepts from it; 0: none does yet
+ */
 export function ownedBy(
   { epoch, worker, isRising }: Pick<ListenerOwner, "epoch" | "worker" | "isRising">,
   pid: number,
@@ -111,7 +120,7 @@ export function holdsSocketOf(
   return group.membersOf(epoch, worker).some((member) => member.owner !== 0 && !member.unheld);
 }
 
-/** A process of the same generation listens there, or at an address that overlaps. */
+/** Whether a process of the same generation listens at `wanted`, or at an address that overlaps. */
 export function isTaken(
   listeners: Listeners,
   wanted: GroupAddress,

@@ -17,7 +17,8 @@ export function openerRole(
   pid: number,
 ): OpenerRole {
   const stat = proc.processStat(pid);
-  // In the tick of the gate both may be true: a worker must not be taken for a session.
+  // A process that started in the tick of the gate may have come before or after it: a worker must not be taken for a
+  // session.
   const cameAfterGate = stat !== null && owner.readyTicks > 0 && stat.startTime > owner.readyTicks;
   const isLeader = pid === owner.leader;
   // Most listeners are opened before the gate, and nothing else need be known.

@@ -7,17 +7,17 @@
  */
 interface Opener {
   readonly isLeader: boolean;
-  /** It was started after its generation had passed its gate. */
+  /** Whether it was started after its generation had passed its gate. */
   readonly cameAfterGate: boolean;
-  /** It descends from a process that listens for the service. */
+  /** Whether it descends from a process that listens for the service. */
   readonly isBelowListener: boolean;
-  /** It has a connection open that a listener of the service has accepted. */
+  /** Whether it has a connection open that a listener of the service has accepted. */
   readonly hasConnection: boolean;
 }
 
 export type OpenerRole =
   | "standing"
-  /** It may be a worker or may go soon: its listener is kept while it lives. */
+  /** The process may be a worker, or may go soon: its listener is kept while it lives. */
   | "passing"
   /** A connection has caused it: baton leaves its listener alone. */
   | "session";

@@ -26,7 +26,7 @@ import { isLeftAlone } from "./opener.ts";
 import { holderOf, listenersOverlapping, overlapText } from "./unmanaged_listeners.ts";
 
 const MAX_SOCKADDR = 128;
-/** Of sockets that do not listen yet. A client that binds so before it connects never does. */
+/** Inodes that are remembered of sockets bound to port 0. A client that binds so before it connects never listens. */
 const MOST_EPHEMERAL = 1024;
 
 export function adoptBind(
@@ -65,7 +65,7 @@ export function adoptBind(
   return "continue";
 }
 
-/** With another --user than the generations before it has. */
+/** Makes the socket joinable where the generations before have run as another user (--user). */
 function shareUser(socket: Fd, { members: [example] }: Group, owner: ListenerOwner): void {
   if (example === undefined) return;
   try {
@@ -82,7 +82,7 @@ function addLatest(inodes: Set<number>, inode: number): void {
   if (inodes.size > MOST_EPHEMERAL && oldest !== undefined) inodes.delete(oldest);
 }
 
-/** What the caller binds to; null: its memory cannot be read, or it is gone. */
+/** @returns what the caller binds to; null: its memory cannot be read, or it is gone */
 export function addressToBind(
   { seccomp }: Platform,
   { notify, id, tid, args }: SocketCall,
@@ -102,7 +102,7 @@ export function rightToBind(
   wanted: GroupAddress,
   owner: ListenerOwner,
 ): RightToBind {
-  // With the server's own SO_REUSEPORT the kernel would allow it.
+  // Refused here, because with the server's own SO_REUSEPORT the kernel would allow it.
   const other = listeners.overlapping(wanted, [owner.epoch, owner.replacementOf]);
   if (other !== null) {
     owner.onHint(overlapText(formatAddress(wanted), other));

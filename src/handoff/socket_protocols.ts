@@ -10,7 +10,7 @@
 import type { ListenSpec } from "../config/values/listen_spec.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 
-/** Meant for baton: they name descriptors that do not reach the server. */
+/** Variables that are meant for baton: they name descriptors that do not reach the server. */
 const NOT_FOR_THE_SERVER = [
   "LISTEN_FDS",
   "LISTEN_PID",
@@ -58,7 +58,9 @@ export function serverEnvironment(
   return env;
 }
 
-/** As start_server --port and --path write it: a bare port for 0.0.0.0, brackets around IPv6, a bare path. */
+/**
+ * An address as start_server --port and --path write it: a bare port for 0.0.0.0, brackets around IPv6, a bare path.
+ */
 function starterAddress(spec: ListenSpec): string {
   if (spec.family === "unix") return spec.path;
   if (spec.family === "inet6") return `[${spec.host}]:${spec.port}`;

@@ -8,8 +8,8 @@ import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 
 /**
- * A socket of another program that listens at exactly this address. If it has joined a group of ours, it occupies a
- * place in the kernel's array, and members that join later are not where baton's program looks for them.
+ * @returns a socket of another program that listens at exactly this address. If it has joined a group of ours, it
+ * occupies a place in the kernel's array, and members that join later are not where baton's program looks for them.
  */
 export function unmanagedListenerAt(
   platform: Platform,
@@ -21,7 +21,10 @@ export function unmanagedListenerAt(
     .find(({ inode }) => listeners.findMember(inode) === null);
 }
 
-/** Sockets that listen at this address, or at all addresses of its family, or the other way round. */
+/**
+ * @returns sockets that listen at this address, at all addresses of its family, or at one address where this is all of
+ * them
+ */
 export function listenersOverlapping(platform: Platform, address: InetAddress): TcpSocket[] {
   return platform.sockDiag.tcpByLocalPort(address.port, [C.TCP_LISTEN]).filter(({ local }) =>
     local.host === address.host ||

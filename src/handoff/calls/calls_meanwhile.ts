@@ -28,7 +28,7 @@ export function passingMeanwhile(
     !namesOneOf(names, calls, trapped);
 }
 
-/** Last components of public paths, and of what generations have bound. */
+/** The names that matter: last components of public paths, and of paths that generations have bound. */
 function namesOf(groups: readonly GroupRecord[]): ReadonlySet<string> {
   return new Set(groups.flatMap(({ address, members }) => {
     if (address.family !== "unix") return [];

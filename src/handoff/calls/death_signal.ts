@@ -1,7 +1,7 @@
 /**
- * With --survive a server outlives baton, also one that asks the kernel for a signal at its parent's death, prctl(2)
- * PR_SET_PDEATHSIG, as Envoy does with its hot restart: to the process that baton has started the call is answered with
- * success, and not carried out. Of its own children and theirs it is their own business.
+ * With --survive a server outlives baton, even if it asks for a signal at its parent's death, prctl(2)
+ * PR_SET_PDEATHSIG, as Envoy does with its hot restart. The call of a process that baton has started is answered with
+ * success, and not carried out. What the server's own children ask for concerns the server, and is carried out.
  */
 import type { ArchConstants } from "../../platform/libc/arch.ts";
 import { C } from "../../platform/libc/constants.ts";
@@ -14,7 +14,7 @@ export function deathSignalRule({ SYS_prctl }: ArchConstants): CallRule {
   return { call: SYS_prctl, when: [{ argument: 0, values: [C.PR_SET_PDEATHSIG] }] };
 }
 
-/** @param trapped a call of that rule */
+/** @param trapped a call that the rule reports */
 export function answerDeathSignal(
   trapped: TrappedCall,
   { leader }: Pick<ListenerOwner, "leader">,

@@ -31,11 +31,11 @@ export function adoptDatagrams(
   owner: ListenerOwner,
 ): CallReply {
   const { platform: { sockets }, listeners } = context;
-  // Resolvers bind for each question.
+  // With --udp leave only sockets of the start are looked at: resolvers bind one for each question.
   if (context.udp === "leave" && owner.readyTicks > 0) return "continue";
   const inode = proc.ownSocketInode(call.socket.number);
   if ((sockets.localAddress(call.socket)?.port ?? 0) !== 0) {
-    // A baton that was killed may have carried it out.
+    // The call may be a repeated one: a baton that was killed may have carried it out.
     return listeners.findMember(inode, owner.epoch) === null ? "continue" : "done";
   }
   const address = addressToBind(context.platform, call);
@@ -75,7 +75,7 @@ function join(
     owner.onHint(`${text} speaks QUIC, which is not handed over: ${QUIC_REMEDY}`);
     return "continue";
   }
-  // Before those that are connected go.
+  // Looked up before connected sockets are let go of, which may dissolve the group.
   const known = listeners.find(wanted);
   const late = known === null ? owner.readyTicks > 0 : isLate(known, owner);
   const right = rightToJoin(context, wanted, owner, { tid: call.tid, sharesPort });

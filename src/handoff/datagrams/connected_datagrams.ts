@@ -6,7 +6,7 @@ import { hasPeer } from "../../platform/network/udp_socket.ts";
 import { isDatagram } from "../../steering/group_address.ts";
 import type { Listeners } from "../../steering/listeners.ts";
 
-/** Lets go of them. */
+/** Lets go of sockets of `epoch` that have been connected. */
 export function releaseConnected(listeners: Listeners, epoch: number): void {
   for (const group of listeners.groupsOf(epoch)) {
     const [member, ...more] = group.members;
@@ -16,7 +16,10 @@ export function releaseConnected(listeners: Listeners, epoch: number): void {
   }
 }
 
-/** What has been there for a while, and is not connected, is one more of a worker's. */
+/**
+ * Sockets that have been there for a while without being connected are further members of workers: they get datagrams
+ * from now on.
+ */
 export function admitLate(listeners: Listeners, epoch: number): void {
   for (const group of listeners.groupsOf(epoch)) if (isDatagram(group)) group.admitLate();
 }

@@ -13,7 +13,7 @@ import {
 } from "../../platform/libc/udp_options.ts";
 import type { Sockets } from "../../platform/network/sockets.ts";
 
-/** The kernel reports twice what was asked for. */
+/** Sizes of which the kernel reports twice what was asked for. */
 const DOUBLED: readonly number[] = [SOCKET_OPTIONS.SO_RCVBUF, SOCKET_OPTIONS.SO_SNDBUF];
 
 const LEVELS: readonly (readonly [level: number, names: readonly number[]])[] = [
@@ -23,7 +23,7 @@ const LEVELS: readonly (readonly [level: number, names: readonly number[]])[] = 
   [C.IPPROTO_UDP, Object.values(UDP_OPTIONS)],
 ];
 
-/** What one of the two sockets refuses, or does not have, stays as it is. */
+/** Copies the options. One that either socket refuses, or does not have, stays as it is. */
 export function copyOptions(sockets: Sockets, from: Fd, to: Fd): void {
   for (const [level, names] of LEVELS) {
     for (const name of names) copyOption(sockets, { from, to, level, name });
@@ -37,7 +37,7 @@ function copyOption(
   try {
     const wanted = sockets.option(from, level, name);
     const current = sockets.option(to, level, name);
-    // What waits there needs its room.
+    // The receive buffer is not made smaller: what waits in it needs its room.
     const isRoom = level === C.SOL_SOCKET && name === SOCKET_OPTIONS.SO_RCVBUF;
     if (wanted === current || isRoom && wanted < current) return;
     const isDoubled = level === C.SOL_SOCKET && DOUBLED.includes(name);

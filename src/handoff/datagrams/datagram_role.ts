@@ -24,9 +24,9 @@ type DatagramRole =
   | "join"
   /** The kernel carries the bind out, as without baton. */
   | "alone"
-  /** The same; the next generation can bind there, too. */
+  /** As "alone"; and the next generation can bind there, too. */
   | "beside"
-  /** The same, and the user learns that it will not be handed over. */
+  /** As "alone"; and the user learns that it will not be handed over. */
   | "left";
 
 export function roleOfDatagrams(

@@ -4,11 +4,11 @@ import { socketInodesOf } from "../../platform/process/proc.ts";
 export const UDP_REMEDY = "say --udp switch, or --order stop-first";
 export const QUIC_REMEDY =
   "switch it off there (HTTP/3 clients use TCP then), or say --order stop-first";
-/** The oldest are forgotten. */
+/** Sockets that are remembered; the oldest are forgotten. */
 const MOST = 256;
 
 export class LeftDatagrams {
-  /** Addresses by inode. */
+  /** Addresses of sockets, by inode. */
   readonly #bound = new Map<number, string>();
   /** Addresses where the server speaks QUIC. */
   readonly quic = new Set<string>();
@@ -19,7 +19,10 @@ export class LeftDatagrams {
     if (this.#bound.size > MOST && oldest !== undefined) this.#bound.delete(oldest);
   }
 
-  /** Addresses of those that are still open: a server may have asked a question from one, and closed it. */
+  /**
+   * @returns the addresses of sockets that `processes` still have open: a server may have asked a question from one,
+   * and closed it
+   */
   heldBy(processes: readonly number[]): string[] {
     if (this.#bound.size === 0) return [];
     const held = new Set(processes.flatMap((pid) => [...socketInodesOf(pid)]));

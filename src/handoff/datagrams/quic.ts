@@ -1,6 +1,6 @@
 /** A question that only a QUIC server answers, and its answer. RFC 9000 section 6, RFC 8999. Pure. */
 
-/** A server must not answer a smaller one. */
+/** Size of the question: a server must not answer a smaller one. */
 export const QUESTION_BYTES = 1200;
 const LONG_HEADER = 0x80;
 const FIXED_BIT = 0x40;

@@ -12,7 +12,7 @@ import { isVersionNegotiation, QUESTION_BYTES, versionQuestion } from "./quic.ts
 const ID_BYTES = 8;
 const ANSWER_MS = 5_000;
 
-/** Calls `onQuic` if it does; the question costs the server one datagram. */
+/** Calls `onQuic` if the server speaks QUIC; the question costs it one datagram. */
 export function askForQuic(platform: Platform, address: InetAddress, onQuic: () => void): void {
   const { sockets, libc, reactor, clock } = platform;
   const ids = { destination: randomId(), source: randomId() };
@@ -28,7 +28,7 @@ export function askForQuic(platform: Platform, address: InetAddress, onQuic: () 
     try {
       isQuic = isVersionNegotiation(sockets.peek(socket, new Uint8Array(QUESTION_BYTES)), ids);
     } catch (error) {
-      // ECONNREFUSED: nothing is there any more.
+      // ECONNREFUSED: no server is there any more.
       if (!(error instanceof SystemCallError)) throw error;
     }
     end();

@@ -44,7 +44,7 @@ function rightBesideOthers(
   if (group !== null && holdsSocketOf(group, owner)) return sharesPort ? "shared" : "own";
   const unmanaged = unmanagedDatagrams(listeners, wanted);
   if (unmanaged === null) return "shared";
-  // In a group with a socket of a stranger the places in the kernel's array are not known.
+  // In a group with another program's socket the places in the kernel's array are not known.
   owner.onHint(`${addressText(wanted)} is held by ${holderOfDatagrams(unmanaged)}`);
   return "own";
 }

@@ -5,7 +5,7 @@ import { overlaps } from "../../steering/group_address.ts";
 import type { Listeners } from "../../steering/listeners.ts";
 import type { GroupAddress } from "../../steering/member.ts";
 
-/** Of another program, or one of the service that was left alone; at an overlapping address. */
+/** @returns a socket at an overlapping address: of another program, or one of the service that was left alone */
 export function unmanagedDatagrams(listeners: Listeners, wanted: GroupAddress): UdpSocket | null {
   const isThere = ({ local }: UdpSocket) => {
     // Whether an IPv6 socket is dual-stack is not in the table: the kernel decides.

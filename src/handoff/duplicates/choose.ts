@@ -1,10 +1,10 @@
 /** Which source of duplicates a baton uses. Pure. */
 
-/** What `auto` may come to. The third, at-bind, is for users to choose: it loses options. */
+/** What `auto` may choose. The third way, at-bind, is for users to choose: it loses options. */
 type DuplicatesBy = "getfd" | "socket-trap";
 
 interface Circumstances {
-  /** pidfd_getfd(2) and /proc/PID/mem work on a child: tried. */
+  /** Whether pidfd_getfd(2) and /proc/PID/mem work on a child, which was tried. */
   readonly hasGetfd: boolean;
   readonly isRoot: boolean;
   /** CAP_SYS_PTRACE: the right over processes of other users. */
@@ -21,7 +21,7 @@ export function chooseDuplicates(
   return hasGetfd && (mayTraceOthers || !isRoot) ? "getfd" : "socket-trap";
 }
 
-/** For people. */
+/** The way in words, for people. */
 export function duplicatesText(by: DuplicatesBy): string {
   return by === "getfd"
     ? "by pidfd_getfd"

@@ -9,14 +9,14 @@ import type { Platform } from "../../platform/platform.ts";
 import { isClients, socketAt } from "../../platform/network/server_sockets.ts";
 import * as proc from "../../platform/process/proc.ts";
 
-/** More are not held: the kernel makes the next ones itself. */
+/** Sockets that are held at most: the kernel makes further ones itself. */
 const MOST_HELD = 1024;
-/** When there are so many more than after the last look, it is time for the next. */
+/** How many more there must be than after the last look before it is time for the next one. */
 const LOOK_AFTER = 64;
 
 export interface HeldSocket {
   readonly fd: Fd;
-  /** The low 32 bits. */
+  /** The low 32 bits of its inode. */
   readonly inode: number;
   readonly epoch: number;
   /** Its process has called bind(2). */
@@ -27,7 +27,7 @@ export interface HeldSocket {
 }
 
 export class HeldSockets {
-  /** By a token of their own: inodes may come back. */
+  /** Held sockets, each under a number of its own: inodes may be used again. */
   readonly #held = new Map<number, HeldSocket>();
   #edges: Edges | null = null;
   #nextToken = 1;
@@ -74,35 +74,35 @@ export class HeldSockets {
   }
 
   /**
-   * The one that descriptor `number` of thread `tid` is.
-   * @returns null: none, or it cannot be told which
+   * @returns the socket that descriptor `number` of thread `tid` is; null: none that is held, or it cannot be known
+   * which
    */
   find(of: { tid: number; pid: number; number: number; epoch: number }): HeldSocket | null {
     const inode = socketAt(of.tid, of.number);
     const own = [...this.#held.values()].filter(({ epoch }) => epoch === of.epoch);
     if (inode !== "unseen") return own.find((socket) => socket.inode === inode) ?? null;
-    // The latest: the number may have been used before.
+    // The latest of them: the number may have been used before.
     const given = own.findLast(({ pid, number }) => pid === of.pid && number === of.number);
     if (given !== undefined) return given;
-    // A child that has it from its parent, or under another number.
+    // The caller may be a child that has it from its parent, or have it under another number.
     const bound = own.filter(({ isBound }) => isBound);
     return bound.length === 1 ? bound[0]! : null;
   }
 
-  /** Releases those that are clients, or closed without having been used. Of a Unix socket only this shows it. */
+  /** Releases sockets that are clients', or that were closed unused. Of a Unix socket only this look shows it. */
   look(): void {
     const isOpen = newOpenSockets();
     for (const [token, socket] of this.#held) {
       const { pid, number } = socket;
       const isOver = this.#isClients(socket);
-      // Of one that we may not look into, the number says nothing while the process lives.
+      // Of a process that baton may not look into the number says nothing while it lives.
       const mayLook = socketAt(pid, number) !== "unseen";
       if (isOver || mayLook && isClosed(socket, isOpen)) this.#release(token);
     }
     this.#nextLook = this.#held.size + LOOK_AFTER;
   }
 
-  /** It listens, or is left to its server. */
+  /** The socket listens, or is left to its server: it is not held any more. */
   release(inode: number): void {
     for (const [token, socket] of this.#held) if (socket.inode === inode) this.#release(token);
   }
@@ -126,7 +126,10 @@ export class HeldSockets {
 
 type OpenSockets = (pid: number, inode: number) => boolean;
 
-/** For one look: a server that gives its sockets other numbers would have all its descriptors read for each of them. */
+/**
+ * Reads each process's descriptors at most once in a look: with a server that gives its sockets other numbers they
+ * would be read for each socket.
+ */
 function newOpenSockets(): OpenSockets {
   const byPid = new Map<number, ReadonlySet<number>>();
   return (pid, inode) => {
@@ -136,7 +139,7 @@ function newOpenSockets(): OpenSockets {
   };
 }
 
-/** As far as that can be seen. One that is bound may be on its way to a child. */
+/** Whether its server has closed it, as far as that can be seen. A bound socket may be on its way to a child. */
 function isClosed({ isBound, pid, number, inode }: HeldSocket, isOpen: OpenSockets): boolean {
   const now = socketAt(pid, number);
   if (now === inode) return false;

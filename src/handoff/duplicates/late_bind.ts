@@ -22,7 +22,7 @@ import type { CallerDescriptor } from "./source.ts";
 
 const MAX_SOCKADDR = 128;
 const FAMILY_SIZE = 2;
-/** Longer ones are no options of listeners. */
+/** Size of the longest option that is noted; longer ones are no options of listeners. */
 const MOST_OPTION_BYTES = 256;
 /** Sockets whose options are remembered. */
 const MOST_NOTED = 256;
@@ -33,8 +33,8 @@ const DOMAINS: ReadonlyMap<string | null, number> = new Map([
 ]);
 
 /**
- * Which addresses may be bound, beside which others, and who reaches them, depends on them; and two that only listeners
- * have. Connections out set none of them, so asking costs those nothing.
+ * The options that are noted. Which addresses may be bound, beside which others, and who reaches them, depends on them;
+ * and two that only listeners have. Outgoing connections set none of them, so asking costs those nothing.
  */
 const NOTED = [
   [C.SOL_SOCKET, [C.SO_REUSEPORT, C.SO_BINDTODEVICE]],
@@ -43,7 +43,10 @@ const NOTED = [
   [C.IPPROTO_TCP, [C.TCP_DEFER_ACCEPT, C.TCP_FASTOPEN]],
 ] as const;
 
-/** socket(7), ip(7): baton may have the capability where the server, which the kernel refuses them, has not. */
+/**
+ * Options that the kernel refuses to processes without one of these capabilities, which baton may have where the server
+ * has not. socket(7), ip(7)
+ */
 const OF_ADMINISTRATORS: ReadonlyMap<number, readonly number[]> = new Map([
   [C.SOL_SOCKET, [C.SO_MARK, C.SO_RCVBUFFORCE, C.SO_SNDBUFFORCE]],
   [C.IPPROTO_IP, [C.IP_TRANSPARENT]],
@@ -60,7 +63,7 @@ interface NotedOption {
 
 export class LateBind {
   readonly rules: readonly CallRule[];
-  /** By inode. */
+  /** Options that were set, by the socket's inode. */
   readonly #noted = new Map<number, NotedOption[]>();
 
   constructor(readonly platform: Platform) {
@@ -71,7 +74,7 @@ export class LateBind {
     }));
   }
 
-  /** A call of `rules`, which continues. */
+  /** Notes what a call of `rules` sets; the call continues. */
   note(call: TrappedCall): void {
     const { tid, args } = call;
     const inode = socketAt(tid, intArgument(call, 0));
@@ -85,7 +88,7 @@ export class LateBind {
     this.#noted.set(inode, [...this.#noted.get(inode) ?? [], { level, name, value }]);
   }
 
-  /** Of all options, at these descriptors. */
+  /** A rule for calls that set any option at these descriptors. */
   rulesAt(descriptors: readonly number[]): CallRule {
     const { SYS_setsockopt } = this.platform.libc.arch;
     return { call: SYS_setsockopt, when: [{ argument: 0, values: descriptors }] };

@@ -5,14 +5,14 @@
  * it is trapped, and shows its descriptors once more. Pure.
  */
 
-/** A filter compares them one by one. */
+/** Descriptors that a filter can be asked about: it compares them one by one. */
 const MOST_DESCRIPTORS = 16;
 
 export class LearnedListeners {
   readonly #descriptors = new Set<number>();
-  /** Generations, and whether they have passed their gate. */
+  /** Generations without the trap, and whether they have passed their gate. */
   readonly #replacing = new Map<number, boolean>();
-  /** The next generation shows whether the trap was missed. */
+  /** Whether the next generation is trapped: the one before has failed, perhaps for lack of the trap. */
   #trapsNext = false;
   #unsuited: string | null = null;
 
@@ -48,12 +48,14 @@ export class LearnedListeners {
     return this.#replacing.has(epoch);
   }
 
-  /** It has passed its gate. */
+  /** Generation `epoch` has passed its gate. */
   pass(epoch: number): void {
     if (this.#replacing.has(epoch)) this.#replacing.set(epoch, true);
   }
 
-  /** It has ended: without having passed, perhaps because its sockets were replaced. */
+  /**
+   * Generation `epoch` has ended. Where it has not passed its gate, the reason may be that its sockets were replaced.
+   */
   forget(epoch: number): void {
     if (this.#replacing.get(epoch) === false) this.#trapsNext = true;
     this.#replacing.delete(epoch);

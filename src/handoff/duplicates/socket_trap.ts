@@ -28,7 +28,7 @@ import { asksForPlace, LateBind } from "./late_bind.ts";
 import type { LearnedListeners } from "./learned.ts";
 import type { CallerDescriptor, DuplicateSource } from "./source.ts";
 
-/** Of the second argument of socket(2): the rest are flags. */
+/** The type in the second argument of socket(2); all other bits are flags. */
 const TYPE_MASK = 0xf;
 
 export class SocketTrapSource implements DuplicateSource {
@@ -86,7 +86,10 @@ export class SocketTrapSource implements DuplicateSource {
     return this.#learned?.isReplacing(epoch) ?? false;
   }
 
-  /** What it binds now comes by late_bind.ts; if we may not look into it, only what it opens when it starts does. */
+  /**
+   * Whether a call needs no decision: what a settled generation binds comes by late_bind.ts. Where baton may not look
+   * into it, only what it opens when it starts is handed over.
+   */
   mayPass({ call, tid }: TrappedCall, { readyTicks, settledTicks }: ListenerOwner): boolean {
     if (call !== this.platform.libc.arch.SYS_socket || readyTicks === 0) return false;
     return settledTicks > 0 || proc.canSeeDescriptors(tid);
@@ -115,7 +118,7 @@ export class SocketTrapSource implements DuplicateSource {
     const number = this.#answer(notify, id, { source: fd, closeOnExec });
     if (number < 0) {
       fd.close();
-      // Its own limit; else the kernel makes the socket, or the caller is gone.
+      // EMFILE is the server's own limit. At any other error the kernel makes the socket, or the caller is gone.
       return number === -C.EMFILE ? { errno: C.EMFILE } : "continue";
     }
     const inode = proc.ownSocketInode(fd.number);
@@ -123,7 +126,7 @@ export class SocketTrapSource implements DuplicateSource {
     return "answered";
   }
 
-  /** Without signals: one in the middle would leave the call answered, and without a descriptor. */
+  /** Signals are blocked: one in the middle would leave the call answered, and without a descriptor. */
   #answer(notify: Fd, id: bigint, answer: { source: Fd; closeOnExec: boolean }): number {
     const { seccomp, processes } = this.platform;
     return uninterrupted(processes, () => {
@@ -133,7 +136,9 @@ export class SocketTrapSource implements DuplicateSource {
     });
   }
 
-  /** Where that cannot be found out (hidepid) it is taken to be. */
+  /**
+   * Whether the caller is in baton's network namespace; where that cannot be found out (hidepid), it is taken to be.
+   */
   #isInOwnNetwork(tid: number): boolean {
     const network = networkOf(tid);
     return network === null || network === (this.#ownNetwork ??= networkOf("self"));
@@ -157,7 +162,7 @@ export class SocketTrapSource implements DuplicateSource {
     return this.platform.descriptors.duplicate(socket.fd);
   }
 
-  /** Of a socket of the trap that is about to be bound. */
+  /** Learns at which descriptor a listener is bound, from a socket of the trap. */
   #learn(of: CallerDescriptor, { epoch, pid: opener, number }: HeldSocket): void {
     const { call, pid, descriptor } = of;
     if (this.#learned === null || call.call !== this.platform.libc.arch.SYS_bind) return;
@@ -171,7 +176,10 @@ export class SocketTrapSource implements DuplicateSource {
     this.#learned.note(epoch, descriptor, why);
   }
 
-  /** This version of the server does what the one before did not: then it fails, instead of serving with half a socket. */
+  /**
+   * Whether the server does what its last version did not, so that its socket cannot be replaced: then it fails,
+   * instead of serving with half a socket.
+   */
   #refuses({ call, pid, descriptor }: CallerDescriptor, owner: ListenerOwner): boolean {
     if (!this.isReplacing(owner.epoch) || call.call !== this.platform.libc.arch.SYS_bind) {
       return false;
@@ -185,7 +193,7 @@ export class SocketTrapSource implements DuplicateSource {
     return true;
   }
 
-  /** It listens already: another process of the server does so again. */
+  /** The member that a process of the server listens on once more. */
   #memberAt(tid: number, number: number, epoch: number): Fd | null {
     const inode = socketAt(tid, number);
     if (typeof inode !== "number") return null;

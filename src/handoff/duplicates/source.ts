@@ -17,15 +17,15 @@ export interface CallerDescriptor {
 }
 
 export interface DuplicateSource {
-  /** What the filter has to report for it, beside bind(2) and listen(2). */
+  /** Calls that a filter has to report for this source, besides bind(2) and listen(2). */
   readonly rules: readonly CallRule[];
-  /** The same for a generation that starts now. */
+  /** The calls to report in the generation that starts now. */
   rulesFor(epoch: number): readonly CallRule[];
   /** Why no generation can do without the trap from now on; null: not that. */
   readonly unsuited: string | null;
-  /** Whether its sockets are replaced when they are bound, by what was learned from others before. */
+  /** Whether sockets of `epoch` are replaced when they are bound, by what was learned from earlier generations. */
   isReplacing(epoch: number): boolean;
-  /** Of `rules`: calls that need no decision once a generation has passed its gate. */
+  /** Those of `rules` that need no decision once a generation has passed its gate. */
   readonly passing: readonly number[];
   /** @returns a new duplicate, which is the caller's to close; null: it is not a socket that baton hands over, or is gone */
   duplicate(of: CallerDescriptor, owner: ListenerOwner): Fd | null;

@@ -13,29 +13,30 @@ import * as proc from "../../platform/process/proc.ts";
 
 /** <linux/in.h>; <netinet/in.h> of older systems does not have it. */
 const IP_LOCAL_PORT_RANGE = 51;
-/** Enough for all that one server binds so. */
+/** Ports in the range: enough for all that one server binds in this way. */
 const RANGE_SIZE = 1024;
-/** What the kernel begins with. */
+/** The range that the kernel begins with: net.ipv4.ip_local_port_range, ip(7). */
 const DEFAULT_RANGE = [32_768, 60_999] as const;
 
 interface UnseenBind {
-  /** The server itself has set SO_REUSEPORT. */
+  /** Whether the server itself has set SO_REUSEPORT. */
   readonly isShared: boolean;
   /** The ports that the kernel chooses from. */
   readonly range: readonly [low: number, high: number];
 }
 
 export class UnseenBinds {
-  /** By inode. */
+  /** Binds that were not seen, by the socket's inode. */
   readonly #binds = new Map<number, UnseenBind>();
 
   constructor(readonly sockets: Sockets) {}
 
-  /** It is about to be bound. */
+  /** Called before the kernel binds the socket. */
   add(socket: Fd): void {
     const { sockets } = this;
     const inode = proc.ownSocketInode(socket.number);
-    // Its first bind has failed: what it has set is known from then.
+    // A socket that is here already is bound once more, because its first bind has failed: what the server has set is
+    // known from then.
     if (this.#binds.has(inode)) return;
     const isShared = sockets.option(socket, C.SOL_SOCKET, C.SO_REUSEPORT) !== 0;
     sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
@@ -62,9 +63,9 @@ export class UnseenBinds {
   }
 
   /**
-   * It is about to listen.
-   * @returns null: its bind was seen. isShared: the server itself has set SO_REUSEPORT; isEphemeral: the kernel has
-   *   chosen the port
+   * Called before the socket listens.
+   * @returns null: its bind was seen. `isShared`: the server itself has set SO_REUSEPORT; `isEphemeral`: the kernel has
+   * chosen the port
    */
   take(socket: Fd): { isShared: boolean; isEphemeral: boolean } | null {
     const inode = proc.ownSocketInode(socket.number);

@@ -1,6 +1,6 @@
 /**
- * A trapped bind(2) behind a proxy (--front): the socket gets a private address, and the server the answer that it has the
- * public one. Where an unwrapped server gets an error, it gets the same one here.
+ * A trapped bind(2) behind a proxy (--front): the socket gets a private address, and the server is answered as if it
+ * had the public one. Where an unwrapped server gets an error, it gets the same one here.
  */
 import { SystemCallError } from "../../platform/error.ts";
 import { C } from "../../platform/libc/constants.ts";
@@ -40,7 +40,7 @@ export function bindPrivately(
     return "done";
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
-    // It is bound already, the server's own mistake.
+    // EINVAL is the server's own mistake: the socket is bound already.
     if (error.errno !== C.EINVAL) {
       const wanted = formatAddress(address);
       owner.onHint(

@@ -11,7 +11,9 @@ import type { Listeners } from "../../steering/listeners.ts";
 import { NO_GENERATION } from "../../steering/member.ts";
 import { pathAddress } from "../inherit_path.ts";
 
-/** Takes the socket over. @returns notices for the user: all generations will have to share it */
+/**
+ * Makes a member of the socket, and takes it over. @returns notices for the user: all generations will have to share it
+ */
 export function addActivatedPath(
   platform: Platform,
   listeners: Listeners,

@@ -17,7 +17,7 @@ import {
 import { addressAt } from "./path_text.ts";
 import { abstractNameIn, trimmedName } from "./unix_name.ts";
 
-/** In place of a directory's device and inode. */
+/** Stands in place of a directory's device and inode. */
 const KEY = "abstract";
 
 /** @returns null: it is no abstract name */
@@ -64,7 +64,8 @@ export function listenAtAbstract(
   if (fresh === null) return null;
   const group = listeners.obtain(fresh.address);
   const socket = platform.descriptors.duplicate(call.socket);
-  // As at a path: before the first look at it, and once more by the server, for SO_PEERCRED.
+  // As at a path, the first listen(2) comes before the first look at the socket; the server's own follows, for
+  // SO_PEERCRED.
   platform.sockets.listen(socket, intArgument(call, 1));
   const { epoch, worker } = owner;
   const member = group.addListening(socket, { epoch, worker, origin: "shared" });
@@ -74,8 +75,8 @@ export function listenAtAbstract(
 }
 
 /**
- * Says so, where the bind will fail.
- * @param kind what may be in the way: one of datagrams is for no client that a generation could share
+ * Hints at a name that is taken, where the bind will fail.
+ * @param kind what may be in the way: a datagram socket is for no client that generations could share
  */
 export function hintAtTaken(
   name: string,
@@ -83,7 +84,7 @@ export function hintAtTaken(
   owner: ListenerOwner,
   kind: "datagrams" | "connections",
 ): void {
-  // sock_diag(7) shows none that is only bound: a program that does no more with it wants to be alone.
+  // sock_diag(7) shows no socket that is only bound: a program that does no more with a name wants to be alone.
   const isTaken = proc.readText(`/proc/${tid}/net/unix`)?.split("\n")
     .some((line) => line.endsWith(` ${name.replaceAll("\0", "@")}`));
   if (!isTaken) return;

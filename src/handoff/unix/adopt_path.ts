@@ -72,7 +72,7 @@ export function bindPath(
   return "continue";
 }
 
-/** A path has one node, and a node one socket. */
+/** Hints at `--workers`, where another worker has the path: it has one node, and that has one socket. */
 function hintAtWorkers(group: Group, owner: ListenerOwner): void {
   const { epoch, worker } = owner;
   const other = group.membersOf(epoch).find((member) => member.worker !== worker);
@@ -99,7 +99,7 @@ function bindBeside(
   try {
     const waiting = waitingMember(context.listeners, group, owner);
     if (waiting !== null) {
-      // It listens already. The server's own listen(2) shows who does so now.
+      // The socket listens already. The server's own listen(2) shows clients which process does so now.
       replaceSocket(context, call, waiting);
       group.reassign(waiting, ownedBy(owner, 0));
       return "done";
@@ -150,11 +150,11 @@ export function listenAtPath(
     return { errno: error.errno };
   }
   owner.onListening(group, call);
-  // Once more by the server: SO_PEERCRED is who has called listen(2) last.
+  // The server calls listen(2) once more: SO_PEERCRED shows clients the process that has called it last.
   return "continue";
 }
 
-/** @returns null: it is not the service's, or is bound to no path */
+/** @returns null: the path is not the service's, or the socket is bound to none */
 function groupOf(
   context: AdoptContext,
   inode: number,

@@ -7,11 +7,11 @@ import type { UnixAddress } from "../../steering/member.ts";
 interface BoundPath {
   readonly epoch: number;
   address: UnixAddress;
-  /** As the server named it when it bound it. */
+  /** The path as the server named it when it bound it. */
   readonly bound: string;
 }
 
-/** More than any server has; the oldest are forgotten. */
+/** Sockets that are remembered, more than any server has; the oldest are forgotten. */
 const MOST = 256;
 
 function isAbstract({ address }: BoundPath): boolean {
@@ -37,14 +37,14 @@ export class BoundPaths {
     if (this.#bound.size > MOST && oldest !== undefined) this.#bound.delete(oldest);
   }
 
-  /** @returns it, and forgets it */
+  /** @returns what the socket is bound to, and forgets it */
   take(inode: number): BoundPath | null {
     const found = this.#bound.get(inode) ?? null;
     this.#bound.delete(inode);
     return found;
   }
 
-  /** The same, if that is an abstract name. */
+  /** As `take()`, if that is an abstract name. */
   takeAbstract(inode: number): BoundPath | null {
     const found = this.#bound.get(inode);
     return found !== undefined && isAbstract(found) ? this.take(inode) : null;

@@ -47,7 +47,7 @@ export class OwnPaths {
     this.update();
   }
 
-  /** Call it when paths have come or gone. */
+  /** To be called when paths have come or gone. */
   update(): void {
     const isPassing = this.#names().size === 0;
     if (isPassing === this.#isPassing) return;
@@ -114,7 +114,7 @@ export class OwnPaths {
     for (const { path } of this.listeners.groups) {
       const isOwn = path?.address.name !== name &&
         path?.nodesOf(epoch).some(({ bound }) => bound === text);
-      // It may lead through a directory of baton's own.
+      // The path may lead through a directory of baton's own.
       if (path && isOwn) return { path, named: "own" };
     }
     const candidates = this.listeners.groups.flatMap(({ path }) => path ?? [])
@@ -129,7 +129,7 @@ export class OwnPaths {
     return { path, named: path.address.name === name ? "public" : "own" };
   }
 
-  /** As the path is for `epoch`: clients find its node, or another generation's. */
+  /** What `epoch` is at this path: clients find its node there, or another generation's. */
   #roleOf(path: PathMembers, epoch: number): PathDeed["role"] {
     const { holder } = path;
     const { servingEpoch } = this.listeners;
@@ -184,7 +184,10 @@ export class OwnPaths {
     return verdict === "pass" ? "continue" : verdict === "busy" ? { errno: C.EBUSY } : "done";
   }
 
-  /** haproxy binds NAME.PID.tmp, and gives it the public name before it listens. */
+  /**
+   * A rename of a node onto the public path: HAProxy binds NAME.PID.tmp, and gives it the public name before it
+   * listens.
+   */
   #renameOnto(
     tid: number,
     { call, text }: { readonly call: PathCall & { kind: "rename" }; readonly text: string | null },
@@ -214,7 +217,7 @@ export class OwnPaths {
     return "done";
   }
 
-  /** To a path that is not the service's yet. */
+  /** Notes a rename to a path that is not the service's yet. */
   #noteRename(
     tid: number,
     call: PathCall & { kind: "rename" },
@@ -239,7 +242,7 @@ export class OwnPaths {
   }
 }
 
-/** Unless its name is another node's by now. */
+/** Changes mode or owner of the node, unless its name is another node's by now. */
 function changeNode({ directory }: PathMembers, node: UnixNode, call: PathCall): void {
   const { name } = node;
   if (name === null || directory.stat(name)?.key !== node.key) return;
@@ -250,12 +253,12 @@ function changeNode({ directory }: PathMembers, node: UnixNode, call: PathCall):
   else if (call.kind === "chown") directory.changeOwner(name, call.uid, call.gid);
 }
 
-/** It removes what clients find. */
+/** The generation removes the name by which clients find its node. */
 function forgetName(path: PathMembers, epoch: number): void {
   for (const node of path.nodesOf(epoch)) if (node.name === path.address.name) node.name = null;
 }
 
-/** What getsockname(2) tells the generation of its node. */
+/** Whether `name` is what getsockname(2) says of the generation's node. */
 function isOwnName(path: PathMembers, name: string, epoch: number): boolean {
   return path.nodesOf(epoch).some(({ bound }) => lastComponent(bound) === name);
 }

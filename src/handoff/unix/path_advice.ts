@@ -1,6 +1,6 @@
 /**
- * What to do about a server that ends because its path exists. Its clients find another generation there, or wait, so the
- * path cannot be away; and that a server looks at a path (stat(2)) is not asked of baton. Pure.
+ * Advice on a server that ends because its path exists. Clients find another generation there, or wait, so the path
+ * cannot be away; and baton is not asked about calls that only look at a path (stat(2)). Pure.
  */
 const EXISTS = /exist|in use|taken/i;
 

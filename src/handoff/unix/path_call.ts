@@ -39,7 +39,7 @@ export function pathCallRules(calls: PathCalls): CallRule[] {
   const plain = [SYS_unlink, ...renames, ...modes, ...owners].filter((call) => call >= 0);
   return [
     ...plain,
-    // Not rmdir: AT_REMOVEDIR.
+    // Without AT_REMOVEDIR, which is rmdir(2).
     { call: calls.SYS_unlinkat, when: [{ argument: 2, values: [0] }] },
     { call: calls.SYS_connect, when: [{ argument: 2, values: OTHER_FAMILIES, not: true }] },
   ];

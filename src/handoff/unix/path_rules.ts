@@ -9,15 +9,15 @@
 export interface PathDeed {
   readonly deed: "unlink" | "rename onto" | "rename away" | "chmod" | "chown" | "connect";
   /**
-   * Of the caller's generation at this path. Serving: clients find its node. Trial: they do, and another generation is
-   * still there for them.
+   * What the caller's generation is at this path. `serving`: clients find its node. `trial`: they do, and another
+   * generation is still there for them.
    */
   readonly role: "candidate" | "trial" | "serving" | "draining";
-  /** It named the public path, or what getsockname(2) says of its own node. */
+  /** Whether the call names the public path, or what getsockname(2) says of the generation's own node. */
   readonly named: "public" | "own";
-  /** Its generation has bound a node for this path, which has a name. */
+  /** Whether its generation has bound a node for this path, which has a name. */
   readonly hasNode: boolean;
-  /** Renamed is a node that its generation has bound, or what has the public name already. */
+  /** What is renamed: a node that its generation has bound, what has the public name already, or another file. */
   readonly source: "own node" | "same" | "other";
 }
 
@@ -32,9 +32,9 @@ export type PathVerdict =
   | "public path"
   /** The renamed node is the generation's own for this path. It gets the public name at the switch. */
   | "hold back"
-  /** As where no process listens: ECONNREFUSED. */
+  /** It fails as where no process listens: ECONNREFUSED. */
   | "refuse"
-  /** EBUSY: another generation's clients would find it. */
+  /** It fails with EBUSY: another generation's clients would find the node. */
   | "busy";
 
 export function judgePathDeed(of: PathDeed): PathVerdict {
@@ -42,17 +42,18 @@ export function judgePathDeed(of: PathDeed): PathVerdict {
   switch (of.deed) {
     case "connect":
       if (role !== "candidate" || of.named === "own") return "pass";
-      // "Is anybody there?" (php-fpm, puma) One that has bound it means its own: a worker that talks to its master.
+      // A candidate that connects asks whether another server is there (php-fpm, puma). A process whose generation has
+      // bound the path means its own node: a worker that talks to its master.
       return hasNode ? "own node" : "refuse";
     case "rename onto":
       if (of.source === "same" || role === "serving" || role === "trial") return "pass";
       return role === "candidate" && of.source === "own node" ? "hold back" : "busy";
     case "rename away":
       if (role === "serving") return "pass";
-      // (The node that clients find is needed until the roll-back.)
+      // The node that clients find is needed until the roll-back.
       return hasNode && role === "candidate" ? "busy" : "pretend";
     default:
-      // Clients go back to the other one when this one has ended.
+      // Clients go back to the other generation's node when this one has ended.
       if (role === "trial" && of.deed === "unlink") return "pretend";
       if (role === "serving" || role === "trial") return named === "own" ? "public path" : "pass";
       return role === "candidate" && hasNode ? "own node" : "pretend";
@@ -61,22 +62,28 @@ export function judgePathDeed(of: PathDeed): PathVerdict {
 
 /** What makes a path one that a second start of the same server would not use. */
 interface PathMarks {
-  /** As the server named it. */
+  /** The path as the server named it. */
   readonly path: string;
-  /** Of the process that binds it, and of its ancestors in the generation. */
+  /** Ids of the process that binds it, and of its ancestors in the generation. */
   readonly pids: readonly number[];
-  /** Its directory was made by the generation, for its own user only, as mkdtemp(3) does. */
+  /** Whether its directory was made by the generation, for its own user only, as mkdtemp(3) does. */
   readonly isInOwnDirectory: boolean;
 }
 
-/** Where process ids start from 1 (a container), small numbers in names have another meaning. */
+/**
+ * The least number that is taken for a process id: where those start from 1 (a container), small numbers in names have
+ * another meaning.
+ */
 const LEAST_PID = 100;
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/i;
 
 /** What mkdtemp(3) and its like put at the end of a directory's name: letters alone may be a word. */
 const RANDOM_DIRECTORY = /[-_.]((?=\w*[0-9A-Z_])\w{6,}|\w{8})\/[^/]+$/;
 
-/** A path that is another one at each start: its clients learn it from the process, and no other can answer there. */
+/**
+ * Whether a path is another one at each start: its clients learn it from the process, and no other generation can
+ * answer there.
+ */
 export function isPrivatePath({ path, pids, isInOwnDirectory }: PathMarks): boolean {
   const numbers = [...path.matchAll(/\d+/g)].map(([digits]) => Number(digits));
   return UUID.test(path) || pids.some((pid) => pid >= LEAST_PID && numbers.includes(pid)) ||

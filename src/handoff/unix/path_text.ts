@@ -6,11 +6,11 @@ import { ADDRESS_SIZE, pathInAddress } from "./unix_name.ts";
 
 interface PathTexts {
   readonly target: string | null;
-  /** Of a rename. */
+  /** The path that is renamed, in a rename(2). */
   readonly source: string | null;
 }
 
-/** Null: it cannot be read, or there is none. */
+/** @returns the paths; null for one that cannot be read, or is not there */
 export function pathTextsOf(tid: number, call: PathCall): PathTexts {
   if (call.kind === "connect") {
     return { target: pathAt(tid, call.target.address, call.length), source: null };

@@ -42,7 +42,8 @@ export function bindPrivateName(
 }
 
 /**
- * The same where baton gets no duplicate of datagram sockets: it stays without a name, and no datagram comes.
+ * As `bindPrivateName()`, where baton gets no duplicate of datagram sockets: the socket stays without a name, and no
+ * datagram comes.
  */
 export function pretendsPrivateName(
   { libc }: Platform,
@@ -63,7 +64,7 @@ function privateNameIn(
   return name !== null && isPrivateName(trimmedName(name), patterns) ? name : null;
 }
 
-/** No other socket has this inode; cut off, so that it fits. */
+/** The generation's own name: no other socket has this inode. Cut off, so that it fits. */
 function ownName(asked: string, inode: number): string {
   const [name, end] = [asked.replaceAll("\0", ""), `.${inode}`];
   return decodeBytes(encodeBytes(name).subarray(0, MOST_BYTES - end.length)) + end;

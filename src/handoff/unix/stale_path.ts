@@ -10,15 +10,15 @@ import type { PathMembers } from "../../steering/unix/path_members.ts";
 
 type Occupant =
   | { readonly kind: "nothing" }
-  /** Left by a server that did not remove it: bind(2) would fail, and no process listens there. */
+  /** A node that a server has left: bind(2) would fail, and no process listens there. */
   | { readonly kind: "stale" }
-  /** Another file, or we cannot tell: bind(2) says what follows. */
+  /** Another file, or one that baton cannot judge: bind(2) says what follows. */
   | { readonly kind: "unknown" }
   | { readonly kind: "alive"; readonly holder: string };
 
 type OccupiedName = Pick<UnixAddress, "name" | "type">;
 
-/** Connects, and hangs up at once. */
+/** @returns what is at the path; to find out it connects, and hangs up at once */
 export function occupantOf(
   sockets: Sockets,
   directory: Directory,
@@ -35,7 +35,7 @@ export function occupantOf(
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
     if (error.errno === C.ECONNREFUSED) return { kind: "stale" };
-    // Its queue is full.
+    // EAGAIN: a server listens there, and its queue is full.
     return error.errno === C.EAGAIN
       ? { kind: "alive", holder: "a process that does not accept" }
       : { kind: "unknown" };
@@ -46,7 +46,7 @@ export function occupantOf(
   return { kind: "alive", holder };
 }
 
-/** What a baton that was killed has left beside its public path. Those at which a process answers stay. */
+/** Removes nodes that a killed baton has left beside its public path. Those at which a process answers stay. */
 export function removeLeftNodes(
   sockets: Sockets,
   directory: Directory,
@@ -60,8 +60,8 @@ export function removeLeftNodes(
 }
 
 /**
- * The same for the next baton of a service that serves. What a generation has bound is on record once it listens there,
- * and a generation that is gone is off the record before its nodes are.
+ * As `removeLeftNodes()`, for the next baton of a service that serves. What a generation has bound is on record once it
+ * listens there, and a generation that is gone is off the record before its nodes are.
  * @param alive epochs of generations that may have bound one
  */
 export function removeUnknownNodes(
@@ -80,7 +80,10 @@ function ownNodes(path: PathMembers): UnixNode[] {
   return [...path.nodesOf(), ...path.all.flatMap(({ node }) => node ?? [])];
 }
 
-/** Who answers at the public path of a service in place of its own sockets; null: it is theirs, or no process answers. */
+/**
+ * @returns which process answers at the public path of a service in place of its own sockets; null: none does, or the
+ * sockets are its own
+ */
 export function strangerAt(sockets: Sockets, path: PathMembers): string | null {
   const { directory, address } = path;
   const key = directory.stat(address.name)?.key;
