@@ -1,4 +1,4 @@
-/** A socket that can join a group: of its address, user and network namespace. It has not joined yet. */
+/** Makes sockets that can join a group: of its address, user and network namespace. */
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -9,14 +9,17 @@ import type { Group } from "./group.ts";
 import { isDatagram, isFronted } from "./group_address.ts";
 import { type GroupAddress, NO_GENERATION } from "./member.ts";
 
-/** @param epoch whose it is to be, which a private address shows @throws {SystemCallError} when it cannot be made or bound; nothing is left open */
+/**
+ * @param epoch of the generation that is to have it, which a private address shows
+ * @throws {SystemCallError} when it cannot be made or bound; nothing is left open
+ */
 export function boundSocket(group: Group, epoch: number = NO_GENERATION): Fd {
   const { address, context: { privateAddresses } } = group;
   if (isFronted(address) && privateAddresses) return privateAddresses.boundSocket(address, epoch);
   return address.family === "unix" ? unixSocket(group) : inetSocket(group, address);
 }
 
-/** With a hidden node, of the owner and mode of the one that clients find. */
+/** A Unix socket at a hidden name, with the owner and mode of the node that clients find. */
 function unixSocket({ path, context: { sockets } }: Group): Fd {
   const socket = path?.address.type === "packets" ? sockets.packets() : sockets.stream("unix");
   try {
@@ -50,7 +53,7 @@ function newSocket({ network, text, context: { sockets } }: Group, address: Grou
     return network?.stream(address.family) ?? sockets.stream(address.family);
   }
   if (network === null) return udpSocket(sockets, address.family);
-  // A UDP socket cannot be made there from here, as a TCP socket can (remote_netns.ts).
+  // A UDP socket cannot be made in another network namespace, as a TCP socket can (remote_netns.ts).
   throw new SystemCallError("make", C.EADDRNOTAVAIL, `${text} in another network namespace`);
 }
 

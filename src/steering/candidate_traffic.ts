@@ -1,4 +1,4 @@
-/** What generations get that do not serve yet. */
+/** What connections go to generations that do not serve yet. */
 import type { MemberChoice } from "./bpf_program.ts";
 import { type Member, usableOf } from "./member.ts";
 
@@ -6,7 +6,7 @@ const ALL = 100;
 
 type Of<Part> = Omit<NonNullable<Part>, "members"> & {
   readonly epoch: number;
-  /** Only that one; missing: all of the generation. */
+  /** Its worker; missing: all of the generation. */
   readonly worker?: number;
 };
 
@@ -15,19 +15,19 @@ export class CandidateTraffic {
   share: Of<MemberChoice["share"]> | null = null;
   probe: Of<MemberChoice["probe"]> | null = null;
 
-  /** @param isDivisible a share below all of the connections is possible */
+  /** @param isDivisible whether a share below all of the connections is possible */
   constructor(readonly isDivisible = true) {}
 
   get isEmpty(): boolean {
     return this.share === null && this.probe === null;
   }
 
-  /** The program may name members of it, although it does not serve. */
+  /** Whether the program may name members of `epoch`, although it does not serve. */
   has(epoch: number): boolean {
     return epoch === this.share?.epoch || epoch === this.probe?.epoch;
   }
 
-  /** Whether it gets any of the new connections, by a share too. */
+  /** Whether `member` gets any of the new connections, by a share too. */
   gets(member: Member, isReceiving: (member: Member) => boolean): boolean {
     const { share } = this;
     const percent = share === null || !this.isDivisible && share.percent < ALL ? 0 : share.percent;

@@ -8,12 +8,17 @@ import { HIGHEST_TAG, NO_TAG } from "../platform/network/socket_tag.ts";
 
 export class GenerationTags {
   readonly #byEpoch = new Map<number, number>();
-  /** Of generations that have ended: a connection with such a tag is of no living one. */
+  /** Tags of generations that have ended: a connection with such a tag is of no living one. */
   readonly #ended = new Set<number>();
-  /** A listener has passed from one generation to another with connections in its queue, or its server set the options. */
+  /**
+   * Tags that tell nothing: a listener has passed from one generation to another with connections in its queue, or its
+   * server has set the options.
+   */
   readonly #ambiguous = new Set<number>();
 
-  /** Tags that sockets showed at a look, and of generations that have ended since; null: it is to be looked for. */
+  /**
+   * Tags that sockets showed at a look, and those of generations that have ended since; null: that is to be looked for.
+   */
   #shown: Set<number> | null = null;
 
   /** `NO_TAG`: its connections cannot be told by their tags. */
@@ -28,14 +33,17 @@ export class GenerationTags {
   }
 
   /**
-   * All that the service's sockets showed at a look, for the next generation: until its tag is reserved no other ones come
-   * into use than those of generations.
+   * Notes all tags that the service's sockets showed at a look, for the next generation: until its own tag is reserved,
+   * only those of generations come into use.
    */
   note(sockets: readonly { readonly tag?: number }[]): void {
     this.#shown = new Set(sockets.map(({ tag = NO_TAG }) => tag));
   }
 
-  /** @param inUse tags that sockets show now, asked where nothing was noted @returns the tag of `epoch`, for good */
+  /**
+   * @param inUse asked for the tags that sockets show now, where nothing was noted
+   * @returns the tag of `epoch`, for good
+   */
   reserve(epoch: number, inUse: () => ReadonlySet<number>): number {
     const own = this.#byEpoch.get(epoch);
     if (own !== undefined) return own;
@@ -50,7 +58,7 @@ export class GenerationTags {
     return tag;
   }
 
-  /** As an earlier baton has left it in a member of `epoch`. */
+  /** Notes the tag that an earlier baton has left in a member of `epoch`. */
   recover(epoch: number, tag: number): void {
     if (tag === NO_TAG) return;
     const own = this.#byEpoch.get(epoch) ?? tag;

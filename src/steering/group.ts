@@ -35,13 +35,13 @@ import { WorkerMembers } from "./worker_members.ts";
 export class Group {
   /** Connections of our own are steered one at a time. */
   readonly probes = new Mutex();
-  /** Where its sockets are made; null: in this process's own network namespace. */
+  /** The network namespace in which its sockets are made; null: this process's own. */
   network: RemoteNetns | null = null;
-  /** Another baton has the members too: what must not be changed here meanwhile. */
+  /** What must not be changed here, while another baton has the members, too. */
   hold: Hold = "nothing";
-  /** Of a Unix socket; null: TCP or UDP. */
+  /** Its members at a path; null: TCP or UDP. */
   readonly path: PathMembers | null;
-  /** Behind a proxy (--front); null: it is not. */
+  /** Its members behind a proxy (--front); null: it is not behind one. */
   readonly front: FrontMembers | null;
   readonly workers: WorkerMembers;
   readonly #set: MemberSet;
@@ -61,7 +61,7 @@ export class Group {
     return addressText(this.address);
   }
 
-  /** Of TCP; null: UDP, or a Unix socket. */
+  /** Its address, if that is one of TCP; null: UDP, or a Unix socket. */
   get tcp(): GroupAddress | null {
     const { address } = this;
     return address.family === "unix" || address.protocol === "udp" ? null : address;
@@ -74,7 +74,7 @@ export class Group {
   readonly isReceiving = (member: Member): boolean => this.#set.isReceiving(member);
   readonly gets = (each: Member): boolean => this.#set.candidates.gets(each, this.isReceiving);
 
-  /** @param worker of its worker with this number; missing: all */
+  /** @param worker number of the worker; missing: all workers */
   membersOf(epoch: number, worker?: number): Member[] {
     return this.members.filter((each) =>
       each.epoch === epoch && !each.dead && (worker ?? each.worker) === each.worker
@@ -89,7 +89,7 @@ export class Group {
     return new Set(this.#receiving.map(({ epoch }) => epoch));
   }
 
-  /** Those that get the connections when `epoch` serves. */
+  /** The members that get the connections when `epoch` serves. */
   usableMembers(epoch: number, worker?: number): readonly Member[] {
     return usableOf(this.membersOf(epoch, worker));
   }
@@ -99,12 +99,12 @@ export class Group {
     return this.members.find(({ origin, epoch }) => origin !== null && epoch === NO_GENERATION);
   }
 
-  /** All generations have the same socket, and each gets what it is quicker to accept. */
+  /** Whether all generations have the same socket: each gets what it is quicker to accept. */
   get isShared(): boolean {
     return this.members.some(({ origin }) => origin === "shared");
   }
 
-  /** As they travel to another baton. */
+  /** The members as they travel to another baton. */
   get records(): { record: MemberRecord; fd: Fd }[] {
     return this.members.map((member) => ({
       record: recordOf(member, this.isReceiving(member)),
@@ -214,7 +214,7 @@ export class Group {
     this.retire(HELD);
   }
 
-  /** The service ends: connections from now on wait for the next baton, in a socket that stays. */
+  /** The service ends: connections from now on wait for the next baton, in a socket that outlives this one. */
   standBy(): void {
     const socket = this.unassignedSocket;
     if (socket !== undefined && !this.isFrozen) this.#set.steerTo([socket], true);

@@ -26,12 +26,15 @@ function portsOverlap(a: GroupAddress, b: GroupAddress): boolean {
   return six.host === "::" && !six.v6only;
 }
 
-/** It gets datagrams, not connections: nothing is accepted there, and nothing to drain but what is unread. */
+/**
+ * Whether a group gets datagrams, not connections: nothing is accepted there, and there is nothing to drain but what is
+ * unread.
+ */
 export function isDatagram({ address }: { readonly address: ListenAddress }): boolean {
   return isUdp(address);
 }
 
-/** Of TCP: where clients connect to, or the proxy in front of the service. */
+/** @returns the TCP ports that clients connect to, or the proxy in front of the service */
 export function portsOf(
   { address, members }: { readonly address: ListenAddress; readonly members: readonly Member[] },
 ): number[] {
@@ -39,7 +42,7 @@ export function portsOf(
   return [address.port, ...members.flatMap(({ place }) => place?.port ?? [])];
 }
 
-/** It has private addresses, and a proxy that dials them. */
+/** Whether an address is behind a proxy, which dials private ones. */
 export function isFronted(address: ListenAddress): address is GroupAddress {
   return address.family !== "unix" && address.front === true;
 }

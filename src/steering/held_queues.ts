@@ -42,7 +42,7 @@ export function holdConnections(
 }
 
 /**
- * The same for datagrams, just before the stop signal of `epoch`: until then it answers them.
+ * As `holdConnections()`, for datagrams, just before the stop signal of `epoch`: until then it answers them.
  * @throws {SystemCallError} when a queue cannot be made: then they wait in the old socket
  */
 export function holdDatagrams(listeners: Listeners, epoch: number): void {
@@ -56,7 +56,10 @@ export function holdDatagrams(listeners: Listeners, epoch: number): void {
   }
 }
 
-/** Not where all generations have one socket: each process that has it open accepts from it. */
+/**
+ * Whether connections can be held at `group`: not where all generations have one socket, since each process that has it
+ * open accepts from it.
+ */
 function canHold(group: Group, epoch: number): boolean {
   if (group.isFrozen || group.isShared || group.isHeld || isDatagram(group)) return false;
   return group.membersOf(epoch).some((each) => group.isReceiving(each) && !each.ofSession);
@@ -83,7 +86,7 @@ export function vacate(
   for (const group of listeners.groups) group.vacate(epoch, backlogOf);
 }
 
-/** The service ends, or `epoch` serves on. */
+/** Lets go of the queues: the service ends, or `epoch` continues to serve. */
 export function releaseConnections(listeners: Listeners, epoch: number): void {
   listeners.heldEpoch = null;
   for (const group of listeners.groups) group.steerBack(epoch);

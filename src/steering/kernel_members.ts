@@ -43,11 +43,11 @@ export class KernelMembers implements MemberSet {
   #array: KernelArray = [];
   readonly #members = new Map<number, Member>();
   readonly #receiving = new Set<number>();
-  /** Members that another baton holds too: it would need them, where they are, if we failed. */
+  /** Members that another baton holds, too: it would need them, at their places, if this one failed. */
   readonly #shared = new Set<number>();
   #isSteered = false;
   readonly #isSpread: boolean;
-  /** Receiving ones that the program leaves out for now. */
+  /** Receiving members that the program leaves out for now (--spread least). */
   #avoided: ReadonlySet<number> = new Set();
   readonly #queueWatch: QueueWatch | null;
 
@@ -82,13 +82,13 @@ export class KernelMembers implements MemberSet {
   }
 
   /**
-   * Adds one by listen(2) or bind(2).
+   * Adds a member by listen(2) or bind(2).
    * @throws {SystemCallError} of that call; everything is then as before, and the socket closed
    */
   join(fields: MemberFields, backlog: number, receives: boolean): Member {
     const { heldUntilRetired: socket } = fields;
     try {
-      // Before the call: from then on the kernel may choose the new member.
+      // Attached before the call: from then on the kernel may choose the new member.
       if (!receives) this.attach(true);
     } catch (error) {
       socket.close();
@@ -108,7 +108,7 @@ export class KernelMembers implements MemberSet {
       socket.close();
       throw error;
     }
-    // The new one stands last and gets nothing: the moment when older holes can be filled.
+    // The new member stands last and gets nothing: the moment when older holes can be filled.
     this.compact();
     if (receives) this.#receiving.add(member.id);
     return member;
@@ -133,7 +133,10 @@ export class KernelMembers implements MemberSet {
     this.attach(force);
   }
 
-  /** The last one that receives continues to. The caller attaches. @returns whether anything has changed */
+  /**
+   * Takes `member` out of those that receive, unless it is the last one. The caller attaches.
+   * @returns whether anything has changed
+   */
   stopReceiving(member: Member): boolean {
     return this.#receiving.size > 1 && this.#receiving.delete(member.id);
   }
@@ -149,7 +152,7 @@ export class KernelMembers implements MemberSet {
     try {
       this.context.sockets.attachReuseportProgram(through.heldUntilRetired, this.#program());
     } catch (error) {
-      // A server has connected it meanwhile.
+      // Attaching fails through a socket that its server has connected meanwhile.
       if (!this.membership.hasPeer(through.heldUntilRetired)) throw error;
       this.findShutDown();
     }
@@ -209,7 +212,7 @@ export class KernelMembers implements MemberSet {
     let hasChanged = false;
     const lost = this.all.filter((member) => {
       const socket = member.heldUntilRetired;
-      // One that is connected serves its peer until its server closes it.
+      // A connected socket serves its peer until its server closes it.
       if (this.membership.hasPeer(socket)) {
         const isOut = this.#isOut(socket);
         if (isOut) this.#letGo(member);
@@ -225,10 +228,12 @@ export class KernelMembers implements MemberSet {
     return lost;
   }
 
-  /** Of a connected UDP socket: the kernel has taken it out of the array. Linux before 6.13 leaves some where they are. */
+  /**
+   * Whether the kernel has taken a connected UDP socket out of the array. Linux before 6.13 leaves some where they are.
+   */
   #isOut(socket: Fd): boolean {
     if (this.hold() !== "nothing") return false;
-    // The one that is there.
+    // The program that is attached already.
     const program = this.#receiving.size > 0 ? this.#program() : programFor({ receiving: [0] });
     try {
       // Through a socket outside the array this fails.
@@ -248,7 +253,8 @@ export class KernelMembers implements MemberSet {
   /** The other baton has exited: the members are ours alone, and dead ones can be closed. */
   unshare(): void {
     this.#shared.clear();
-    // Its program may leave out members. Those that it holds connections in are not known to receive yet.
+    // The other baton's program may leave out members, so this one attaches its own. Not with held queues: their
+    // members are not known to receive yet.
     if (this.all.every(({ epoch }) => epoch !== HELD)) this.attach(false);
     this.compact();
   }
@@ -273,7 +279,7 @@ export class KernelMembers implements MemberSet {
 
   #drop(member: Member): void {
     this.#forget(member);
-    // Some helper of the old server may have it open: closing ours would leave it in the array.
+    // Shut down first: some helper of the old server may have it open, and closing ours would leave it in the array.
     const isOurs = this.hold() === "nothing" && !this.#shared.delete(member.id) &&
       member.origin === null;
     if (isOurs) this.membership.leave(member.heldUntilRetired);

@@ -22,7 +22,7 @@ export class Listeners implements GroupContext {
   spread: Spread | null = null;
   privateAddresses: PrivateAddresses | null = null;
   onFrontChange: (() => void) | null = null;
-  /** The first member at a Unix path is about to come. */
+  /** Called when the first member at a Unix path is about to come. */
   onPath: (() => void) | null = null;
   /** The serving generation, once it has closed its listeners and lives on: `lend` has its queues. */
   deafEpoch: number | null = null;
@@ -40,7 +40,7 @@ export class Listeners implements GroupContext {
     return [...this.#groups.values()];
   }
 
-  /** What a proxy in front of the service has to dial. @param planned as if this generation received */
+  /** What a proxy in front of the service has to dial. @param planned epoch that is taken to receive */
   frontEndpoints(planned: number | null = null): FrontedAddress[] {
     return frontEndpoints(this.groups, planned);
   }
@@ -64,7 +64,7 @@ export class Listeners implements GroupContext {
       group.members.some((member) =>
         group.isReceiving(member) && !member.dead &&
         ![NO_GENERATION, ...own].includes(member.epoch) &&
-        // The serving one may listen at another address now that takes the place of this one.
+        // The serving generation may listen at another address now that takes the place of this one.
         !(member.standsIn && this.servingEpoch !== null && own.includes(this.servingEpoch))
       );
     return this.groups.find((group) => overlaps(group.address, address) && receives(group)) ?? null;
@@ -82,12 +82,12 @@ export class Listeners implements GroupContext {
     return group;
   }
 
-  /** Call before a decision that depends on the order of members: a shutdown(2) may not have been reported yet. */
+  /** Before a decision that depends on the members' order: a shutdown(2) may not have been reported yet. */
   findShutDown(): void {
     for (const group of this.groups) group.findShutDown();
   }
 
-  /** @param epoch whose member it is, if several generations have the same socket */
+  /** @param epoch of the generation whose member is meant, if several have the same socket */
   findMember(inode: number, epoch?: number): { group: Group; member: Member } | null {
     for (const group of this.groups) {
       const found = group.members.filter((candidate) => candidate.inode === inode);
@@ -103,7 +103,7 @@ export class Listeners implements GroupContext {
     for (const group of this.groups) group.standBy();
   }
 
-  /** Where one worker is found behind a front, for checks and commands; null: at the public address. */
+  /** Where one worker is found behind a front, for checks and commands; null: it is at the public address. */
   readonly dialed = (epoch: number, worker?: number) => dialedAt(this.groups, epoch, worker);
 
   groupsOf(epoch: number): Group[] {
@@ -287,7 +287,7 @@ export class Listeners implements GroupContext {
     this.#forget(group);
   }
 
-  /** For a group in which no process listens any more. */
+  /** Closes a group in which no process listens any more. */
   closeGroup(group: Group): void {
     group.close();
     this.#forget(group);

@@ -20,19 +20,19 @@ export interface GroupContext {
    */
   readonly servingEpoch: number | null;
   readonly tagging: Tagging;
-  /** Null: at random. */
+  /** How new connections are spread over receiving members; null: at random. */
   readonly spread: Spread | null;
-  /** Null: no proxy in front of the service (--front). */
+  /** Binds listeners to private addresses; null: no proxy is in front of the service (--front). */
   readonly privateAddresses?: { boundSocket(address: GroupAddress, epoch: number): Fd } | null;
-  /** What that proxy has to dial may have changed (front/endpoints.ts). */
+  /** Called when what that proxy has to dial may have changed (front/endpoints.ts). */
   readonly onFrontChange?: (() => void) | null;
-  /** A connection waits at a member whose watch was armed for that, or it was shut down. */
+  /** Called when a connection waits at a member whose watch was armed for that, or when the member was shut down. */
   readonly onWaiting?: ((member: Member) => void) | null;
 }
 
 /** What the kernel compares when it decides which group a socket belongs to. */
 export interface GroupAddress extends InetAddress {
-  /** Missing: TCP. */
+  /** The protocol; missing: TCP. */
   readonly protocol?: "udp";
   readonly v6only: boolean;
   /** The public address of members that have private ones (--front). Missing: they listen here. */
@@ -90,11 +90,11 @@ export interface Member {
   readonly id: MemberId;
   /** Generation that accepts from it; changes only when a replacement takes it over. */
   epoch: number;
-  /** Of that generation, the worker; 0 where it has one. */
+  /** The worker of that generation; 0 where it has one. */
   worker: number;
-  /** Its worker starts, or drains: it gets nothing while others of its generation can. */
+  /** Whether its worker starts, or drains: then it gets nothing while others of its generation can. */
   aside?: boolean;
-  /** Connections that come now have it, too: that of `epoch`, once a process accepts here (tagging.ts). */
+  /** The tag of connections that come now: that of `epoch`, once a process accepts here (tagging.ts). */
   tag: number;
   /** Our duplicate: keeps the socket and its queue alive. */
   readonly heldUntilRetired: Fd;
@@ -103,13 +103,13 @@ export interface Member {
   readonly late: boolean;
   /** Opened by a process that came after the gate, below one that listens: given up when that process goes. */
   readonly passing?: boolean;
-  /** The same, long after its generation began to serve: no successor is expected to open it. */
+  /** As `passing`, and long after its generation began to serve: no successor is expected to open it. */
   readonly ofSession?: boolean;
   /** It stays until the serving generation listens here too, or baton stops waiting for that (late_listeners.ts). */
   standsIn?: boolean;
   /** The deaf generation whose queue it was (`Listeners.lend`); of no meaning once another one serves. */
   lentBy?: Pick<Member, "epoch" | "owner">;
-  /** Null: the socket is ours or the server's. */
+  /** Where a socket that outlives this baton comes from; null: the socket is ours or the server's. */
   origin: SocketOrigin | null;
   /** Process that listened first; 0 when baton made the socket. */
   owner: number;
@@ -119,7 +119,7 @@ export interface Member {
   dead: boolean;
   /** Fires when a process calls shutdown(2) on it, and, armed for that, when a connection waits in its queue. */
   readonly shutDownWatch: Watch | null;
-  /** Of a Unix socket. */
+  /** The node of a Unix socket. */
   readonly node?: UnixNode;
   /** Where it listens, if that is a private address (--front). */
   readonly place?: InetAddress;
@@ -132,13 +132,13 @@ export interface NewMember
   readonly aside?: boolean;
   readonly backlog: number;
   readonly origin?: "standby" | null;
-  /** Of UDP: it gets nothing until it is known not to be for one client (`Group.admitLate`). */
+  /** A UDP socket: it gets nothing until it is known not to be for one client (`Group.admitLate`). */
   readonly waits?: boolean;
-  /** Of a held queue, the generation that is to get it. */
+  /** A held queue: the generation that is to get it. */
   readonly heldFor?: number | null;
 }
 
-/** One that listens already. */
+/** A socket that listens already, and becomes a member. */
 export interface ListeningSocket extends Pick<Member, "epoch" | "node"> {
   readonly origin: SocketOrigin;
   readonly worker?: number;
@@ -146,14 +146,14 @@ export interface ListeningSocket extends Pick<Member, "epoch" | "node"> {
 
 /** One member as it travels from one baton to another; its descriptor travels beside it. */
 export interface MemberRecord extends Readonly<Omit<Member, InThisProcess | "worker">> {
-  /** Missing: 0. */
+  /** Number of its worker; missing: 0. */
   readonly worker?: number;
   readonly receiving: boolean;
 }
 
 type InThisProcess = "id" | "tag" | "heldUntilRetired" | "shutDownWatch" | "lentBy" | "place";
 
-/** Of the live members of one generation, those that get connections when it serves. */
+/** @returns those of the live members of one generation that get connections when it serves */
 export function usableOf(live: readonly Member[]): readonly Member[] {
   // A socket that baton made and the server does not use (it bound one itself) gets nothing, nor
   // does that of a worker that has died.
@@ -162,7 +162,7 @@ export function usableOf(live: readonly Member[]): readonly Member[] {
   return ready.length > 0 ? ready : used.length > 0 ? used : live;
 }
 
-/** Of those that receive, and `member`, at which a process accepts now: those that get the next connections. */
+/** @returns who gets the next connections, of those that receive, and `member`, at which a process accepts now */
 export function withMember(member: Member, receiving: readonly Member[]): readonly Member[] {
   // Members that wait for a process get nothing new once a process accepts here.
   const others = receiving.filter((each) => each !== member && !each.unheld && !each.aside);
@@ -170,15 +170,15 @@ export function withMember(member: Member, receiving: readonly Member[]): readon
 }
 
 /**
- * Those that get the connections when none that received is alive: those of the serving
- * generation, or the newest.
+ * @returns the members that get the connections when none that received is alive: those of the serving generation, or
+ * the newest
  */
 export function successorsAmong(
   members: readonly Member[],
   isReceiving: (member: Member) => boolean,
   serving: number | null,
 ): readonly Member[] {
-  // The service ends: draining generations get nothing new.
+  // With no serving generation the service ends: draining ones get nothing new.
   if (serving === null) return [];
   const alive = members.filter(({ dead }) => !dead);
   if (alive.some(isReceiving)) return [];
@@ -209,7 +209,9 @@ export type Hold = "nothing" | "order" | "order and program";
 
 type Records = { readonly record: MemberRecord; readonly fd: Fd }[];
 
-/** For a baton that takes over: it makes its own standby sockets, so ours can go when we exit. */
+/**
+ * @returns the records for a baton that takes over, which makes standby sockets of its own: ours can go when we exit
+ */
 export function recordsForAnother({ records }: { readonly records: Records }): Records {
   return records.map(({ record, fd }) => {
     if (record.origin !== "standby" || record.epoch !== NO_GENERATION) return { record, fd };

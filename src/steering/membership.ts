@@ -15,16 +15,16 @@ import type { GroupAddress, GroupContext, ListenAddress, Member } from "./member
 import { drawOf } from "./spread/spread.ts";
 
 export interface Membership {
-  /** Who gets what among several members. */
+  /** How it is drawn which of several members gets a packet. */
   readonly draw: Draw;
-  /** A hang-up tells of a shutdown(2), and data to read of a client that waits. */
+  /** Whether members are watched: a hang-up shows a shutdown(2), and data to read a client that waits. */
   readonly isWatched: boolean;
   /** @throws {SystemCallError} of listen(2) or bind(2); it has not joined then */
   join(socket: Fd, backlog: number): void;
   hasJoined(socket: Fd): boolean;
-  /** A UDP socket that its server has connected: it is for one client. */
+  /** Whether its server has connected the UDP socket: then it is for one client. */
   hasPeer(socket: Fd): boolean;
-  /** Takes it out of the array, even if some process has it open. */
+  /** Takes the socket out of the array, even if some process has it open. */
   leave(socket: Fd): void;
 }
 
@@ -57,7 +57,7 @@ function datagrams(sockets: Sockets, address: GroupAddress): Membership {
       try {
         deafen(sockets, socket, address.family);
       } catch (error) {
-        // Then its last close does it.
+        // Where it cannot be shut down, its last close takes it out.
         if (!(error instanceof SystemCallError)) throw error;
       }
     },
@@ -96,7 +96,7 @@ export function watchListener(
   return context.reactor?.watch(socket, onEvent, {}) ?? null;
 }
 
-/** listen(2) of what becomes a member. @throws {SystemCallError} `socket` is closed then */
+/** Calls listen(2) on what becomes a member. @throws {SystemCallError} `socket` is closed then */
 export function beginToListen(
   { beforeChange, sockets }: GroupContext,
   socket: Fd,

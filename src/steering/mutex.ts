@@ -1,6 +1,6 @@
 /** Admits one user at a time; the others wait for their turn, in order of arrival. */
 export class Mutex {
-  /** The first one has its turn now. */
+  /** Turns in order of arrival; the first one is in progress. */
   readonly #turns: (() => void)[] = [];
 
   /** Calls `turn` when it is free, at once if it is; `leave` must follow. */

@@ -10,7 +10,8 @@ import { NO_GENERATION } from "./member.ts";
 import { errorText } from "../platform/error.ts";
 
 /**
- * Makes missing ones after a switch. One that a generation was given at its start belongs to that generation now.
+ * Makes missing standby sockets after a switch. One that a generation was given at its start belongs to that generation
+ * now.
  * @returns warnings for the log
  */
 export function provideStandbySockets(listeners: Listeners, backlog: number): string[] {
@@ -28,7 +29,7 @@ export function provideStandbySockets(listeners: Listeners, backlog: number): st
   });
 }
 
-/** The previous instance listened there, and this one's server does not. */
+/** Whether the previous instance listened there, and this one's server does not. */
 function isForsaken({ members, isFrozen }: Group): boolean {
   return !isFrozen &&
     members.every(({ origin, epoch }) => origin === "standby" && epoch === NO_GENERATION);
@@ -38,7 +39,7 @@ function provide(group: Group, backlog: number): void {
   const isManagers = group.members.some(({ origin }) =>
     origin === "grouped" || origin === "shared"
   );
-  // It would have a private address, which the next baton could not tell from a public one.
+  // Behind a front it would have a private address, which the next baton could not tell from a public one.
   const isNone = isManagers || isDatagram(group) || group.front !== null;
   if (isNone || group.isFrozen || group.receivingEpochs.size === 0) {
     return;

@@ -15,7 +15,7 @@ interface TaggedMember {
   readonly heldUntilRetired: Fd;
 }
 
-/** While it is unknown which are in use, none is free. */
+/** All tags: while it is unknown which are in use, none is free. */
 const ALL_TAGS: ReadonlySet<number> = new Set(Array.from({ length: HIGHEST_TAG }, (_, i) => i + 1));
 
 export class Tagging {
@@ -28,7 +28,7 @@ export class Tagging {
     this.#sockets = new SocketTags(sockets);
   }
 
-  /** Of a socket that does not listen yet. @returns its tag from now on */
+  /** Tags a socket that does not listen yet. @returns its tag from now on */
   begin(socket: Fd, epoch: number): number {
     const shown = this.#read(socket);
     // The server uses these options for something: they stay as they are.
@@ -39,7 +39,7 @@ export class Tagging {
     return this.#write(socket, epoch);
   }
 
-  /** Of a connection, or a listener, that passes to `epoch`. @returns its tag from now on */
+  /** Tags a connection, or a listener, that passes to `epoch`. @returns its tag from now on */
   change(socket: Fd, epoch: number): number {
     return this.#write(socket, epoch);
   }
@@ -53,7 +53,7 @@ export class Tagging {
     if (before !== member.tag) this.generations.makeAmbiguous(before);
   }
 
-  /** Of a member that an earlier baton has made. */
+  /** Notes the tag of a member that an earlier baton has made. */
   recover(socket: Fd, epoch: number): number {
     const tag = this.#read(socket);
     if (epoch < 0) return tag;
@@ -86,7 +86,7 @@ export class Tagging {
   }
 }
 
-/** Of UDP sockets: these options mean something there, and nothing is accepted. */
+/** For UDP sockets nothing is tagged: these options mean something there, and nothing is accepted. */
 export const NO_TAGGING: Pick<Tagging, "begin" | "recover" | "change" | "pass"> = {
   begin: () => NO_TAG,
   recover: () => NO_TAG,

@@ -19,7 +19,7 @@ interface WorkersGroup {
 export class WorkerMembers {
   constructor(readonly group: WorkersGroup, readonly set: MemberSet) {}
 
-  /** New connections go to the others of its generation. @param isDead no process of it is left */
+  /** New connections go to the other workers of its generation. @param isDead no process of this one is left */
   setAside(epoch: number, worker: number, isDead: boolean): void {
     const { group, set } = this;
     const members = group.membersOf(epoch, worker);
@@ -28,12 +28,12 @@ export class WorkerMembers {
     }
     if (!this.#isGiven(epoch)) return set.attach(false);
     const usable = group.usableMembers(epoch);
-    // The last one gets what comes until another one is there.
+    // The last member gets what comes until another one is there.
     const others = usable.filter(({ aside = false, unheld }) => !aside && !unheld);
     if (others.length > 0) set.steerTo(others, true);
   }
 
-  /** It has passed its gate. */
+  /** The worker has passed its gate: its members receive. */
   admit(epoch: number, worker: number): void {
     const { group, set } = this;
     const members = group.membersOf(epoch, worker).filter(({ aside = false }) => aside);
@@ -42,7 +42,7 @@ export class WorkerMembers {
     set.steerTo(group.usableMembers(epoch), true);
   }
 
-  /** Its members go, with what waits in them: the caller has seen to that. */
+  /** Retires its members, with what waits in them: the caller has seen to that. */
   retire(epoch: number, worker: number): void {
     const { group, set } = this;
     this.setAside(epoch, worker, true);
@@ -55,14 +55,17 @@ export class WorkerMembers {
     set.compact();
   }
 
-  /** The generation gets the connections here, and this baton steers. */
+  /** Whether the generation gets the connections here, and this baton steers. */
   #isGiven(epoch: number): boolean {
     const { receivingEpochs, isFrozen, isHeld } = this.group;
     return receivingEpochs.has(epoch) && !isFrozen && !isHeld;
   }
 }
 
-/** Not known to be another worker's alone, as where {worker} is part of the port. */
+/**
+ * Whether a group may be one of this worker: it is not known to be another worker's alone, as where {worker} is part of
+ * the port.
+ */
 export function concernsWorker(
   { members }: { readonly members: readonly Pick<Member, "dead" | "worker">[] },
   worker: number,

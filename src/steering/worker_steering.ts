@@ -7,7 +7,7 @@ interface WorkerName {
   readonly number: number;
 }
 
-/** It drains, or is gone: new connections go to the others of its generation, and its queues stay. */
+/** The worker drains, or is gone: new connections go to the others of its generation, and its queues stay. */
 export function setWorkerAside(
   listeners: Listeners,
   { epoch, number }: WorkerName,
@@ -16,18 +16,18 @@ export function setWorkerAside(
   for (const group of listeners.groupsOf(epoch)) group.workers.setAside(epoch, number, isDead);
 }
 
-/** It was set aside at all its addresses. */
+/** Whether the worker was set aside at all its addresses. */
 export function isAside(listeners: Listeners, { epoch, number }: WorkerName): boolean {
   const members = listeners.groupsOf(epoch).flatMap((group) => group.membersOf(epoch, number));
   return members.length > 0 && members.every(({ aside = false }) => aside);
 }
 
-/** It gets its part of the new connections. */
+/** The worker gets its part of the new connections from now on. */
 export function admitWorker(listeners: Listeners, { epoch, number }: WorkerName): void {
   for (const group of listeners.groupsOf(epoch)) group.workers.admit(epoch, number);
 }
 
-/** It is gone for good, and its queues are empty. */
+/** The worker is gone for good, and its queues are empty. */
 export function retireWorker(listeners: Listeners, { epoch, number }: WorkerName): void {
   for (const group of listeners.groupsOf(epoch)) {
     group.workers.retire(epoch, number);

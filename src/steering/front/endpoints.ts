@@ -6,7 +6,10 @@ import { HELD, type Member, NO_GENERATION, usableOf } from "../member.ts";
 import { asDialed, type PrivateAddress } from "./private_address.ts";
 
 interface FrontEndpoint {
-  /** -2 (HELD): a queue of baton's own, while the next generation of a service that must not run twice starts. */
+  /**
+   * Its generation; -2 (HELD): a queue of baton's own, while the next generation of a service that must not run twice
+   * starts.
+   */
   readonly epoch: number;
   readonly worker: number;
   readonly address: PrivateAddress;
@@ -15,12 +18,12 @@ interface FrontEndpoint {
    * gets nothing more: a generation that drains, a worker that goes, or that has died and left a queue.
    */
   readonly state: "receiving" | "candidate" | "left";
-  /** Of a candidate on trial: its part of the new connections; null: none. */
+  /** Percent of the new connections that a candidate on trial gets; null: no share is set. */
   readonly percent: number | null;
 }
 
 export interface FrontedAddress {
-  /** "127.0.0.1:3000", as the server has asked for it. */
+  /** The public address as the server has asked for it: "127.0.0.1:3000". */
   readonly text: string;
   readonly port: number;
   /** In the order of epochs and workers. */
@@ -32,7 +35,7 @@ export function dialedText({ place }: Pick<Member, "place">): string | null {
   return place === undefined ? null : formatAddress(asDialed(place));
 }
 
-/** Of the first address that has any. */
+/** Where to dial a worker, at the first address that has an endpoint of it. */
 export function dialedAt(
   groups: readonly Group[],
   epoch: number,
@@ -42,7 +45,7 @@ export function dialedAt(
   return members.map(dialedText).find((text) => text !== null) ?? null;
 }
 
-/** @param planned as if this generation were the one that receives; null: as it is */
+/** @param planned epoch of the generation that is taken to receive; null: as it is */
 export function frontEndpoints(
   groups: readonly Group[],
   planned: number | null = null,

@@ -27,7 +27,7 @@ export class FrontMembers implements MemberSet {
 
   readonly isReceiving = (member: Member): boolean => this.#receiving.has(member.id);
 
-  /** It has received, or does. */
+  /** Whether `member` receives, or has received. */
   readonly hasReceived = (member: Member): boolean => this.#known.has(member.id);
 
   append(fields: MemberFields): Member {
@@ -128,7 +128,7 @@ export class FrontMembers implements MemberSet {
     member.shutDownWatch?.cancel();
     const isOurs = this.hold() === "nothing" && !this.#shared.delete(member.id) &&
       member.origin === null;
-    // Some helper of the old server may have it open.
+    // Shut down first: some helper of the old server may have it open.
     if (isOurs) this.context.sockets.stopListening(member.heldUntilRetired);
     member.heldUntilRetired.close();
   }

@@ -1,8 +1,7 @@
 /**
- * Where a proxy in front of the service (--front) reaches one listener: a server binds its public address, and baton binds
- * its socket to one of these instead. The proxy has the public one. Pure.
- *
- * All are IPv4, of IPv6 sockets too: the loopback interface has 16 million addresses of IPv4, and one of IPv6.
+ * Where a proxy in front of the service (--front) reaches one listener. A server binds its public address, and baton
+ * binds its socket to a private one instead; the proxy listens at the public one. Private addresses are IPv4, those of
+ * IPv6 sockets too: the loopback interface has 16 million addresses of IPv4, and one of IPv6. Pure.
  */
 import type { InetAddress } from "../../platform/network/address.ts";
 
@@ -20,14 +19,17 @@ export interface FrontPlace {
 }
 
 const MAPPED = "::ffff:";
-/** 127.64.0.0/10: resolvers, Docker and host names use addresses below. */
+/** Private addresses are of 127.64.0.0/10: resolvers, Docker and host names use addresses below. */
 const FIRST_SECOND_OCTET = 64;
 const SECOND_OCTETS = 64;
 const EPOCHS = 256;
-/** Of a generation: .1 to .254. */
+/** Addresses of one generation: .1 to .254. */
 const HOSTS = 254;
 
-/** Of the fronts of a service, the one that a listener at `port` is behind. @param first the port that was bound first */
+/**
+ * @param first the port that was bound first
+ * @returns the front, of those of a service, that a listener at `port` is behind
+ */
 export function frontOf<F extends FrontPlace>(
   fronts: readonly F[],
   port: number,
@@ -51,12 +53,13 @@ export function* candidatesFor(
     readonly address: string | null;
   },
 ): Generator<{ readonly host: string; readonly port: number }> {
-  // There all generations have one address, and the kernel chooses ports that are free.
+  // At an address that is given, all generations have that one, and the kernel chooses ports that are free.
   if (address !== null) return yield { host: address, port: 0 };
   const second = FIRST_SECOND_OCTET + hashOf(service) % SECOND_OCTETS;
   const network = `127.${second}.${Math.max(epoch, 0) % EPOCHS}`;
   for (let i = 1; i <= HOSTS; i++) yield { host: `${network}.${i}`, port };
-  // Another program listens at this port at all addresses, or it needs a capability that baton has not.
+  // For a server's port at which another program listens at all addresses, or that needs a capability which baton has
+  // not.
   yield { host: `${network}.1`, port: 0 };
 }
 
@@ -66,7 +69,7 @@ function hashOf(text: string): number {
   return hash;
 }
 
-/** As a socket of `family` binds it. */
+/** `host` as a socket of `family` binds it. */
 export function asBound(
   { host, port }: { readonly host: string; readonly port: number },
   family: InetAddress["family"],
@@ -75,7 +78,7 @@ export function asBound(
   return { family, host: isMapped ? MAPPED + host : host, port, scope: 0 };
 }
 
-/** As a client dials it. */
+/** The place as a client dials it. */
 export function asDialed(place: InetAddress): InetAddress {
   if (!place.host.startsWith(MAPPED)) return place;
   return { ...place, family: "inet", host: place.host.slice(MAPPED.length) };

@@ -1,4 +1,4 @@
-/** Binds listeners to private addresses. Which are free the kernel says: nothing is remembered that could be wrong. */
+/** Binds listeners to private addresses. The kernel says which are free: nothing is remembered that could be wrong. */
 import { SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
@@ -8,22 +8,22 @@ import { isFronted } from "../group_address.ts";
 import type { GroupAddress, ListenAddress } from "../member.ts";
 import { asBound, candidatesFor, frontOf, type FrontPlace } from "./private_address.ts";
 
-/** Sockets that do not listen yet. A client that binds so before it connects never does. */
+/** Sockets that are remembered until they listen. A client that binds so before it connects never does. */
 const MOST_BOUND = 1024;
 
 export class PrivateAddresses {
-  /** Public addresses, by inode. */
+  /** Public addresses of bound sockets, by inode. */
   readonly #bound = new Map<number, GroupAddress>();
 
-  /** Of a front that names none, the port that the service has bound first. */
+  /** The port that the service has bound first: it is that of a front which names none. */
   #first: number | null = null;
 
   constructor(
     readonly sockets: Sockets,
-    /** What tells it from other services. */
+    /** What tells the service from others. */
     readonly service: string,
     readonly fronts: readonly FrontPlace[],
-    /** Of the service; an earlier baton's members may be in them. */
+    /** The groups of the service; an earlier baton's members may be in them. */
     readonly groups: () => readonly { readonly address: ListenAddress }[],
   ) {}
 
@@ -54,7 +54,8 @@ export class PrivateAddresses {
       [name, sockets.option(socket, C.SOL_SOCKET, name)] as const
     );
     if (family === "inet6") sockets.setOption(socket, C.IPPROTO_IPV6, C.IPV6_V6ONLY, 0);
-    // Of two batons, each with a socket that others may share, one address would be of both.
+    // Sharing is switched off for the bind: else two batons could bind one address, each with a socket that others may
+    // share.
     for (const [name] of shared) sockets.setOption(socket, C.SOL_SOCKET, name, 0);
     try {
       let failure: SystemCallError | null = null;
@@ -64,7 +65,7 @@ export class PrivateAddresses {
       for (const candidate of candidatesFor({ service, epoch, port, address })) {
         const error = failureOf(() => sockets.bindInet(socket, asBound(candidate, family)));
         if (error === null) return;
-        // The server has bound it already.
+        // EINVAL: the server has bound it already.
         if (error.errno === C.EINVAL) throw error;
         failure = error;
       }
@@ -82,7 +83,7 @@ export class PrivateAddresses {
     if (this.#bound.size > MOST_BOUND && oldest !== undefined) this.#bound.delete(oldest);
   }
 
-  /** It listens from now on. @returns the public address; null: it was not bound here */
+  /** The socket listens from now on. @returns its public address; null: it was not bound here */
   take(inode: number): GroupAddress | null {
     const address = this.#bound.get(inode) ?? null;
     this.#bound.delete(inode);

@@ -10,7 +10,7 @@ import type { Member } from "../member.ts";
 import { longerQueues, sameQueues } from "./longer_queues.ts";
 import type { Spread } from "./spread.ts";
 
-/** A server that is not busy has accepted by then. */
+/** Between two looks: a server that is not busy has accepted by then. */
 const LOOK_MS = 5;
 const LONGEST_PAUSE_MS = 1_000;
 /** From a look that found all queues empty until the members are armed again, at most. */
@@ -25,8 +25,8 @@ export class QueueWatch {
   #seen: ReadonlyMap<number, number> = new Map();
 
   /**
-   * @param receiving those that get new connections
-   * @param avoid gets the ids of those of them that are to get nothing until the next call
+   * @param receiving members that get new connections
+   * @param avoid gets the ids of those that are to get nothing until the next call
    */
   constructor(
     readonly spread: Pick<Spread, "clock" | "waitingIn">,
@@ -63,7 +63,7 @@ export class QueueWatch {
   }
 
   #arm(members: readonly Member[]): void {
-    // Of one there is nothing to choose.
+    // With one member there is nothing to choose.
     if (this.receiving().length < 2) return;
     for (const member of members) {
       if (this.#armed.has(member)) continue;
@@ -99,7 +99,7 @@ export class QueueWatch {
     this.#after(this.#pauseMs, () => this.#look());
   }
 
-  /** 0 where it cannot be asked. */
+  /** The length of its queue; 0 where it cannot be asked. */
   #lengthOf({ heldUntilRetired }: Member): number {
     return orNull(() => this.spread.waitingIn(heldUntilRetired)) ?? 0;
   }

@@ -6,7 +6,7 @@ import type { Draw } from "../bpf_program.ts";
 export interface Spread {
   readonly kind: "random" | "least" | "cpu";
   readonly clock: Clock;
-  /** How many there are for the workers. (Packets may come in on others of the machine, too.) */
+  /** Processors that there are for the workers. (Packets may come in on others of the machine, too.) */
   readonly processors: number;
   /** Connections that wait to be accepted at a listener. @throws {SystemCallError} */
   readonly waitingIn: (listener: Fd) => number;

@@ -1,9 +1,10 @@
 /**
- * A path that is another one for the next generation, and yet the same. One that has come to lead into another directory
- * between two generations: the directory was made again (a cleared /run/app), or a link or the working directory leads to
- * the next release. Clients of that path find the new directory only, so what listens there is in the place of what
- * listened in the old one. Or one with the number of its generation (`{epoch}`), or with a random part, which each start
- * makes up (mktemp(3)): what has learned the one of before does not look for it in the next generation. Pure.
+ * When two paths are the same place for the clients of a service. Pure.
+ * - One leads into another directory between two generations: the directory was made again (a cleared /run/app), or a
+ *   link or the working directory leads to the next release. Clients of that path find the new directory only, so what
+ *   listens there is in the place of what listened in the old one.
+ * - One has the number of its generation (`{epoch}`), or a random part, which each start makes up (mktemp(3)): what has
+ *   learned the one of before does not look for it in the next generation.
  */
 import type { Group } from "../group.ts";
 
@@ -15,7 +16,7 @@ export function placeOf<T extends Place>(groups: readonly T[], group: T, epoch: 
   return groups.find((each) => isOf(each) && takesPlaceOf(each, group, epoch)) ?? group;
 }
 
-/** Both are one path in the words of the servers. A generation that has both means two. */
+/** Whether both are one path in the words of the servers. A generation that has both means two. */
 function takesPlaceOf(next: Place, before: Place, epoch: number): boolean {
   if (next === before || !next.path || !before.path) return false;
   const epochs = new Set(before.members.flatMap(({ epoch, dead }) => dead ? [] : [epoch]));
@@ -26,7 +27,7 @@ function takesPlaceOf(next: Place, before: Place, epoch: number): boolean {
     [...epochs].some((old) => differsByEpoch([next.text, epoch], [before.text, old]));
 }
 
-/** Where they differ, each has the number of its own generation. */
+/** Whether each has the number of its own generation where they differ. */
 function differsByEpoch([one, epoch]: [string, number], [other, old]: [string, number]): boolean {
   const [ones, others] = [one.split(/(\d+)/), other.split(/(\d+)/)];
   return ones.length === others.length &&
@@ -35,7 +36,7 @@ function differsByEpoch([one, epoch]: [string, number], [other, old]: [string, n
     );
 }
 
-/** Shorter ones may be words, or numbers with a meaning. */
+/** The shortest part that is taken for random: shorter ones may be words, or numbers with a meaning. */
 const LEAST_RANDOM = 6;
 /** Of one component: what both have, and then what was made up. */
 const RANDOM = /^\w*[0-9A-Z_]\w*$/;
@@ -46,7 +47,7 @@ function differsAtRandom(one: string, other: string): boolean {
   return ones.every((part, i) => part === others[i] || isRandomBeside(part, others[i]!));
 }
 
-/** Both have the same beginning and end, and in between as many characters. */
+/** Whether both have the same beginning and end, and in between as many random characters. */
 function isRandomBeside(one: string, other: string): boolean {
   if (one.length !== other.length) return false;
   const differs = [...one].map((char, i) => char !== other[i]);
@@ -55,7 +56,7 @@ function isRandomBeside(one: string, other: string): boolean {
   return own.length >= LEAST_RANDOM && RANDOM.test(own) && RANDOM.test(others);
 }
 
-/** As servers have named it. */
+/** The path as servers have named it. */
 function askedFor({ members }: Place): string[] {
   return members.flatMap(({ node, dead }) =>
     dead || node === undefined ? [] : [node.asked ?? node.bound]

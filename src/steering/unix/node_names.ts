@@ -6,8 +6,8 @@ import type { UnixNode } from "../member.ts";
 import { isHiddenName } from "./hidden_name.ts";
 
 /**
- * Another process may have exchanged names since they were written down, among the nodes and with the public one. A node
- * at none of them has lost its name.
+ * Notes at which name each of `nodes` is: another process may have exchanged names since they were written down, among
+ * the nodes and with the public one. A node at none of them has lost its name.
  */
 export function findNames(
   directory: Pick<Directory, "stat">,
@@ -20,8 +20,8 @@ export function findNames(
 }
 
 /**
- * The public name for `node`, and its name for the node that has that; a name that is the server's own (HAProxy renames
- * `s.PID.tmp`, and binds that once more) stays free for it.
+ * Gives `node` the public name, and its own name to the node that had that. A name that is the server's own (HAProxy
+ * renames `s.PID.tmp`, and binds that once more) stays free for it.
  * @param spare a hidden name for the node that had the public one
  * @throws {SystemCallError} nothing has changed then
  */
@@ -65,7 +65,7 @@ export function removeUnknown(
   if (node?.isSocket && !known.some(({ key }) => key === node.key)) directory.remove(name);
 }
 
-/** Of the first that is there. */
+/** @returns owner and mode of the first node that is there */
 export function ownerLike(
   directory: Pick<Directory, "stat">,
   names: readonly string[],

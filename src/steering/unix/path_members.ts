@@ -70,24 +70,27 @@ export class PathMembers implements MemberSet {
 
   readonly isReceiving = (member: Member): boolean => member === this.#receiving;
 
-  /** Of sockets that listen here or are bound to. @param epoch of this generation only */
+  /**
+   * Nodes of sockets that listen here, or are bound to the path.
+   * @param epoch of this generation only
+   */
   nodesOf(epoch: number | null = null): UnixNode[] {
     const isMeant = (each: { epoch: number }) => epoch === null || each.epoch === epoch;
     return [...this.#bound.values(), ...this.#members.filter(({ dead }) => !dead)]
       .filter(isMeant).flatMap(({ node }) => node ?? []);
   }
 
-  /** Of a socket that is bound, and does not listen yet. */
+  /** The node of a socket that is bound, and does not listen yet. */
   boundNode(inode: number): UnixNode | null {
     return this.#bound.get(inode)?.node ?? null;
   }
 
-  /** The server has bound it, and perhaps renamed it since. */
+  /** Notes a node that the server has bound, and perhaps renamed since. */
   noteBound(inode: number, epoch: number, node: UnixNode): void {
     this.#bound.set(inode, { epoch, node });
   }
 
-  /** The directory as it was found, where its path may lead elsewhere. Takes it over. */
+  /** Keeps the directory as it was found, where its path may lead elsewhere by now. Takes it over. */
   keepDirectory(directory: Directory): void {
     if (this.#directory === null) this.#directory = directory;
     else directory.close();
@@ -104,7 +107,8 @@ export class PathMembers implements MemberSet {
   ): UnixNode {
     const { context: { sockets }, address, directory } = this;
     const name = hiddenName(address.name, label);
-    // Left by a baton that was killed: no other may use this name while the service of this path is ours.
+    // A node of that name was left by a baton that was killed: no other may use this name while the service of this
+    // path is ours.
     if (directory.stat(name)?.isSocket) orNull(() => directory.remove(name));
     const readable = pathOf({ ...address, name });
     const bound = readable.length <= LONGEST_BOUND ? readable : directory.pathTo(name);
@@ -125,11 +129,11 @@ export class PathMembers implements MemberSet {
     }
   }
 
-  /** A socket of baton's own. @throws {SystemCallError} as `bindHidden` */
+  /** Binds a socket of baton's own, with owner and mode of the others. @throws {SystemCallError} as `bindHidden` */
   bindLikeOthers(socket: Fd): UnixNode {
     const names = [this.address.name, ...this.nodesOf().flatMap(({ name }) => name ?? [])];
     const owner = ownerLike(this.directory, names);
-    // Not a count: another baton may hold a queue here.
+    // The label is not a count, because another baton may hold a queue here, too.
     const label = `q${ownSocketInode(socket.number)}`;
     return this.bindHidden(socket, { epoch: NO_GENERATION, label }, owner);
   }
@@ -171,7 +175,10 @@ export class PathMembers implements MemberSet {
     return false; // There is one that receives, and it continues to.
   }
 
-  /** Of a candidate's share only the whole can be given: a bake. @throws {SystemCallError} nothing has changed then */
+  /**
+   * Gives the public name to the node of the receiving member. A candidate's share can only be all: a bake.
+   * @throws {SystemCallError} nothing has changed then
+   */
   attach(): void {
     const { share } = this.candidates;
     const isAll = share !== null && share.percent >= 100;
@@ -184,12 +191,12 @@ export class PathMembers implements MemberSet {
     if (node.name === null || node.name === target) return;
     this.context.beforeChange();
     const spare = (before: UnixNode) =>
-      // No other socket has that number.
+      // The name has an inode in it, which no other socket has.
       hiddenName(target, `q${this.#members.find((each) => each.node === before)?.inode ?? 0}`);
     exchangeNames(this.directory, { node, target, spare }, this.nodesOf());
   }
 
-  /** Another baton, or this one before it was killed, may have exchanged them. */
+  /** Looks for the names of the nodes: another baton, or this one before it was killed, may have exchanged them. */
   #findNames(): void {
     const nodes = this.nodesOf();
     if (nodes.length > 0) findNames(this.directory, this.address.name, nodes);
@@ -256,7 +263,7 @@ export class PathMembers implements MemberSet {
     member.heldUntilRetired.close();
   }
 
-  /** The public name stays, or goes, as the server leaves it, if it was the server that has bound it. */
+  /** Removes a hidden node. A public name that the server has bound stays, or goes, as the server leaves it. */
   #removeHidden(node: UnixNode | undefined): void {
     const name = node?.name ?? null;
     if (node === undefined || name === null) return;
@@ -267,7 +274,7 @@ export class PathMembers implements MemberSet {
     node.name = null;
   }
 
-  /** What `epoch` has bound, and does not listen at, goes with it. */
+  /** Removes what `epoch` has bound without listening there: it has ended. */
   forgetBound(epoch: number): void {
     for (const [inode, bound] of this.#bound) {
       if (bound.epoch !== epoch) continue;

@@ -2,8 +2,9 @@
 import type { Listeners } from "../listeners.ts";
 
 /**
- * Where no part of a service's new connections can be given to a candidate: one path leads to one generation. None if it
- * is reached by TCP too, where they can: its paths (a control socket) then switch when the candidate has got all the rest.
+ * @returns the addresses where no part of the new connections can be given to a candidate, since one path leads to one
+ * generation. Empty if the service is reached by TCP, too, where a part can: its paths (a control socket) then switch
+ * when the candidate has got all the rest.
  */
 export function undividedAddresses(listeners: Listeners): string[] {
   const ofService = listeners.groups.filter((group) => listeners.isOfService(group));
