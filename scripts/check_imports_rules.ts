@@ -265,6 +265,11 @@ const ENTRIES = {
 
 const GRANTS: readonly Grant[] = [
   {
+    file: "config/values/event_patterns.ts",
+    imports: ["events/event_table.ts"],
+    why: "a name that no event has is refused where it is written",
+  },
+  {
     file: "cli/service/endpoints/own_ports.ts",
     imports: ["succession/state/resumption.ts"],
     why: "an exec passes the ports on, and the program after it takes them",

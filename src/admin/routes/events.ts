@@ -1,5 +1,7 @@
 /** The events of the service: as a stream, or those that are kept. */
 import * as v from "valibot";
+import { parseEventPatterns } from "../../config/values/event_patterns.ts";
+import { errorText } from "../../platform/error.ts";
 import type { AdminParts } from "../admin_parts.ts";
 import type { Routes } from "./routes.ts";
 
@@ -28,7 +30,12 @@ export function mountEvents(routes: Routes, { events }: AdminParts): void {
     },
   }, ({ since, events: wanted = "", follow = true }, context) => {
     if (events === null) return context.json({ error: "no events with --shutdown-only" }, 503);
-    const patterns = wanted.split(",").map((each) => each.trim()).filter((each) => each !== "");
+    let patterns: readonly string[];
+    try {
+      patterns = wanted.trim() === "" ? [] : parseEventPatterns(wanted);
+    } catch (error) {
+      return context.json({ error: `'events': ${errorText(error)}` }, 400);
+    }
     if (!follow) {
       return context.body(events.lines(since ?? 0, patterns), 200, { "content-type": LINES_TYPE });
     }

@@ -58,9 +58,13 @@ export class Routes {
     ) => Response | Promise<Response>,
   ): void {
     this.specs.push(spec);
-    this.app.on(spec.anyMethod ? "ALL" : spec.method, spec.path, (context) => {
+    this.app.on(spec.anyMethod ? "ALL" : spec.method, spec.path, async (context) => {
       const { query: schema } = spec;
       if (schema === null) return handler({} as QueryOf<Spec>, context);
+      if (schema.type === "strict_object") {
+        const error = await unread(context);
+        if (error !== null) return context.json({ error }, 400);
+      }
       const result = v.safeParse(schema, typed(schema, context.req.query()), { abortEarly: true });
       if (!result.success) {
         return context.json({ error: problem(result.issues[0], Object.keys(schema.entries)) }, 400);
@@ -80,6 +84,16 @@ export class Routes {
       });
     }
   }
+}
+
+/** @returns what a client has said that would be ignored: "-d canary=10" must be no full reload. Null: nothing */
+async function unread({ req }: Context<AdminEnv>): Promise<string | null> {
+  const twice = Object.entries(req.queries()).find(([, texts]) => texts.length > 1);
+  if (twice !== undefined) return `'${twice[0]}' is given more than once`;
+  if (req.method === "GET" || req.method === "HEAD") return null;
+  // What clients send that have nothing to say.
+  if (["", "{}", "null"].includes((await req.text()).trim())) return null;
+  return "parameters belong into the address, as in /v1/reload?canary=10: a body is not read";
 }
 
 /** The texts of a query as what the schema expects; what is none of it is left to the schema. */

@@ -76,11 +76,30 @@ describe("adminApp()", () => {
       ["promote?percent=10", "'percent' is no parameter of this request: it has none"],
       ["canary?share=10", "parameter 'percent' is missing"],
       ["canary?percent=10&epoch=2", "'epoch' is no parameter of this request: it may have percent"],
+      ["reload?canary=10&canary=20", "'canary' is given more than once"],
     ] as const
   ) {
     it(`POST ${path}: ${error}`, async () => {
       const request = adminApp(service([])).request(`/v1/${path}`, { method: "POST" }, CONTROL);
       assert.deepEqual(await (await request).json(), { error });
+    });
+  }
+
+  for (
+    const [body, status] of [["canary=10", 400], ['{"canary":10}', 400], [" {} ", 200]] as const
+  ) {
+    it(`${status} for parameters in a body that is not read: ${body}`, async () => {
+      const said: unknown[] = [];
+      const init = { method: "POST", body };
+      const answer = await adminApp(service(said)).request("/v1/reload", init, CONTROL);
+      assert.equal(answer.status, status);
+      assert.equal(said.length, status === 200 ? 1 : 0);
+      if (status === 400) {
+        assert.match(
+          await answer.text(),
+          /as in \/v1\/reload\?canary=10: a body is/,
+        );
+      }
     });
   }
 

@@ -46,6 +46,22 @@ describe("GET /v1/events", () => {
     });
   }
 
+  for (
+    const [name, why] of [
+      ["reload.succeded", 'there is no such event: did you mean "reload.succeeded"?'],
+      ["reloads.*", "there is no such event"],
+      ["*.failed", "it cannot be the name of an event"],
+    ]
+  ) {
+    it(`refuses ${name}, of which nothing would ever come`, async () => {
+      const { opened, request } = routesWith();
+      const response = await request(`/v1/events?events=trial.*,${name}`);
+      assert.equal(response.status, 400);
+      assert.deepEqual(await response.json(), { error: `'events': Cannot use "${name}": ${why}` });
+      assert.deepEqual(opened, []);
+    });
+  }
+
   it("prints what is kept as lines", async () => {
     const { opened, request } = routesWith();
     const response = await request("/v1/events?follow=0&since=7&events=trial.*");
