@@ -33,6 +33,9 @@ export interface Capability {
 const LOOPBACK = { family: "inet", host: "127.0.0.1", port: 0, scope: 0 } as const;
 const USE_LISTEN = "or use --listen with a server that takes descriptors";
 
+/** A limit on open files with which launching works, and a few reloads do. */
+const LEAST_FILES = 128;
+
 /** Something to try: `find` says what was found, or throws. */
 export interface Trial extends Omit<Capability, "ok" | "detail"> {
   readonly find: (platform: Platform, probe: AdoptProbe) => string;
@@ -44,9 +47,12 @@ const TRIALS: readonly Trial[] = [
     title: "starting a server",
     consequence: "no server can be started: see what keeps baton from starting processes here",
     needed: "always",
-    find: (_, { launched, failure }) => {
+    find: ({ processes }, { launched, failure }) => {
       if (launched) return "the launcher works";
-      throw new Error(`the launcher failed: ${failure}`);
+      const [most] = processes.fileLimit();
+      const remedy = "ulimit -n, LimitNOFILE= or --ulimit nofile= must be higher";
+      const few = most < LEAST_FILES ? `; only ${most} files may be open here: ${remedy}` : "";
+      throw new Error(`the launcher failed: ${failure}${few}`);
     },
   },
   {

@@ -13,6 +13,9 @@ type LogFields = Readonly<Record<string, string | number | boolean | null>>;
 
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
+/** <linux/limits.h> */
+const PIPE_BUF = 4096;
+
 export interface LoggerOptions {
   readonly name: string;
   readonly format: "text" | "json";
@@ -26,6 +29,8 @@ export interface LoggerOptions {
 export class Logger {
   #destination: Fd;
   #lost = 0;
+  /** The last line has no end. */
+  #isTorn = false;
   #how: Pick<LoggerOptions, "format" | "level">;
 
   constructor(
@@ -61,6 +66,7 @@ export class Logger {
     const old = this.#destination;
     try {
       this.#destination = this.options.open();
+      this.#isTorn = false;
       old.close();
     } catch (error) {
       this.#destination = old;
@@ -89,8 +95,19 @@ export class Logger {
     }
   }
 
+  /** A writable pipe or socket has room for one piece; a longer write would wait for its reader. */
   #write(line: string): void {
-    this.platform.descriptors.write(this.#destination, new TextEncoder().encode(line));
+    const { descriptors } = this.platform;
+    const bytes = new TextEncoder().encode(this.#isTorn ? `\n${line}` : line);
+    this.#isTorn = false;
+    for (let at = 0; at < bytes.length; at += PIPE_BUF) {
+      if (at > 0 && !descriptors.isWritable(this.#destination)) {
+        this.#isTorn = true;
+        this.#lost++;
+        return;
+      }
+      descriptors.write(this.#destination, bytes.subarray(at, at + PIPE_BUF));
+    }
   }
 
   #format(time: string, level: LogLevel, message: string, fields: LogFields): string {

@@ -1,5 +1,4 @@
 /** The environment that servers, hooks and pre-flight have in common, before what names listeners and generations. */
-import { readFileSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { parseEnvFile } from "../config/env_file.ts";
 import { withoutOptions } from "../config/env_options.ts";
@@ -7,7 +6,11 @@ import { UserError } from "../config/values/errors.ts";
 import { decodeBytes } from "../platform/bytes.ts";
 import { errorText } from "../platform/error.ts";
 import { type AtPath, atTextPath, resolvePath } from "../platform/files/path.ts";
+import { readRegularFile } from "../platform/files/regular_file.ts";
 import { accountEnvironment } from "./process_settings.ts";
+
+/** What people name where a file must be named, and none is meant. */
+const NO_FILE = "/dev/null";
 
 interface EnvironmentSources {
   readonly config: Pick<Config, "user" | "group" | "envFile" | "env">;
@@ -37,9 +40,11 @@ function readEnvFile(
 ): Record<string, string> {
   if (config.envFile === null) return {};
   const full = resolvePath(directory, config.envFile);
+  if (full === NO_FILE) return {};
   let text: string;
   try {
-    text = decodeBytes(at(full, (name) => readFileSync(name)));
+    // Nothing else can be read again: the second generation would find the end of a pipe, and start without variables.
+    text = decodeBytes(at(full, (name) => readRegularFile(name)));
   } catch (error) {
     throw new UserError(`Cannot read --env-file ${full}: ${errorText(error)}`);
   }

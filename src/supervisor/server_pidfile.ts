@@ -22,6 +22,7 @@ import { candidateOf, type ServiceState, servingOf } from "../lifecycle/state.ts
 import type { Timer } from "../platform/clock.ts";
 import { errorText } from "../platform/error.ts";
 import { firstBytes } from "../platform/files/first_bytes.ts";
+import { statOf } from "../platform/files/path.ts";
 import { RemovalWatch } from "../platform/files/removal_watch.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { SupervisorParts } from "./parts.ts";
@@ -103,6 +104,8 @@ export class ServerPidfile {
   /** @returns false when the file had to be written, or is not watched yet */
   #isRight(): boolean {
     const { path, running } = this.options;
+    // /dev/null: the server is to write none. A file in its place would harm all programs of the machine.
+    if (isDevice(path)) return true;
     const present = look(path);
     this.#note(present);
     const pid = this.#serving === null ? null : running.get(this.#serving)?.pid ?? null;
@@ -205,6 +208,11 @@ function look(path: string): Written | null {
   const { mode, uid, gid, ino: inode } = stats;
   const text = bytes.length > LONGEST ? "" : new TextDecoder().decode(bytes);
   return { mode, uid, gid, inode, text };
+}
+
+function isDevice(path: string): boolean {
+  const stat = statOf(path);
+  return stat !== null && (stat.isCharacterDevice() || stat.isBlockDevice());
 }
 
 /** @throws {Error} when that is impossible */

@@ -119,6 +119,12 @@ describe("baton doctor", { skip }, () => {
     });
   }
 
+  test("with too few descriptors says how many there are, and what to raise", TIMEOUT, async () => {
+    const { report } = await doctor(["prlimit", "--nofile=64"]);
+    const { detail } = report.capabilities.find((each) => each.id === "launcher")!;
+    assert.match(detail, /^the launcher failed: .*; only 64 files may be open here: ulimit -n, /);
+  });
+
   test("without close_range(2) finds everything, and says how it is done", TIMEOUT, async () => {
     const diagnosis = await doctor(restrictedBy("close_range=EINVAL"));
     assertAllWorks(diagnosis);

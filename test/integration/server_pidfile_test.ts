@@ -134,7 +134,7 @@ describe("--server-pidfile", () => {
   });
 
   test(
-    "a FIFO, and a link: neither holds baton up, nor gives its mode to the file",
+    "a FIFO, a link: none holds baton up, or gives its mode to the file; a device stays",
     TEST,
     async () => {
       using dir = tempDir("pidfile");
@@ -152,7 +152,12 @@ describe("--server-pidfile", () => {
       renameSync(dir.join("link"), path);
       await names(path, pid, baton);
       assert.equal(statSync(path).mode & 0o022, 0);
+      // The server is to write none: no file may take the place of a device.
+      symlinkSync("/dev/null", dir.join("device"));
+      renameSync(dir.join("device"), path);
+      assert.equal((await baton.reload()).result, "ok", baton.stderr);
       await baton.stop();
+      assert.equal(lstatSync(path).isSymbolicLink(), true);
     },
   );
 

@@ -1,18 +1,11 @@
 /** Where the configuration is read from: the environment, the file of `--config`, whose path may be any bytes, or one found. */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readFileSync,
-  type Stats,
-} from "node:fs";
+import { lstatSync, type Stats } from "node:fs";
 import { loadConfigFile } from "../../config/config_file.ts";
 import type { FileValues } from "../../config/file_values.ts";
 import { UserError } from "../../config/values/errors.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { resolvePath, statOf } from "../../platform/files/path.ts";
+import { NOT_A_FILE, readRegularFile } from "../../platform/files/regular_file.ts";
 import { ROOT_UID } from "../../platform/process/processes.ts";
 import { FOUND_NAME } from "../words/early_words.ts";
 import type { Surroundings } from "../words/surroundings.ts";
@@ -37,24 +30,11 @@ function at(directory: string | null, path: string): string {
 
 /** @param check throws for what must not be read */
 function read({ files }: Platform, path: string, check: (stat: Stats) => void): FileValues {
-  return loadConfigFile(path, () => files.at(path, (name) => readRegular(name, path, check)));
-}
-
-/** What is checked is what is read. A FIFO or a terminal would keep baton waiting, and a device has no end. */
-function readRegular(name: string, path: string, check: (stat: Stats) => void): Uint8Array {
-  const fd = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile() && !stat.isDirectory()) {
-      throw new UserError(`Cannot read configuration file "${path}": it is not a file`, {
-        remedy: "Write what it has to say to a file",
-      });
-    }
-    check(stat);
-    return readFileSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+  const refuse = () =>
+    new UserError(`Cannot read configuration file "${path}": ${NOT_A_FILE}`, {
+      remedy: "Write what it has to say to a file",
+    });
+  return loadConfigFile(path, () => files.at(path, (name) => readRegularFile(name, refuse, check)));
 }
 
 function findConfig(platform: Platform, path: string): FileValues | null {

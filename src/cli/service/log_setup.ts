@@ -3,6 +3,7 @@ import type { Config } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";
 import { Logger, type LogLevel } from "../../log/logger.ts";
 import { errorText } from "../../platform/error.ts";
+import { statOf } from "../../platform/files/path.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { canMoveCursor, paintFor, type Style } from "../console/color.ts";
@@ -27,11 +28,14 @@ export function logsToTerminal(
 /** @param isRunning servers run already: when the log file cannot be opened, standard error must do */
 export function openLogger(platform: Platform, config: Config, isRunning = false): Logger {
   const { name, logFile, logFormat: format, logLevel: level } = config;
-  const { descriptors } = platform;
-  const open = () =>
-    logFile === null
-      ? descriptors.duplicate(2)
-      : descriptors.open(logFile, C.O_WRONLY | C.O_CREAT | C.O_APPEND, LOG_MODE);
+  const { descriptors, files } = platform;
+  const open = () => {
+    if (logFile === null) return descriptors.duplicate(2);
+    // To open a FIFO for writing waits for a reader; for both it does not, and lines wait for one. fifo(7)
+    const isFifo = statOf(logFile, files.at)?.isFIFO() ?? false;
+    const access = isFifo ? C.O_RDWR : C.O_WRONLY | C.O_CREAT | C.O_APPEND;
+    return descriptors.open(logFile, access, LOG_MODE);
+  };
   try {
     const isTerminal = logsToTerminal(platform, config);
     const paint = isTerminal ? paintFor(platform.runtime.env(), true) : null;

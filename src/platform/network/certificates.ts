@@ -3,8 +3,8 @@
  * The compiled binary hides the environment from its runtime (scripts/binary/), so it would know only the list that it
  * brings along, and no authority of a company.
  */
-import { readFileSync } from "node:fs";
 import { errorText } from "../error.ts";
+import { readRegularFile } from "../files/regular_file.ts";
 
 /** Debian and Alpine; Fedora and its kin; SUSE; others. As Go's crypto/x509 looks for them. */
 const BUNDLES = [
@@ -20,7 +20,7 @@ export function trustedCertificates(env: Readonly<Record<string, string>>): stri
   if (named) return readFile(named);
   for (const path of BUNDLES) {
     try {
-      return readFileSync(path, "utf8");
+      return text(path);
     } catch {
       // The next one.
     }
@@ -28,9 +28,13 @@ export function trustedCertificates(env: Readonly<Record<string, string>>): stri
   return null;
 }
 
+function text(path: string): string {
+  return new TextDecoder().decode(readRegularFile(path));
+}
+
 function readFile(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return text(path);
   } catch (error) {
     throw new Error(`Cannot read the certificates in ${path} (SSL_CERT_FILE): ${errorText(error)}`);
   }

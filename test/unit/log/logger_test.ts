@@ -191,6 +191,26 @@ describe("Logger: a reader that does not read", () => {
     },
   );
 
+  test("costs the end of a line that is longer than what there is room for", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    const { descriptors } = platform;
+    const { read, write } = descriptors.pipe();
+    using _read = read;
+    using _write = write;
+    const text = { name: "web", format: "text", level: "info" } as const;
+    const logger = new Logger(platform, { ...text, open: () => write });
+    const longest = descriptors.pipeCapacity(write) + 1;
+    logger.info("x".repeat(longest));
+    const buffer = new Uint8Array(2 * longest);
+    const kept = descriptors.read(read, buffer)?.length ?? 0;
+    assert.ok(kept > 4096 && kept < longest, `${kept} bytes`);
+    logger.info("after");
+    const lines = new TextDecoder().decode(descriptors.read(read, buffer) ?? buffer).split("\n");
+    assert.match(lines.join("|"), /^\|[^|]*: 1 log lines lost: [^|]*\|[^|]*: after\|$/);
+  });
+
   test("may be gone for good", { timeout: TEST_TIMEOUT_MS }, async () => {
     const platform = await testPlatform();
     const { read, write } = platform.descriptors.pipe();

@@ -1,5 +1,6 @@
 /** What a generation is started with, resolved at each start. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
@@ -202,6 +203,21 @@ describe("launchPlan() with an environment file", () => {
     assert.throws(
       failing(dir.write("bad", "ok=1\nno\n")),
       isUserError(/bad line 2: want NAME=VALUE/),
+    );
+  });
+
+  test("waits for no writer of a FIFO, and reads nothing from /dev/null", {
+    timeout: TEST_TIMEOUT_MS,
+  }, () => {
+    using dir = tempDir();
+    const fifo = dir.join("fifo");
+    execFileSync("mkfifo", [fifo]);
+    const plan = (envFile: string) =>
+      launchPlan(context({ envFile }), { epoch: 0, worker: 0 }, NOTIFY);
+    assert.throws(() => plan(fifo), new RegExp(`Cannot read --env-file ${fifo}: it is not a file`));
+    assert.deepEqual(
+      plan("/dev/null").env,
+      launchPlan(context({}), { epoch: 0, worker: 0 }, NOTIFY).env,
     );
   });
 });

@@ -10,6 +10,8 @@ import { UserError } from "../../../config/values/errors.ts";
 import { processName, processStat } from "../../../platform/process/proc.ts";
 import { EXIT_BUSY } from "../../console/exit_status.ts";
 import { errorText } from "../../../platform/error.ts";
+import { statOf } from "../../../platform/files/path.ts";
+import { NOT_A_FILE } from "../../../platform/files/regular_file.ts";
 
 export class Pidfile {
   /** Inode of the file that this process wrote; null: it wrote none. */
@@ -21,8 +23,9 @@ export class Pidfile {
     return `${this.path}.oldbin`;
   }
 
-  /** @throws {UserError} when it names a running baton; a stale file is overwritten */
+  /** @throws {UserError} when it names a running baton, or is no file; a stale file is overwritten */
   take(): void {
+    this.#refuseOthers();
     const holder = Number(this.#read());
     // The number may belong to another process by now: to this one, in a new container, or to another program.
     const isBaton = processName(holder) === processName(this.pid);
@@ -38,6 +41,7 @@ export class Pidfile {
 
   /** Replaces the predecessor's file, which is kept as PATH.oldbin. */
   takeOver(): void {
+    this.#refuseOthers();
     if (existsSync(this.path)) renameSync(this.path, this.#old);
     this.#write();
   }
@@ -61,6 +65,14 @@ export class Pidfile {
     const isOurs = statSync(this.path, { throwIfNoEntry: false })?.ino === this.#inode &&
       this.#read() === String(this.pid);
     if (isOurs) rmSync(this.path, { force: true });
+  }
+
+  /** What is written by rename would take the place of /dev/null, for all programs of the machine. */
+  #refuseOthers(): void {
+    if (statOf(this.path)?.isFile() ?? true) return;
+    throw new UserError(`Cannot write --pidfile ${this.path}: ${NOT_A_FILE}`, {
+      remedy: "Use another path; without --pidfile none is written",
+    });
   }
 
   #read(): string {

@@ -1,12 +1,12 @@
 /** What this instance sends about its service (--otlp). Imported when that is given. */
 import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
 import type { Config } from "../../../config/config.ts";
 import { UserError } from "../../../config/values/errors.ts";
 import { parseHeaders } from "../../../config/values/otlp_url.ts";
 import { familiesOf } from "../../../metrics/families.ts";
 import { OtlpPush } from "../../../metrics/otlp/push.ts";
 import { trustedCertificates } from "../../../platform/network/certificates.ts";
+import { NOT_A_FILE, readRegularFile } from "../../../platform/files/regular_file.ts";
 import { ownUsage } from "../../../platform/own_usage.ts";
 import type { Platform } from "../../../platform/platform.ts";
 import { sysctl } from "../../../platform/process/proc.ts";
@@ -77,13 +77,17 @@ export function otlpPush(
 }
 
 function readHeaders(file: string): Readonly<Record<string, string>> {
-  const { mode } = statSync(file);
-  if ((mode & FORBIDDEN_MODE) !== 0) {
+  const refuse = () =>
+    new UserError(`Cannot use the headers in ${file}: ${NOT_A_FILE}`, {
+      remedy: "Write one NAME: VALUE a line into a file: it is read each time",
+    });
+  const bytes = readRegularFile(file, refuse, ({ mode }) => {
+    if ((mode & FORBIDDEN_MODE) === 0) return;
     throw new UserError(`Cannot use the headers in ${file}: others can read or change them`, {
       remedy: `chmod 0600 ${file}`,
     });
-  }
-  return parseHeaders(readFileSync(file, "utf8"));
+  });
+  return parseHeaders(new TextDecoder().decode(bytes));
 }
 
 function hostName(): string {

@@ -1,6 +1,14 @@
 /** Who removes a pidfile at its end: whoever has written it, and nobody of the same number. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+} from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { Pidfile } from "../../../../src/cli/service/endpoints/pidfile.ts";
@@ -36,6 +44,22 @@ describe("Pidfile", () => {
     assert.equal(existsSync(path), true, "the one that goes on keeps it");
     inPlace.remove();
     assert.equal(existsSync(path), false);
+  });
+
+  test("takes the place of no device, FIFO or directory, nor moves it", () => {
+    using dir = tempDir();
+    const [device, fifo, folder] = [dir.join("device"), dir.join("fifo"), dir.join("folder")];
+    symlinkSync("/dev/null", device);
+    execFileSync("mkfifo", [fifo]);
+    mkdirSync(folder);
+    for (const path of [device, fifo, folder]) {
+      const pidfile = new Pidfile(path, process.pid);
+      const refusal = new RegExp(`^Cannot write --pidfile ${path}: it is not a file$`);
+      assert.throws(() => pidfile.take(), { message: refusal });
+      assert.throws(() => pidfile.takeOver(), { message: refusal });
+    }
+    assert.deepEqual(readdirSync(dir.path).sort(), ["device", "fifo", "folder"]);
+    assert.equal(readlinkSync(device), "/dev/null");
   });
 
   test("remove() without a file of its own touches nothing", () => {
