@@ -13,6 +13,9 @@ import { fileKey, OPTIONS } from "./options.ts";
 import { suggest } from "./values/suggest.ts";
 import { errorText } from "../platform/error.ts";
 
+/** A value is a list or a table at most, and no configuration has lists in lists in lists. */
+const MAX_DEPTH = 20;
+
 const NEWLINE = 0x0a;
 
 /** A configuration is a page of text: a larger file is the wrong one. */
@@ -89,6 +92,11 @@ export function parseConfigText(text: string, path: string): FileValues {
       remedy: 'Write an object such as {"name": "web", "command": ["server"]}',
     });
   }
+  if (isDeeper(parsed, MAX_DEPTH)) {
+    throw new UserError(
+      `Cannot use configuration file "${path}": it has more than ${MAX_DEPTH} levels`,
+    );
+  }
   const half = textsIn(parsed).find((text) => !text.isWellFormed());
   if (half !== undefined) {
     const shown = JSON.stringify(half);
@@ -123,11 +131,46 @@ function takeFront(values: Map<string, unknown>): ReadonlyMap<string, unknown> |
   return front;
 }
 
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
+}
+
+/** Of JSON, beside numbers, words and blanks. */
+const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],]/g;
+
+/** @param text that `JSON.parse` accepts, which keeps the last of two @returns the first key that an object has twice */
+function repeatedKey(text: string): string | null {
+  /** The keys of each value around the present place; null: a list, which has none. */
+  const open: (Set<string> | null)[] = [];
+  let isKeyNext = false;
+  for (const [token] of text.matchAll(TOKEN)) {
+    const keys = open.at(-1) ?? null;
+    if (token === "{" || token === "[") open.push(token === "{" ? new Set() : null);
+    else if (token === "}" || token === "]") open.pop();
+    else if (token !== "," && isKeyNext && keys !== null) {
+      const key: string = JSON.parse(token);
+      if (keys.has(key)) return key;
+      keys.add(key);
+    }
+    isKeyNext = token === "{" || (token === "," && keys !== null);
+  }
+  return null;
+}
+
+/** @throws {Error} for a key that is there twice, too, as TOML has it */
+function parseJson(text: string): unknown {
+  const parsed: unknown = JSON.parse(text);
+  const repeated = repeatedKey(text);
+  if (repeated === null) return parsed;
+  throw new Error(`the key ${JSON.stringify(repeated)} is there twice`);
+}
+
 function parseByExtension(text: string, path: string): unknown {
   const extension = extname(path).toLowerCase();
   try {
     if (extension === ".toml") return parseToml(text);
-    if (extension === ".json") return JSON.parse(text);
+    if (extension === ".json") return parseJson(text);
   } catch (error) {
     const message = errorText(error).split("\n")[0] ?? "";
     const where = error instanceof TomlError ? `line ${error.line}, column ${error.column}: ` : "";

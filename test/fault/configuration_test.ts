@@ -79,7 +79,7 @@ describe("a file of the configuration", () => {
       ["a FIFO", () => execFileSync("mkfifo", [file]), /it is not a file/],
       ["endless", () => symlinkSync("/dev/zero", file), /it is not a file/],
       ["a directory", () => mkdirSync(file), /it is a directory/],
-      ["a link to itself", () => symlinkSync(file, file), /links lead in a circle|it is gone/],
+      ["a link to itself", () => symlinkSync(file, file), /its link leads nowhere/],
       ["with a user that there is not", () => {
         writeFileSync(file, release(port, "two", 'user = "no-such-user"'));
       }, /there is no such name in \/etc\/passwd/],
@@ -96,6 +96,20 @@ describe("a file of the configuration", () => {
     writeFileSync(file, release(port, "two"));
     assert.equal((await baton.cli("reload")).code, 0);
     assert.equal(await answer(port), "two flag");
+  });
+
+  test("that a link leads to, and is not there, is missed", TEST, async () => {
+    using dir = tempDir();
+    symlinkSync("gone.toml", dir.join("baton.toml"));
+    const check = () => runCommand([...batonCommand(), "check", "--", "true"], { cwd: dir.path });
+    const { code, stderr } = await check();
+    assert.equal(code, EXIT_USAGE);
+    assert.match(
+      stderr,
+      /^baton: Cannot read .*baton.toml, .*: its link leads nowhere\n .*--no-config\n$/,
+    );
+    dir.write("gone.toml", 'name = "found"\n');
+    assert.match((await check()).stdout, /"?found"?/);
   });
 
   test("that is written while reloads come is old, new, or refused", TEST, async () => {

@@ -1,7 +1,7 @@
 /** Fault: a port, name or pidfile is taken. Allowed outcome: `baton run` refuses with 75 and names the holder; what is merely stale is taken over. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
 import {
@@ -27,6 +27,7 @@ import {
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
 
+const EXIT_USAGE = 64;
 const EXIT_BUSY = 75;
 
 describe("what is taken is refused with 75", () => {
@@ -107,6 +108,19 @@ describe("what is taken is refused with 75", () => {
       return status.epoch !== null && status;
     }, { what: `the other one serves\n${winner.stderr}` });
     assert.equal(snapshot.pid, winner.pid);
+  });
+
+  test("the control socket's place by a directory: it is named, and stays", TEST, async () => {
+    using work = tempDir();
+    using directory = tempDir();
+    mkdirSync(directory.join("web.sock"));
+    const words = ["--name", "web", "--runtime-dir", directory.path, "--", ...tracingServer(work)];
+    await refuses(work, words, {
+      code: EXIT_USAGE,
+      names: /^baton: Cannot create control socket \S+web.sock: there is a directory$/m,
+      remedy: /Remove it/,
+    });
+    assert.ok(statSync(directory.join("web.sock")).isDirectory());
   });
 
   test("the pidfile of another baton that is alive", TEST, async () => {

@@ -125,7 +125,8 @@ describe("baton reload", () => {
     await using baton = await startBaton({ ...slow, flags: ["--ready", "notify"] });
     const { code, stderr } = await baton.cli("reload", "--timeout", "200ms");
     assert.equal(code, EXIT_TIMED_OUT, stderr);
-    assert.match(stderr, /no reply in time/);
+    assert.match(stderr, /^baton: Cannot wait any longer for "web": no reply in time$/m);
+    assert.match(stderr, /^  What it was asked for continues; the outcome: baton status web$/m);
     assert.equal((await baton.status()).epoch, 0, "it is under way");
     await waitUntil(async () => (await baton.status()).epoch === 1, { what: "it goes on" });
   });

@@ -3,7 +3,7 @@
  * or not at all, and replaces an older one.
  */
 import { UserError } from "../../config/values/errors.ts";
-import { chmodSync, copyFileSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Platform } from "../../platform/platform.ts";
 import { EXIT_OK, EXIT_SYSTEM } from "../console/exit_status.ts";
@@ -33,7 +33,7 @@ export function commandInstall(
     chmodSync(temporary, PROGRAM_MODE);
     renameSync(temporary, target);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    if (existsSync(temporary)) rmSync(temporary);
     throw new UserError(`Cannot install ${target}: ${errorText(error)}`, {
       status: EXIT_SYSTEM,
       remedy: "Use a directory that this user may write to, with about 110 MiB free",

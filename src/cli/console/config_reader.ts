@@ -39,16 +39,34 @@ function read({ files }: Platform, path: string, check: (stat: Stats) => void): 
 
 function findConfig(platform: Platform, path: string): FileValues | null {
   const { processes, files } = platform;
-  if (statOf(path, files.at) === null) return null;
+  const link = linkAt(platform, path);
+  if (link === null) return null;
   const uid = processes.userId();
-  // Of the name in its directory; a path of any bytes is opened first, and is no link then.
-  const link = files.at(path, (name) => lstatSync(name));
+  // A service without its options would be another one.
+  if (statOf(path, files.at) === null) {
+    throw new UserError(
+      `Cannot read ${path}, found in the working directory: its link leads nowhere`,
+      {
+        remedy:
+          "Put the file there that it leads to, or remove the link; to run without it: --no-config",
+      },
+    );
+  }
   if (link.isSymbolicLink()) checkOwner(path, "the link belongs", link.uid, uid);
   const found = read(platform, path, (stat) => {
     checkOwner(path, "it belongs", stat.uid, uid);
     if ((stat.mode & OTHERS_MAY_WRITE) !== 0) throw distrust(path, "everyone may write to it");
   });
   return { ...found, isFound: true };
+}
+
+/** Of the name in its directory; a path of any bytes is opened first, and is no link then. @returns null: there is none */
+function linkAt({ files }: Platform, path: string): Stats | null {
+  try {
+    return files.at(path, (name) => lstatSync(name));
+  } catch {
+    return null;
+  }
 }
 
 /** A file that was not named, but found, must be one that its user has put there: it has commands in it. */

@@ -14,7 +14,7 @@ export function callService(
   target: Target,
   request: ControlRequest & { readonly showsProgress?: true },
 ): { readonly body: unknown; readonly peerPid: number } {
-  return withService(platform, target, ({ socket }) => {
+  return withService(platform, target, ({ socket }, name) => {
     const progress = request.showsProgress ? progressView(platform) : null;
     const meanwhile = progress && showing(platform, socket, progress);
     try {
@@ -23,6 +23,9 @@ export function callService(
         ...meanwhile && { meanwhile },
       });
       return { body: JSON.parse(body), peerPid };
+    } catch (error) {
+      if (!(error instanceof ControlError) || error.kind !== "timed_out") throw error;
+      throw request.method === "POST" ? tooLate(name, error) : error;
     } finally {
       progress?.clear();
     }
@@ -72,6 +75,15 @@ export function withService<T>(
         : `Start it with: baton run --name ${name} -- PROGRAM`,
     );
   }
+}
+
+/** It has the request: only the wait is over. */
+function tooLate(name: string, cause: Error): UserError {
+  return new UserError(`Cannot wait any longer for "${name}": ${cause.message}`, {
+    status: EXIT_DRAIN_TIMED_OUT,
+    remedy: `What it was asked for continues; the outcome: baton status ${name}`,
+    cause,
+  });
 }
 
 /** Whether `callService` failed because the connection closed before the reply arrived. */

@@ -88,8 +88,12 @@ function splitAssignment(text: string): [string, string | null] {
 function checkedAssignment(name: unknown, value: unknown): Assignment {
   const text = typeof value === "number" || typeof value === "boolean" ? String(value) : value;
   if (typeof name !== "string" || typeof text !== "string") {
-    throw new UserError(`Cannot use ${JSON.stringify(name)}: it must be NAME=VALUE`, {
-      remedy: "Write NAME= for an empty value",
+    const isOther = value !== null;
+    const why = isOther
+      ? "its value must be text, a number, true or false"
+      : "it must be NAME=VALUE";
+    throw new UserError(`Cannot use ${JSON.stringify(name)}: ${why}`, {
+      remedy: isOther ? null : "Write NAME= for an empty value",
     });
   }
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {

@@ -106,10 +106,16 @@ export class Delivery {
     else this.#becomeIdle();
   }
 
-  /** Calls `then` when nothing waits any more, or after `limitMs`. */
+  /** Calls `then` when nothing waits any more, or after `limitMs`: what waits then is dropped, which is said. */
   finish(limitMs: number, then: () => void): void {
     if (this.#current === null) return then();
-    const limit = this.options.clock.after(limitMs, () => this.stop());
+    const { clock, receiver, warn } = this.options;
+    const limit = clock.after(limitMs, () => {
+      const count = this.#queue.length + this.#lost;
+      const events = count === 1 ? "1 event is" : `${count} events are`;
+      warn(`--${receiver.name}: ${events} not delivered: the service has ended`);
+      this.stop();
+    });
     this.#whenIdle.push(() => {
       limit.cancel();
       then();

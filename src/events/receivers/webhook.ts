@@ -86,9 +86,10 @@ export function outcomeOf(host: string, status: number, retryAfter: string | nul
   return { kind: "retry", why, afterMs: seconds * MS_PER_SECOND };
 }
 
-/** Where the message itself says "fetch failed" only. */
+/** Where the message itself says "fetch failed" only. Advice for programmers is left out: Bun's says how to call fetch. */
 function causeOf(error: unknown): string {
-  return errorText(error instanceof Error && error.cause !== undefined ? error.cause : error);
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  return errorText(cause).replace(/\.? (?:Is the computer able|For more information)\b.*$/s, "");
 }
 
 /** The messages of some runtimes hold it. */

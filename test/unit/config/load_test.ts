@@ -298,6 +298,12 @@ describe("parseConfigText()", () => {
     assert.equal(parseConfigText('\uFEFF{"name":"web"}', "B.JSON").values.get("name"), "web");
   });
 
+  it("accepts a key of JSON once in each object, and as text", () => {
+    const text =
+      '{"env": {"A": "\\"B\\": {", "B": "A"}, "hook": ["env", "{", "env"], "name": "env"}';
+    assert.equal(parseConfigText(text, "a.json").values.get("name"), "env");
+  });
+
   it("accepts an empty TOML file", () => {
     assert.equal(parseConfigText("", "a.toml").values.size, 0);
   });
@@ -318,6 +324,21 @@ describe("parseConfigText()", () => {
     ["a.json", "{", /^Cannot parse a.json: /],
     ["a.json", "[]", /^Cannot use configuration file "a.json": it is not a set of keys$/, /object/],
     ["a.json", "null", /it is not a set of keys$/],
+    [
+      "a.json",
+      '{"name": "a", "name": "a"}',
+      /^Cannot parse a.json: the key "name" is there twice$/,
+    ],
+    [
+      "a.json",
+      '{"env": {"A": [1, "A"], "\\u0041": ""}}',
+      /^Cannot parse a.json: the key "A" is there/,
+    ],
+    [
+      "a.json",
+      `{"env": ${"[".repeat(10_000)}${"]".repeat(10_000)}}`,
+      /it has more than 20 levels$/,
+    ],
     ["a.yaml", "", /^Cannot tell the format of configuration file "a.yaml"$/, /baton.toml/],
     ["a.json", " ".repeat(2 ** 20 + 1), /it is larger than 1 MiB$/],
   ];

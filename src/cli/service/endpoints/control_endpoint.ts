@@ -5,7 +5,8 @@ import type { FetchHandler } from "../../../admin/http_connection.ts";
 import type { NameLock } from "../../../admin/name_lock.ts";
 import type { GuardedPath } from "../../../admin/runtime_guard.ts";
 import type { Fd } from "../../../platform/fd.ts";
-import { exists } from "../../../platform/files/path.ts";
+import { exists, statOf } from "../../../platform/files/path.ts";
+import { UserError } from "../../../config/values/errors.ts";
 import type { Platform } from "../../../platform/platform.ts";
 
 export class ControlEndpoint {
@@ -20,6 +21,12 @@ export class ControlEndpoint {
   /** @param kept the socket of the previous instance, if that still listens at the path */
   open(kept: Fd | null, path = this.name.socket): ControlServer {
     const { platform, handler } = this;
+    if (statOf(path)?.isDirectory()) {
+      throw new UserError(`Cannot create control socket ${path}: there is a directory`, {
+        remedy:
+          "Remove it: engines of containers make one where a file is missing that they are to mount",
+      });
+    }
     return this.server = new ControlServer(platform, path, handler, exists(path) ? kept : null);
   }
 

@@ -52,4 +52,8 @@ describe("assignmentsOf()", () => {
     test(`refuses ${JSON.stringify(raw)}`, () =>
       assert.throws(() => assignmentsOf(raw), /^UserError/));
   }
+  test("says of a table what its values may be", () => {
+    const why = 'Cannot use "A": its value must be text, a number, true or false';
+    assert.throws(() => assignmentsOf({ A: { B: "1" } }), { message: why });
+  });
 });

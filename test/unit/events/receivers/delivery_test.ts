@@ -87,7 +87,7 @@ describe("Delivery", () => {
 
   it("is finished when all is delivered, or after its time, and then tries nothing more", async () => {
     for (const inTime of [true, false]) {
-      const { clock, tries, delivery } = deliveryWith();
+      const { clock, tries, delivery, warnings } = deliveryWith();
       let finished = false;
       delivery.offer(record(1));
       delivery.finish(3_000, () => finished = true);
@@ -96,6 +96,8 @@ describe("Delivery", () => {
       else await clock.advance(3_000);
       assert.ok(finished);
       assert.equal(tries[0]!.cancelled, !inTime);
+      const lost = "--webhook: 1 event is not delivered: the service has ended";
+      assert.deepEqual(warnings, inTime ? [] : [lost]);
       await tries[0]!.answer(BUSY);
       assert.deepEqual([tries.length, clock.pending], [1, 0]);
     }

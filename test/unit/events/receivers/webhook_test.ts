@@ -99,6 +99,7 @@ describe("Webhook", () => {
     assert.equal(outcome.kind, "retry");
     assert.doesNotMatch(JSON.stringify(outcome), /s3cret|\/hook/);
     assert.match(JSON.stringify(outcome), /127\.0\.0\.1:\d+/);
+    assert.doesNotMatch(JSON.stringify(outcome), /Is the computer able|For more information/);
   });
 
   it("trusts the certificates that it is given", {
