@@ -126,7 +126,7 @@ describe("baton reload", () => {
     const { code, stderr } = await baton.cli("reload", "--timeout", "200ms");
     assert.equal(code, EXIT_TIMED_OUT, stderr);
     assert.match(stderr, /^baton: Cannot wait any longer for "web": no reply in time$/m);
-    assert.match(stderr, /^  What it was asked for continues; the outcome: baton status web$/m);
+    assert.match(stderr, /^ {2}What it was asked for continues; the outcome: baton status web$/m);
     assert.equal((await baton.status()).epoch, 0, "it is under way");
     await waitUntil(async () => (await baton.status()).epoch === 1, { what: "it goes on" });
   });
