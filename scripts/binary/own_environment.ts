@@ -26,6 +26,8 @@ export const OWN_VARIABLES = [
   "BUN_GC_TIMER_DISABLE=1",
   // A thread that keeps memory ready for objects to come: 1.1 MiB of an idle baton.
   "BUN_JSC_useWarmUpMarkedBlocks=0",
+  // A reload is over before optimized code would pay: without it one takes a third less processor time, and 2 MiB less stay.
+  "BUN_JSC_useDFGJIT=0",
 ] as const;
 /** In `INSTRUCTIONS`: the distance to `OWN_VARIABLES`, each with a NUL behind it, and a NUL behind the last. */
 const DISTANCE = "[......]";

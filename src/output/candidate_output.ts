@@ -28,8 +28,10 @@ const STARTUP_CAPACITY = 1024 * 1024;
 const USUAL_CAPACITY = 64 * 1024;
 /** A thread that is printing does so many times in this much processor time. */
 const TURN_NS = 1_000_000;
-/** Most looks at threads that wait for a processor. */
-const MOST_LOOKS = 10;
+/** Longest pause of a thread that is printing, while it has a processor when it wants one. */
+const QUIET_MS = 3;
+/** Between looks at threads that run, or wait for a processor: most sleep again within a fraction of a millisecond. */
+const LOOK_MS = [0.1, 0.2, 0.4, 0.8, 1.6, ...Array<number>(10).fill(QUIET_MS)];
 
 export class Tail {
   #lines: string[] = [];
@@ -217,15 +219,15 @@ export class CandidateOutput {
   }
 }
 
-/** Blocks for a few milliseconds, and for longer only where a thread of the server waits for a processor. */
+/** Blocks until the threads that run have had their turn: for a fraction of a millisecond, if processors are free. */
 function isPrinting(stream: OutputStream, pid: number): boolean {
   const look = (turns: Turns) => nextTurns(turns, runningThreads(pid), TURN_NS);
   let turns = look(NO_TURNS);
-  if (!stream.isSilent && !stream.staysQuiet()) return true;
-  for (let looks = 0; looks < MOST_LOOKS; looks++) {
+  if (!stream.isSilent && !stream.staysQuiet(QUIET_MS)) return true;
+  for (const pauseMs of LOOK_MS) {
     turns = look(turns);
     if (turns.waiting.size === 0) return false;
-    if (!stream.staysQuiet()) return true;
+    if (!stream.staysQuiet(pauseMs)) return true;
   }
   return true;
 }

@@ -15,9 +15,7 @@ const NEWLINE = 10;
 const NOTHING = new Uint8Array(0);
 /** Most bytes read at once: a crash of baton loses what is in memory. */
 const CHUNK_SIZE = 16 * 1024;
-/** Longest pause of a thread that is printing, while it has a processor when it wants one. */
-const QUIET_MS = 3;
-/** The same on a busy machine. */
+/** Longest pause of a thread that is printing, on a busy machine. */
 const SILENT_MS = 1_000;
 /** Most bytes moved before the event loop gets its turn. */
 const BURST = 256 * 1024;
@@ -212,13 +210,9 @@ export class OutputStream {
     return this.platform.clock.now() - this.#lastReadMs >= SILENT_MS;
   }
 
-  /** Blocks for a few milliseconds at most, to see whether more output comes. */
-  staysQuiet(): boolean {
-    return !this.#hasInputWithin(QUIET_MS);
-  }
-
-  #hasInputWithin(ms: number): boolean {
-    return this.platform.descriptors.hasInput(this.read, Math.ceil(ms));
+  /** Blocks for `ms`, or until more output comes. */
+  staysQuiet(ms: number): boolean {
+    return !this.platform.descriptors.hasInput(this.read, ms);
   }
 
   /** Forwards everything in the pipe, without waiting. @returns false when that is not possible now */

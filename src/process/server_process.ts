@@ -3,6 +3,7 @@
  * the leading process has exited, and, if that left others, when the last of them has.
  */
 import type { LaunchPlan } from "../launcher/plan.ts";
+import { waitsForGo } from "../launcher/calls.ts";
 import { startLauncher } from "../launcher/start.ts";
 import type { HelperProcess } from "../platform/process/helper_process.ts";
 import { CandidateOutput, type OutputObserver } from "../output/candidate_output.ts";
@@ -15,6 +16,9 @@ import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Children, Leader } from "./children.ts";
 import { startPassing } from "./passing_filter.ts";
 import { TrappedCalls, type TrappedCallsOptions } from "./trapped_calls.ts";
+
+/** In which a launcher asks for its go-ahead, if it has a processor. */
+const LAUNCHER_MS = 1;
 
 interface ServerStart {
   readonly plan: LaunchPlan;
@@ -80,6 +84,7 @@ export class ServerProcess implements Leader {
   /** Set while processes remain that the leading one left behind. */
   #stopFollowing: (() => void) | null = null;
   #launch: HelperProcess | null = null;
+  #asksForGo = false;
 
   constructor(
     readonly platform: Platform,
@@ -119,6 +124,7 @@ export class ServerProcess implements Leader {
         onFailed: this.options.onLaunchFailed,
       });
       this.pid = this.#launch.pid;
+      this.#asksForGo = waitsForGo(plan);
       this.startTime = processStat(this.pid)?.startTime ?? 0;
     } catch (error) {
       this.output.close();
@@ -128,6 +134,11 @@ export class ServerProcess implements Leader {
       ready?.end.close();
     }
     this.children.add(this);
+  }
+
+  /** After `start`: answers the launcher at once, so that the program starts while baton still has other things to do. */
+  letGo(): void {
+    if (this.#asksForGo) this.#launch?.readMessagesWithin(LAUNCHER_MS);
   }
 
   /** Takes on a process that is running already, and owns the descriptors from now on. */

@@ -189,6 +189,8 @@ function launch(
     if (parts.context.config.survive) goodPlans.keep(epoch);
     history.started(epoch, candidate.startedAt, candidate.pid);
     options.logger.info(`generation ${epoch} starts`, { pid: candidate.pid });
+    // All that must be known of it before its programs run is written down.
+    for (const { server } of candidate.workers.all) server.letGo();
   } catch (error) {
     candidate.failBeforeStart(errorText(error), exitStatusFor(error));
   }

@@ -120,7 +120,7 @@ export class Descriptors {
     return fds.filter((_, i) => events[i] !== 0);
   }
 
-  /** True when there is something to read; a hang-up is nothing. poll(2) */
+  /** True when there is something to read; a hang-up is nothing. @param timeoutMs with fractions; negative: none */
   hasInput(fd: Fd, timeoutMs: number): boolean {
     const [events = 0] = poll(this.libc, [fd], C.POLLIN, timeoutMs);
     return (events & C.POLLIN) !== 0;
@@ -254,14 +254,27 @@ function align8(size: number): number {
   return (size + 7) & ~7;
 }
 
-/** poll(2). @returns the events of each */
+/** ppoll(2). @param timeoutMs with fractions; negative: none @returns the events of each */
 function poll(libc: Libc, fds: readonly Fd[], events: number, timeoutMs: number): number[] {
   const { bytes, view } = struct(8 * fds.length);
   fds.forEach((fd, i) => {
     view.setInt32(8 * i, fd.number, true);
     view.setInt16(8 * i + 4, events, true);
   });
-  const count = libc.retry(() => libc.c.poll(bytes, fds.length, timeoutMs));
-  libc.check(count, "poll", `${fds.length} descriptors`);
+  const timeout = timeoutMs < 0 ? null : timespec(timeoutMs);
+  // The last argument is a signal mask: none.
+  const count = libc.retry(() => libc.c.ppoll(bytes, fds.length, timeout, null));
+  libc.check(count, "ppoll", `${fds.length} descriptors`);
   return fds.map((_, i) => view.getInt16(8 * i + 6, true));
+}
+
+const NS_PER_MS = 1e6;
+
+/** struct timespec { time_t tv_sec; long tv_nsec; } */
+function timespec(ms: number): Uint8Array {
+  const { bytes, view } = struct(16);
+  const seconds = Math.floor(ms / 1000);
+  view.setBigInt64(0, BigInt(seconds), true);
+  view.setBigInt64(8, BigInt(Math.round((ms - seconds * 1000) * NS_PER_MS)), true);
+  return bytes;
 }

@@ -90,6 +90,13 @@ export class HelperProcess implements Disposable {
     this.#watch ??= this.platform.reactor.watch(this.#control, () => this.readMessages());
   }
 
+  /** Blocks until a message is there, or `timeoutMs` are over, and delivers what has come. */
+  readMessagesWithin(timeoutMs: number): void {
+    if (this.#control.isOpen && this.platform.descriptors.hasInput(this.#control, timeoutMs)) {
+      this.readMessages();
+    }
+  }
+
   /** Delivers what has come. For when the helper's exit is known before its last message was read. */
   readMessages(): void {
     const { descriptors } = this.platform;
