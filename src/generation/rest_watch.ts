@@ -1,6 +1,6 @@
 /**
  * Looks at a candidate that listens until it has come to rest (settling.ts). The kernel reports neither that nor a
- * close(2) while baton holds a duplicate, so this reads /proc: at once, and less and less often while a server takes long.
+ * close(2) while baton holds a duplicate, so this reads /proc: soon, and less and less often while a server takes long.
  */
 import { SocketTable } from "../drain/connections.ts";
 import type { Timer } from "../platform/clock.ts";
@@ -18,8 +18,10 @@ import {
   settlingVerdict,
 } from "./settling.ts";
 
-/** Before the second look; the first one is immediate. */
-const FIRST_PAUSE_MS = 1;
+/** Before the first look: a server that listens waits for connections a few system calls later. */
+const FIRST_PAUSE_MS = 0.25;
+/** Before the second one. */
+const NEXT_PAUSE_MS = 1;
 const LOOK_GROWTH = 1.4;
 const LONGEST_PAUSE_MS = 250;
 
@@ -33,7 +35,7 @@ interface RestWatchOptions
 export class RestWatch {
   #timer: Timer | null = null;
   #isOver = false;
-  #pauseMs = 0;
+  #pauseMs = FIRST_PAUSE_MS;
   #beganAtMs = 0;
   #settling: Settling = NOT_SETTLED;
 
@@ -50,7 +52,7 @@ export class RestWatch {
   lookSoon(): void {
     if (this.#timer === null || this.#isOver) return;
     this.#timer.cancel();
-    this.#pauseMs = 0;
+    this.#pauseMs = FIRST_PAUSE_MS;
     this.#schedule();
   }
 
@@ -68,7 +70,7 @@ export class RestWatch {
   #schedule(): void {
     const { clock } = this.options.context.platform;
     this.#timer = clock.after(this.#pauseMs, () => this.#look());
-    const longer = Math.max(this.#pauseMs * LOOK_GROWTH, FIRST_PAUSE_MS);
+    const longer = Math.max(this.#pauseMs * LOOK_GROWTH, NEXT_PAUSE_MS);
     this.#pauseMs = Math.min(longer, LONGEST_PAUSE_MS);
   }
 

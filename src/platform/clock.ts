@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { C } from "./libc/constants.ts";
 import { type Libc, struct } from "./libc/libc.ts";
+import type { Runtime } from "./runtime/runtime.ts";
 
 export interface Timer {
   /** Harmless after it has fired. */
@@ -16,18 +17,27 @@ export interface Clock {
   now(): number;
   /** Milliseconds since 1970, for messages and records. */
   wallMs(): number;
-  /** Calls `fire` once, after `delayMs` milliseconds (at most 2^31 - 1, as setTimeout). */
+  /** Calls `fire` once, after `delayMs` milliseconds: at most 2^31 - 1, and from 1 on whole ones, as setTimeout. */
   after(delayMs: number, fire: () => void): Timer;
 }
 
-export const SYSTEM_CLOCK: Clock = {
-  now: () => performance.now(),
-  wallMs: () => Date.now(),
-  after: (delayMs, fire) => {
-    const timer = setTimeout(fire, delayMs);
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
+export function systemClock({ shortPause }: Pick<Runtime, "shortPause">): Clock {
+  return {
+    now: () => performance.now(),
+    wallMs: () => Date.now(),
+    after: (delayMs, fire) => {
+      if (shortPause !== null && delayMs > 0 && delayMs < 1) {
+        let isCancelled = false;
+        void shortPause(delayMs).then(() => {
+          if (!isCancelled) fire();
+        });
+        return { cancel: () => void (isCancelled = true) };
+      }
+      const timer = setTimeout(fire, delayMs);
+      return { cancel: () => clearTimeout(timer) };
+    },
+  };
+}
 
 export function sleep(clock: Clock, delayMs: number): Promise<void> {
   return new Promise((resolve) => void clock.after(delayMs, resolve));

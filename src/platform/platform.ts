@@ -3,7 +3,7 @@
  * global and tests can have their own.
  */
 import { Descriptors } from "./network/passed_descriptors.ts";
-import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import { Files } from "./files/files.ts";
 import { Inotify } from "./files/inotify.ts";
 import { Libc } from "./libc/libc.ts";
@@ -29,7 +29,7 @@ export class Platform {
   readonly inotify: Inotify;
   #reactor: Reactor | null = null;
 
-  constructor(readonly runtime: Runtime, readonly clock: Clock = SYSTEM_CLOCK) {
+  constructor(readonly runtime: Runtime, readonly clock: Clock = systemClock(runtime)) {
     this.libc = new Libc(runtime);
     this.sockets = new Sockets(this.libc);
     this.descriptors = new Descriptors(this.libc);

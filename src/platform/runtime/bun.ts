@@ -20,6 +20,8 @@ const open = (name) => dlopen(name, {
   ioctl: { args: ["i32", "i64", "ptr"], returns: "i32" },
 });`;
 
+const NEVER_NOTIFIED = new Int32Array(new SharedArrayBuffer(4));
+
 function openLibrary<T extends PrototypeTable>(
   names: readonly string[],
   table: T,
@@ -75,6 +77,7 @@ export function bunRuntime(): Runtime {
     giveBackMemory: (what) => what === "all" ? Bun.shrink() : void Bun.gc(false),
     // Not in 60 million failed calls, with garbage to collect and signals.
     rawCalls: null,
+    shortPause: async (delayMs) => await Atomics.waitAsync(NEVER_NOTIFIED, 0, 0, delayMs).value,
     openLibrary,
     addressOf: (view) => Number(ptr(view)),
     viewOf,

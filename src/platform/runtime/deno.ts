@@ -83,6 +83,8 @@ export function denoRuntime(): Runtime {
     // V8 collects when a process becomes idle.
     giveBackMemory: () => {},
     // Seen: another error than that of the call, in about one of a hundred million.
+    // Atomics.waitAsync does not resolve there.
+    shortPause: null,
     rawCalls: (c, keep) => loadRaw({ arch: ARCH, openLibrary }, c, keep),
     openLibrary,
     addressOf: (view) =>

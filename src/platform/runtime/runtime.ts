@@ -100,6 +100,12 @@ export interface Runtime {
   /** A view of `length` bytes of foreign memory. */
   viewOf(address: number, length: number): Uint8Array;
 
+  /**
+   * Resolves after a part of a millisecond, to within a tenth of one. Null: this runtime has only timers with a resolution of
+   * a millisecond, as setTimeout.
+   */
+  readonly shortPause: ((delayMs: number) => Promise<unknown>) | null;
+
   /** For uncaught errors in a timer or a signal handler; the process continues. */
   onUncaught(handler: (error: unknown) => void): void;
   /** @param signal "SIGHUP". @returns removes the handler */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { RuntimeGuard } from "../../../src/admin/runtime_guard.ts";
-import { type Clock, SYSTEM_CLOCK } from "../../../src/platform/clock.ts";
+import { type Clock, systemClock } from "../../../src/platform/clock.ts";
 import { Platform } from "../../../src/platform/platform.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
@@ -27,7 +27,7 @@ interface World {
 
 async function withGuard(
   use: (world: World) => Promise<void> | void,
-  clock: Clock = SYSTEM_CLOCK,
+  clock: Clock = systemClock({ shortPause: null }),
 ): Promise<void> {
   await using platform = Object.assign(new Platform(await testRuntime(), clock), {
     [Symbol.asyncDispose]: () => platform.close(),
