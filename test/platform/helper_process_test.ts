@@ -76,6 +76,25 @@ describe("HelperProcess.listen()", () => {
     assert.equal(platform.reactor.size, 0);
   });
 
+  test("readMessagesWithin() delivers one that comes in time, without a turn of the event loop", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    const heard: string[] = [];
+    using helper = new HelperProcess(platform, {
+      program: shell("echo one >&3; dd bs=64 count=1 <&3 >&3 2>/dev/null; sleep 60"),
+      descriptors: STDIO,
+    });
+    helper.listen({ onMessage: ({ data }) => heard.push(textOf(data)), onClosed: () => {} });
+    helper.readMessagesWithin(30_000);
+    assert.deepEqual(heard, ["one\n"]);
+    helper.readMessagesWithin(0.5);
+    assert.deepEqual(heard, ["one\n"], "there is none until it is answered");
+    helper.send(new TextEncoder().encode("two\n"));
+    helper.readMessagesWithin(30_000);
+    assert.deepEqual(heard, ["one\n", "two\n"]);
+  });
+
   test("a deadline replaces the one before it; kill() takes the helper's children too", {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {

@@ -143,20 +143,27 @@ export function socketInodesOf(pid: number, wanted?: Iterable<number>): Set<numb
 export function socketDescriptorsOf(pid: number, wanted?: Iterable<number>): Map<number, number> {
   const found = new Map<number, number>();
   const missing = wanted && new Set(wanted);
-  for (const path of missing?.size === 0 ? [] : descriptorsOf(pid)) {
-    const match = /^socket:\[(\d+)\]$/.exec(linkTarget(path) ?? "");
-    if (!match) continue;
+  if (missing?.size === 0) return found;
+  const { directory, names } = descriptorsOf(pid);
+  // Of tens of thousands each costs.
+  for (const name of names) {
+    const target = linkTarget(directory + name);
+    if (target === null || !target.startsWith(SOCKET)) continue;
     // inet_diag has the low 32 bits only.
-    const inode = Number(match[1]) >>> 0;
-    found.set(inode, Number(path.split("/").at(-1)));
+    const inode = Number(target.slice(SOCKET.length, -1)) >>> 0;
+    found.set(inode, Number(name));
     if (missing?.delete(inode) && missing.size === 0) break;
   }
   return found;
 }
 
-function descriptorsOf(pid: number): string[] {
-  const all = (tid: number) => namesIn(`/proc/${tid}/fd`).map((fd) => `/proc/${tid}/fd/${fd}`);
-  return [all(pid)].find(({ length }) => length > 0) ?? all(liveThreadOf(pid));
+/** As the kernel names a socket: "socket:[123]". */
+const SOCKET = "socket:[";
+
+function descriptorsOf(pid: number): { directory: string; names: string[] } {
+  const of = (directory: string) => ({ directory, names: namesIn(directory) });
+  const first = of(`/proc/${pid}/fd/`);
+  return first.names.length > 0 ? first : of(`/proc/${liveThreadOf(pid)}/fd/`);
 }
 
 /** False when we may not see what `pid` has open (another user's process). */
