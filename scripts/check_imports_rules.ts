@@ -191,7 +191,14 @@ const LAYERS = {
   ],
   init: ["config", "pod/budget.ts"],
   hot_restarter: ["config", "envoy", "output", "platform"],
-  rehearse: ["admin", "config", "inspect", "platform"],
+  rehearse: [
+    "admin",
+    "config",
+    "inspect",
+    "platform",
+    "health/http_answer.ts",
+    "lifecycle/status.ts",
+  ],
   "cli/words": ["config", "hot_restarter/safe.ts", "init"],
   "cli/console": [
     ...["admin", "config", "platform", "lifecycle/status.ts"],

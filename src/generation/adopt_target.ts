@@ -51,7 +51,11 @@ export class AdoptTarget implements ListenerOwner {
     const refreshListeners = () => this.refreshListeners();
     this.rest = new RestWatch({ ...options, refreshListeners });
     const isOurs = (text: string) => config.listen.some((spec) => spec.text === text);
-    this.#closed = new ClosedListeners(platform.clock, listeners, this, { log, isOurs });
+    const onGivenUp = (text: string) => {
+      log(text);
+      options.onChange();
+    };
+    this.#closed = new ClosedListeners(platform.clock, listeners, this, { isOurs, onGivenUp });
   }
 
   get replacementOf(): number | null {
@@ -215,7 +219,8 @@ export class AdoptTarget implements ListenerOwner {
     if (!isOneMore) context.log(`${name()} listens at ${group.text}`);
     if (caller.pid !== server.pid) this.#watchWorker(caller.pid);
     this.#releaseHelpers();
-    if (facts.readyTicks > 0) this.#closed.lookRepeatedly();
+    // What it has closed before, with clients in its queue, it may never listen at again.
+    if (facts.readyTicks > 0 || this.replacementOf !== null) this.#closed.lookRepeatedly();
     context.dispatch({ kind: "listening", epoch: this.epoch });
     // While the caller waits its descriptors can be replaced: the last chance is the listen that
     // completes the gate.

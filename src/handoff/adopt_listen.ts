@@ -14,6 +14,7 @@ import { groupAddress } from "./caller_socket.ts";
 import {
   type AdoptContext,
   type CallReply,
+  isAwaited,
   type ListenerOwner,
   ownedBy,
   refreshSocketHolders,
@@ -91,12 +92,14 @@ export function discardClosedElsewhere(
 
 /**
  * Closes members that a live server has closed itself (it looked for a free port): clients are refused there
- * again, as without baton. A dead worker's members stay for the next worker.
+ * again, as without baton. A dead worker's members stay for the next worker, and those in which clients wait for a
+ * while (closed_listeners.ts): a server that tries its port before it listens there comes back for them.
  */
 function discardClosed(listeners: Listeners, group: Group, owner: ListenerOwner): void {
   refreshSocketHolders(group, owner);
   const pids = owner.processes();
   for (const member of group.membersOf(owner.epoch, owner.worker)) {
+    if (isAwaited(group, member, owner)) continue;
     if (member.unheld && pids.includes(member.owner)) listeners.discard(group, member);
   }
 }

@@ -11,9 +11,9 @@ import type { Listeners } from "../steering/listeners.ts";
 import type { Member } from "../steering/member.ts";
 import { fateOfClosed } from "./closed_fate.ts";
 import { admitLate, releaseConnected } from "./datagrams/connected_datagrams.ts";
-import { type ListenerOwner, refreshSocketHolders } from "./listener_owner.ts";
+import { isAwaited, type ListenerOwner, refreshSocketHolders } from "./listener_owner.ts";
 
-/** How long an address waits for the successor of a worker that has died. */
+/** How long an address waits for the next listen(2), of the successor of a worker that has died for example. */
 const RESPAWN_MS = 1_000;
 /** The looks after a listener was opened, from the first interval to the last; each is twice the one before. */
 const FIRST_LOOK_MS = 500;
@@ -22,7 +22,7 @@ const LAST_LOOK_MS = 32_000;
 interface ClosedListenersOptions {
   /** Whether an address is one of `--listen`: its listener stays, whatever the server does. */
   isOurs(address: string): boolean;
-  log(text: string): void;
+  onGivenUp(text: string): void;
 }
 
 export class ClosedListeners {
@@ -35,7 +35,10 @@ export class ClosedListeners {
   constructor(
     readonly clock: Clock,
     readonly listeners: Listeners,
-    readonly owner: Pick<ListenerOwner, "epoch" | "worker" | "processes">,
+    readonly owner: Pick<
+      ListenerOwner,
+      "epoch" | "worker" | "processes" | "replacementOf" | "readyTicks"
+    >,
     readonly options: ClosedListenersOptions,
   ) {}
 
@@ -55,6 +58,7 @@ export class ClosedListeners {
         ...surroundings(groups, group, epoch),
         // A process that was killed a moment ago has closed nothing on purpose.
         openerLives: processes.includes(member.owner) && !isExiting(member.owner),
+        isAwaited: isAwaited(group, member, this.owner),
         isPassing: member.passing === true,
         isDraining: epoch < (listeners.servingEpoch ?? epoch),
       });
@@ -71,7 +75,9 @@ export class ClosedListeners {
   #giveUp(group: Group, member: Member): void {
     this.#since.delete(member.inode);
     this.listeners.discard(group, member);
-    this.options.log(`generation ${this.owner.epoch} has closed its listener at ${group.text}`);
+    this.options.onGivenUp(
+      `generation ${this.owner.epoch} has closed its listener at ${group.text}`,
+    );
   }
 
   /** What was opened a moment ago may be closed soon, by a process that lives on. */

@@ -130,6 +130,15 @@ export function isTaken(
     .some((group) => overlaps(group.address, wanted) && holdsSocketOf(group, owner));
 }
 
+/** Clients have been waiting in it since before the generation listened, which has not passed its gate. */
+export function isAwaited(
+  group: Group,
+  member: Member,
+  { replacementOf, readyTicks }: Pick<ListenerOwner, "replacementOf" | "readyTicks">,
+): boolean {
+  return replacementOf !== null && readyTicks === 0 && group.isReceiving(member);
+}
+
 /** Marks members that no process has open. The kernel does not report a close(2), so /proc is searched. */
 export function refreshSocketHolders(
   group: Group,

@@ -4,7 +4,7 @@
 const KERNEL_FOLDERS = ["/dev/", "/proc/", "/sys/"];
 const LOG_FOLDER = "/var/log/";
 /** Made again from something else when they are damaged. */
-const CACHES = /\/(?:__pycache__|\.cache|hsperfdata_[^/]*|v8-compile-cache[^/]*)\//;
+const CACHES = /\/(?:__pycache__|hsperfdata_[^/]*|(?:[^/]*[-_.])?caches?(?:[-_.][^/]*)?)\//;
 /** One number. Which of two processes it names is another question (--server-pidfile). */
 const PID_FILE = /(?:\.|\/)pid$/;
 

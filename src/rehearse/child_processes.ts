@@ -26,13 +26,13 @@ export class ChildProcesses {
   }
 
   /** Looks until `isTrue`, and at most for `limitMs`. */
-  async until(isTrue: () => boolean, limitMs: number): Promise<boolean> {
+  async until(isTrue: () => boolean, limitMs: number, lookMs: number = LOOK_MS): Promise<boolean> {
     const { clock } = this.platform;
     const deadline = clock.now() + limitMs;
     for (;;) {
       if (isTrue()) return true;
       if (clock.now() >= deadline) return false;
-      await sleep(clock, LOOK_MS);
+      await sleep(clock, lookMs);
     }
   }
 }

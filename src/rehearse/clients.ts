@@ -5,9 +5,10 @@
 import { sleep } from "../platform/clock.ts";
 import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
-import { formatAddress, type InetAddress, reachable } from "../platform/network/address.ts";
+import { formatAddress, reachable } from "../platform/network/address.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Readiness } from "../platform/reactor.ts";
+import { keepsConnections, type ServiceAddress } from "./kept_clients.ts";
 
 const REQUEST = new TextEncoder().encode(
   "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: baton-rehearse\r\nConnection: close\r\n\r\n",
@@ -24,14 +25,13 @@ const CLIENTS = 4;
 /** How a connection ended. */
 type End = "answered" | "closed" | "silent" | "refused" | "reset";
 
-/** Of a listener: of TCP, or the path of a Unix socket. */
-type ServiceAddress = InetAddress | { readonly family: "unix"; readonly path: string };
-
 /** What is ordinary at one address. */
 export interface Manner {
   readonly address: ServiceAddress;
   readonly says: "greeting" | "request" | "nothing";
   readonly end: End;
+  /** It answers a second request on a connection. */
+  readonly keeps: boolean;
 }
 
 interface ExchangeOptions {
@@ -104,9 +104,10 @@ export async function learnManner(platform: Platform, address: ServiceAddress): 
     limitMs: GREETING_MS,
     firstBytes: true,
   });
-  if (greeting !== "silent") return { address, says: "greeting", end: greeting };
+  if (greeting !== "silent") return { address, says: "greeting", end: greeting, keeps: false };
   const end = await exchange(platform, requestAt(address));
-  return { address, says: end === "silent" ? "nothing" : "request", end };
+  const keeps = end === "answered" && await keepsConnections(platform, address, ANSWER_MS);
+  return { address, says: end === "silent" ? "nothing" : "request", end, keeps };
 }
 
 function requestAt(address: ServiceAddress): ExchangeOptions {
@@ -152,8 +153,7 @@ export class Clients {
 
   #count({ address }: Manner, end: End): void {
     const words = { silent: "without an answer", answered: "answered otherwise" } as const;
-    const where = address.family === "unix" ? `unix:${address.path}` : formatAddress(address);
-    const how = `${where}: ${words[end as keyof typeof words] ?? end}`;
+    const how = `${textOf(address)}: ${words[end as keyof typeof words] ?? end}`;
     this.#lost.set(how, (this.#lost.get(how) ?? 0) + 1);
   }
 
@@ -164,6 +164,10 @@ export class Clients {
     const lost = [...this.#lost].map(([how, count]) => ({ how, count }));
     return { exchanges: this.#exchanges, lost, slowestMs: Math.round(this.#slowestMs) };
   }
+}
+
+export function textOf(address: ServiceAddress): string {
+  return address.family === "unix" ? `unix:${address.path}` : formatAddress(address);
 }
 
 /** @param text of a listener: "[::]:80", "127.0.0.1:80", "unix:/run/a.sock" @returns where it is reached; null: nowhere */

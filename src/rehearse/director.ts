@@ -11,8 +11,15 @@ import type { Platform } from "../platform/platform.ts";
 import { HELPER_MESSAGE_LIMIT } from "../platform/process/helper_process.ts";
 import { Namespaces } from "../platform/process/namespaces.ts";
 import { ChildProcesses } from "./child_processes.ts";
-import { nextTrial } from "./next_trial.ts";
-import { type Attempt, parsePlan, type RehearsalMessage, type RehearsalPlan } from "./plan.ts";
+import { keptLife } from "./kept_life.ts";
+import { isGood, nextKeptTrial, nextTrial } from "./next_trial.ts";
+import {
+  type Attempt,
+  type Kept,
+  parsePlan,
+  type RehearsalMessage,
+  type RehearsalPlan,
+} from "./plan.ts";
 import { ServiceLife } from "./service_life.ts";
 import { enterView, type View } from "./view.ts";
 
@@ -38,6 +45,7 @@ const DROPPED = {
   CAP_BPF: 39,
 } as const;
 const MOST_ATTEMPTS = 3;
+const MOST_KEPT = 2;
 const LONGEST_ATTEMPT = HELPER_MESSAGE_LIMIT - 1024;
 
 /** @returns an exit status */
@@ -79,16 +87,30 @@ async function attempts(
   send: (message: RehearsalMessage) => void,
 ): Promise<void> {
   const children = new ChildProcesses(platform);
+  const say = (text: string) => send({ kind: "step", text });
   const seen: Attempt[] = [];
   let words: { options: readonly string[]; command: readonly string[] } | null = plan;
   for (let number = 0; words !== null && number < MOST_ATTEMPTS; number++) {
-    const say = (text: string) => send({ kind: "step", text });
     const { options, command } = words;
     const life = new ServiceLife({ platform, plan, view, children, say, number, options, command });
     const attempt = await life.run();
     send({ kind: "attempt", attempt: fitting(attempt) });
     seen.push(attempt);
     words = nextTrial(seen);
+  }
+  const best = seen.find(isGood);
+  if (best === undefined) return;
+  const kept: Kept[] = [];
+  for (let number = seen.length; number < seen.length + MOST_KEPT; number++) {
+    const options = nextKeptTrial(best, kept);
+    if (options === null || best.keeps === null) return;
+    say(`reloading under clients that keep their connections${kept.length > 0 ? ", moved" : ""}`);
+    const { command } = best;
+    const life = { platform, plan, view, children, say, number, options, command };
+    const result = await keptLife(life, best.keeps);
+    if (result === null) return;
+    send({ kind: "kept", kept: result });
+    kept.push(result);
   }
 }
 

@@ -1,9 +1,14 @@
 /** Which change of the command is tried next, after what was seen. Pure. */
-import type { Attempt } from "./plan.ts";
+import type { Attempt, Kept } from "./plan.ts";
 
 const ORDER = "order";
 const UDP = "--udp";
 const PIDFILE = "--server-pidfile";
+const DRAIN_TIME = "--drain-time";
+const KEEP_ALIVE = "--keep-alive";
+const MIGRATE = `${KEEP_ALIVE}=migrate`;
+/** Connections that never fall silent are waited for so long. */
+export const KEPT_DRAIN_TIME = "2s";
 const STOP_FIRST = `--${ORDER}=stop-first`;
 
 interface Trial {
@@ -21,6 +26,23 @@ export function nextTrial(seen: readonly Attempt[]): Trial | null {
   if (first.reload === null) return null;
   if (isGood(first)) return seen.length === 1 ? withPidfile(first) : null;
   return isGood(seen.at(-1)!) ? null : trials(first)[seen.length - 1] ?? null;
+}
+
+/**
+ * @param seen what became of connections that clients keep, so far
+ * @returns the options with which that is tried next; null: nothing is left to try
+ */
+export function nextKeptTrial(
+  { options, start, keeps }: Attempt,
+  seen: readonly Kept[],
+): readonly string[] | null {
+  // Else connections end with the only copy there is.
+  if (keeps === null || start.order === "stop-first") return null;
+  const others = options.filter((word) => !word.startsWith(DRAIN_TIME));
+  const short = [...others, `${DRAIN_TIME}=${KEPT_DRAIN_TIME}`];
+  if (seen.length === 0) return short;
+  const isGiven = options.some((word) => word.startsWith(KEEP_ALIVE));
+  return seen.length === 1 && seen[0]!.lost > 0 && !isGiven ? [...short, MIGRATE] : null;
 }
 
 /** Where it is reached by datagrams alone, which are handed over by `--udp switch` only, if that is why it does not start. */

@@ -68,6 +68,8 @@ const ATTEMPT = v.object({
     /** With stop-first: how long a client waited at most. */
     waitedMs: v.nullable(v.number()),
   })),
+  /** Where it answers a second request on a connection. */
+  keeps: v.nullable(v.string()),
   /** What the first copy held when the second one failed. */
   holds: strings,
   /** Path whose removal let the second copy start. */
@@ -88,16 +90,26 @@ const ATTEMPT = v.object({
   output: strings,
 });
 
+/** A short life for clients that keep their connections, each with a request outstanding all the time. */
+const KEPT = v.object({
+  options: strings,
+  requests: v.number(),
+  /** Without a whole answer. */
+  lost: v.number(),
+});
+
 const MESSAGE = v.variant("kind", [
   v.object({ kind: v.literal("step"), text: v.string() }),
   v.object({ kind: v.literal("refused"), what: v.string(), code: v.string() }),
   v.object({ kind: v.literal("view"), readOnly: strings }),
   v.object({ kind: v.literal("attempt"), attempt: ATTEMPT }),
+  v.object({ kind: v.literal("kept"), kept: KEPT }),
   v.object({ kind: v.literal("end"), spaceRanOut: v.boolean() }),
 ]);
 
 /** One life of the service: start, reload, stop. */
 export type Attempt = Readonly<v.InferOutput<typeof ATTEMPT>>;
+export type Kept = Readonly<v.InferOutput<typeof KEPT>>;
 export type RehearsalMessage = Readonly<v.InferOutput<typeof MESSAGE>>;
 
 export function parseMessage(data: Uint8Array): RehearsalMessage {

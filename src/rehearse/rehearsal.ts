@@ -11,6 +11,7 @@ import { hasCapability, readText } from "../platform/process/proc.ts";
 import { startAsUser } from "../platform/process/user_namespace.ts";
 import {
   type Attempt,
+  type Kept,
   parseMessage,
   type RehearsalMessage,
   type RehearsalPlan,
@@ -35,6 +36,8 @@ export class RefusedError extends Error {
 
 export interface Seen {
   readonly attempts: readonly Attempt[];
+  /** With the words of the first good attempt; empty where the server keeps no connections, or there is none. */
+  readonly kept: readonly Kept[];
   /** Places that could be shown only without the right to write. */
   readonly readOnly: readonly string[];
   readonly spaceRanOut: boolean;
@@ -97,7 +100,7 @@ function hear(
   onStep: (text: string) => void,
   asRoot: boolean,
 ): Seen {
-  const attempts: Attempt[] = [];
+  const [attempts, kept]: [Attempt[], Kept[]] = [[], []];
   let [readOnly, isBegun]: [readonly string[], boolean] = [[], false];
   for (;;) {
     const message = nextMessage(stage, 2 * (startMs + stopMs) + MARGIN_MS, isBegun);
@@ -114,8 +117,11 @@ function hear(
       case "attempt":
         attempts.push(message.attempt);
         break;
+      case "kept":
+        kept.push(message.kept);
+        break;
       case "end":
-        return { attempts, readOnly, spaceRanOut: message.spaceRanOut };
+        return { attempts, kept, readOnly, spaceRanOut: message.spaceRanOut };
     }
   }
 }

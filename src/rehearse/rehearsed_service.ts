@@ -15,6 +15,7 @@ import { BATON_PLACE } from "./view.ts";
 const NAME = "rehearsal";
 const ADDRESS = ["--name", NAME, "--runtime-dir", BATON_PLACE];
 const CALL_MS = 5_000;
+const LOOK_MS = 50;
 const OUTPUT_LINES = 20;
 const OWN_PREFIX = /^\S+ baton\[rehearsal\] (?:info|warn|error): /;
 const GOES_WELL = /^\S+ baton\[rehearsal\] (?:info|debug): (?!generation \d+: )/;
@@ -99,6 +100,26 @@ export class RehearsedService {
   /** Whether it has ended, with which status. */
   get exit(): number | null {
     return this.children.statusOf(this.pid);
+  }
+
+  /** Until only the serving generation is left. */
+  async settled(): Promise<void> {
+    const isAlone = () => {
+      const status = this.status();
+      return status === null ||
+        status.generations.every(({ epoch, state }) =>
+          epoch === status.epoch || state === "exited"
+        );
+    };
+    await this.children.until(isAlone, this.plan.stopMs, LOOK_MS);
+  }
+
+  /** @returns the reply of its end; null: it has not answered */
+  async stop(): Promise<unknown> {
+    const { stopMs } = this.plan;
+    const reply = this.call("POST", "/v1/stop?wait=1", stopMs);
+    await this.children.ended(this.pid, stopMs);
+    return reply;
   }
 
   /** The last lines, without those with which baton says what goes well. */

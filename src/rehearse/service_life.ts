@@ -6,14 +6,14 @@ import { sleep } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import { processTree } from "../platform/process/proc.ts";
 import type { ChildProcesses } from "./child_processes.ts";
-import { addressIn, Clients, learnManner, type Manner } from "./clients.ts";
+import { addressIn, Clients, learnManner, type Manner, textOf } from "./clients.ts";
 import { type Holding, holdingsOf, pidFileFates } from "./holdings.ts";
 import { datagramsOf } from "./next_trial.ts";
 import type { Attempt, RehearsalPlan } from "./plan.ts";
 import { RehearsedService } from "./rehearsed_service.ts";
 import { shellInFront } from "./shell_in_front.ts";
 import type { View } from "./view.ts";
-import { isBareNumber, rewrittenBetween, type Writings, writingsIn } from "./written_files.ts";
+import { rewrittenByBoth, type Writings, writingsIn } from "./written_files.ts";
 
 const LOOK_MS = 50;
 /** In which a server comes to rest, and its clients have made some exchanges. */
@@ -26,9 +26,8 @@ const LATE_MS = 5_000;
 const MOST_ADDRESSES = 8;
 const MOST_TEXTS = 20;
 const LONGEST_TEXT = 300;
-const LOG_NAME = /\.(log|err|out)(\.\d+)?$/;
 
-interface LifeOptions {
+export interface LifeOptions {
   readonly platform: Platform;
   readonly plan: RehearsalPlan;
   readonly view: View;
@@ -55,6 +54,7 @@ export class ServiceLife {
     const { say, options, command } = this.life;
     const nothing = {
       reload: null,
+      keeps: null,
       holds: [],
       blocker: null,
       pidFiles: [],
@@ -70,24 +70,26 @@ export class ServiceLife {
       return { ...base, stop: this.#service.exit === null ? await this.#stop() : null, output };
     }
     const manners = await this.#learn(status);
+    const keeps = manners.find((manner) => manner.keeps);
     const first = this.#tree(status);
     const before = this.#writings();
     const held = holdingsOf(first, before);
     say("starting a second copy, and reloading under clients");
     let { reload, output } = await this.#reload(manners);
     const blocker = reload.ok ? null : await this.#findBlocker(held, reload, output);
-    await this.#settled();
+    await this.#service.settled();
     const [second, after] = [this.#tree(this.#service.status()), this.#writings()];
     say("stopping");
     const stop = await this.#stop();
     const isSequential = start.order === "stop-first" || options.includes("--order=stop-first");
     const rewritten = !reload.ok || isSequential
       ? []
-      : this.#rewrittenByBoth(before, after, this.#writings(), held);
+      : rewrittenByBoth([before, after, this.#writings()], held.map(({ path }) => path));
     if (output.length === 0 && !reload.ok) output = this.#service.lastOutput();
     return {
       ...base,
       reload,
+      keeps: keeps === undefined ? null : textOf(keeps.address),
       holds: texts(held.map(({ kind, path }) => `${kind} ${path}`)),
       blocker,
       pidFiles: pidFileFates(held, after, second),
@@ -150,7 +152,7 @@ export class ServiceLife {
     const clients = new Clients(platform, manners, this.life.plan.startMs);
     await this.#rest();
     const { report, text } = await this.#callReload();
-    await this.#settled();
+    await this.#service.settled();
     await this.#rest();
     const counts = await clients.stop();
     const reload = {
@@ -202,26 +204,10 @@ export class ServiceLife {
     return false;
   }
 
-  /** Until only the serving generation is left. */
-  async #settled(): Promise<void> {
-    const isAlone = () => {
-      const status = this.#service.status();
-      return status === null ||
-        status.generations.every(({ epoch, state }) =>
-          epoch === status.epoch || state === "exited"
-        );
-    };
-    const { clock } = this.life.platform;
-    const deadline = clock.now() + this.life.plan.stopMs;
-    while (!isAlone() && clock.now() < deadline) await sleep(clock, LOOK_MS);
-  }
-
   async #stop(): Promise<Attempt["stop"]> {
     const { clock } = this.life.platform;
-    const { stopMs } = this.life.plan;
     const startedAt = clock.now();
-    const reply = v.safeParse(STOP_REPLY, this.#service.call("POST", "/v1/stop?wait=1", stopMs));
-    await this.life.children.ended(this.#service.pid, stopMs);
+    const reply = v.safeParse(STOP_REPLY, await this.#service.stop());
     return {
       durationMs: Math.round(clock.now() - startedAt),
       status: this.#service.exit,
@@ -229,20 +215,6 @@ export class ServiceLife {
         ? texts(reply.output.killed.map(({ pid, name }) => `${name} (pid ${pid})`))
         : [],
     };
-  }
-
-  #rewrittenByBoth(
-    before: Writings,
-    between: Writings,
-    after: Writings,
-    held: readonly Holding[],
-  ): string[] {
-    const bySecond = new Set(rewrittenBetween(between, after));
-    const special = new Set(held.map(({ path }) => path));
-    return rewrittenBetween(before, between).filter((path) =>
-      bySecond.has(path) && !special.has(path) && !LOG_NAME.test(path) &&
-      !isBareNumber(after.get(path)!)
-    );
   }
 
   #writings(): Writings {

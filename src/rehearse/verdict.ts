@@ -1,4 +1,5 @@
 /** From what was seen in a rehearsal to a verdict: can the service be reloaded, and with which command line. Pure. */
+import { EXIT_DRAIN_TIMED_OUT } from "../lifecycle/status.ts";
 import { datagramsOf, isGood, lostPidFile, pidfileOption } from "./next_trial.ts";
 import type { Attempt } from "./plan.ts";
 
@@ -73,7 +74,9 @@ function startText({ start, output }: Attempt): string {
   const isNetwork =
     /ENETUNREACH|Network is unreachable|EAI_AGAIN|getaddrinfo|name resolution|ECONNREFUSED|Connection refused/i
       .test(said);
-  const network = isNetwork
+  // It may wait for an answer that never comes, and say nothing.
+  const isWaiting = /^not ready within .*it does not listen/.test(how);
+  const network = isNetwork || isWaiting
     ? "; it may want to reach another service, and a rehearsal has no network but its own loopback"
     : "";
   return how + network;
@@ -148,6 +151,13 @@ function notesOf({ options, start, stop, reload }: Attempt): string[] {
     notes.push(
       `it had to be killed at the stop, after ${stop.durationMs} ms: ${stop.killed.join(", ")}; ` +
         "see --stop-signal and --stop-time",
+    );
+  }
+  const status = stop?.status ?? 0;
+  if (start.ok && status !== 0 && status !== EXIT_DRAIN_TIMED_OUT && stop?.killed.length === 0) {
+    notes.push(
+      `it ends with ${status} at its stop signal, and so does baton run, which service managers take for ` +
+        `a failure: --clean-exit ${status} makes that 0`,
     );
   }
   return notes;

@@ -1,10 +1,12 @@
 /** What was written in a rehearsal, read from the layers that hold it, and which of two lists of that differ, how. */
 import { firstBytes } from "../platform/files/first_bytes.ts";
+import { isHarmlessPath } from "../inspect/harmless.ts";
 import { filesBelow } from "./tree.ts";
 
 /** Of a file's beginning: enough to tell what was appended from what was rewritten. */
 const HEAD_SIZE = 16 * 1024;
 const DEPTH = 24;
+const LOG_NAME = /\.(log|err|out)(\.\d+)?$/;
 const PID = /^\s*(\d+)\s*(\n|$)/;
 
 export interface WrittenFile {
@@ -39,7 +41,7 @@ export function writingsIn(
 }
 
 /** @returns the paths of files that exist in both, and have other content than more of the same */
-export function rewrittenBetween(before: Writings, after: Writings): string[] {
+function rewrittenBetween(before: Writings, after: Writings): string[] {
   return [...after].filter(([path, file]) => {
     const earlier = before.get(path);
     if (earlier === undefined) return file.size > 0;
@@ -47,6 +49,22 @@ export function rewrittenBetween(before: Writings, after: Writings): string[] {
       earlier.size === file.size;
     return !isSame && !isAppended(earlier, file);
   }).map(([path]) => path);
+}
+
+/**
+ * @param writings before the second copy, between, and when the first one has ended
+ * @param known paths that are looked at otherwise
+ * @returns what the first copy wrote when the second one had started, and that again later: not logs and caches
+ */
+export function rewrittenByBoth(
+  [before, between, after]: readonly [Writings, Writings, Writings],
+  known: readonly string[],
+): string[] {
+  const bySecond = new Set(rewrittenBetween(between, after));
+  return rewrittenBetween(before, between).filter((path) =>
+    bySecond.has(path) && !known.includes(path) && !LOG_NAME.test(path) &&
+    !isHarmlessPath(path) && !isBareNumber(after.get(path)!)
+  );
 }
 
 function isAppended(before: WrittenFile, after: WrittenFile): boolean {
@@ -61,6 +79,6 @@ export function pidIn({ head, size }: Pick<WrittenFile, "head" | "size">): numbe
 }
 
 /** Nothing but a number: pid files proper, and counters, which no copy reads as its state. */
-export function isBareNumber({ head }: Pick<WrittenFile, "head">): boolean {
+function isBareNumber({ head }: Pick<WrittenFile, "head">): boolean {
   return /^\s*\d*\s*$/.test(head);
 }

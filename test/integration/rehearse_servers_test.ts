@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import type { Verdict } from "../../src/rehearse/verdict.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { buildGo, findNode, fixture, which } from "../support/programs.ts";
-import { isRoot, noRehearsal, rehearsal } from "../support/rehearsals.ts";
+import { isRoot, noRehearsal, rehearsal, type RehearsalReport } from "../support/rehearsals.ts";
 import { IS_FULL } from "../support/repeats.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 
@@ -29,8 +29,17 @@ interface Row {
   readonly says: RegExp;
   /** In the command line that is printed. */
   readonly line: RegExp;
+  /** Clients that keep their connections in use lose requests at the end of the drain time: `migrate` is tried. */
+  readonly losesKept?: boolean;
   /** Not only in `make test-all`. */
   readonly isInGate?: boolean;
+}
+
+function assertMoved({ kept, stdout }: RehearsalReport & { readonly stdout: string }): void {
+  const [given, moved] = kept;
+  assert.ok(given !== undefined && given.lost > 0 && given.requests > given.lost, stdout);
+  assert.ok(moved !== undefined && moved.requests > 0, stdout);
+  assert.ok(moved.options.includes("--keep-alive=migrate"), stdout);
 }
 
 const ROWS: readonly Row[] = [
@@ -69,6 +78,7 @@ const ROWS: readonly Row[] = [
     verdict: "can be reloaded",
     says: /^$/,
     line: /^baton run -- /,
+    losesKept: true,
     isInGate: true,
   },
   {
@@ -215,6 +225,7 @@ describe("rehearse", () => {
       assert.equal(report.verdict, row.verdict, report.stdout);
       assert.match([...report.reasons, ...report.notes].join("\n"), row.says, report.stdout);
       assert.match(report.command, row.line);
+      if (row.losesKept) assertMoved(report);
       assert.deepEqual(readdirSync(dir.path), before);
     });
   }

@@ -14,6 +14,7 @@ import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { repeats } from "../support/repeats.ts";
+import { fixtureCommand } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
@@ -124,6 +125,27 @@ describe("a reload with --order stop-first", () => {
     release(work, "3");
     assert.equal((await baton.reload()).result, "ok", "as ever");
   });
+
+  test(
+    "of a server that first tries whether its port is free: those who wait are not lost",
+    TEST,
+    async () => {
+      const port = await freePort();
+      const command = fixtureCommand("tries_its_port.js");
+      await using baton = await startBaton({
+        command,
+        env: { PORT: String(port) },
+        flags: STOP_FIRST,
+      });
+      await using load = loadOn(port);
+      await load.answersMore(CLIENTS);
+      assert.equal((await baton.reload()).result, "ok");
+      await load.answersMore(CLIENTS);
+      const tally = await load.stop();
+      assert.equal(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);
+      assert.equal(tally.byBody.size, 2, formatTally(tally));
+    },
+  );
 
   test("asks all that may veto it before the old server is stopped", TEST, async () => {
     using log = tempDir();

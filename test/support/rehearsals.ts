@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import type { Attempt } from "../../src/rehearse/plan.ts";
+import type { Attempt, Kept } from "../../src/rehearse/plan.ts";
 import type { Verdict } from "../../src/rehearse/verdict.ts";
 import { batonCommand, type CommandResult, runCommand, UNDER_TEST } from "./baton.ts";
 
@@ -13,6 +13,7 @@ export const isRoot = process.getuid?.() === 0;
 export interface RehearsalReport extends Verdict {
   readonly command: string;
   readonly attempts: readonly Attempt[];
+  readonly kept: readonly Kept[];
   readonly readOnly: readonly string[];
 }
 

@@ -5,7 +5,8 @@ import { shellLine } from "../../config/servers/shell_words.ts";
 import { UserError } from "../../config/values/errors.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { logicalDirectory, originalFileLimit } from "../../process/launch_plan.ts";
-import type { Attempt } from "../../rehearse/plan.ts";
+import { KEPT_DRAIN_TIME } from "../../rehearse/next_trial.ts";
+import type { Attempt, Kept } from "../../rehearse/plan.ts";
 import { RefusedError, rehearse, type Seen } from "../../rehearse/rehearsal.ts";
 import { judge, type Verdict } from "../../rehearse/verdict.ts";
 import {
@@ -90,7 +91,7 @@ function remedyOf({ asRoot, remedy }: RefusedError): string {
 }
 
 function textLines(verdict: Verdict, seen: Seen, stopSignal: string): string[] {
-  const { attempts, readOnly, spaceRanOut } = seen;
+  const { attempts, kept, readOnly, spaceRanOut } = seen;
   const shown =
     attempts.find(({ options, command }) =>
       line(verdict.words) === line(["run", ...options, "--", ...command])
@@ -104,7 +105,7 @@ function textLines(verdict: Verdict, seen: Seen, stopSignal: string): string[] {
     ...verdict.reasons.map((text) => `  ${text}`),
     "",
     `  ${line(verdict.words)}`,
-    ...life.length === 0 ? [] : ["", ...life],
+    ...life.length === 0 ? [] : ["", ...life, ...keptLines(kept)],
     ...verdict.notes.map((text) => labelled("note", text)),
     ...readOnly.map((path) => labelled("note", `${path} could only be read here`)),
     ...spaceRanOut
@@ -141,6 +142,24 @@ function lifeLines({ start, reload, stop }: Attempt, stopSignal: string): string
     lines.push(labelled("stop", `${stop.durationMs} ms by ${stopSignal}; ${status}`));
   }
   return lines;
+}
+
+/** Of clients with a request outstanding all the time, as behind a busy proxy. */
+function keptLines([asGiven, moved]: readonly Kept[]): string[] {
+  if (asGiven === undefined) return [];
+  const lost = ({ lost, requests }: Kept) => `${lost} of ${requests} requests`;
+  return [
+    labelled(
+      "kept",
+      `lost ${
+        lost(asGiven)
+      } of clients that keep their connections in use for longer than the drain ` +
+        `time (here ${KEPT_DRAIN_TIME})`,
+    ),
+    ...moved === undefined
+      ? []
+      : [labelled("", `with --keep-alive migrate: ${lost(moved)} (see docs/keep-alive.md)`)],
+  ];
 }
 
 function labelled(label: string, text: string): string {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { ClosedListeners } from "../../../src/handoff/closed_listeners.ts";
+import type { ListenerOwner } from "../../../src/handoff/listener_owner.ts";
 import { boundSocket } from "../../../src/steering/bound_socket.ts";
 import { Listeners } from "../../../src/steering/listeners.ts";
 import type { GroupAddress } from "../../../src/steering/member.ts";
@@ -16,6 +17,7 @@ const EPOCH = 3;
 /** Above the limit of the kernel: no process has it. */
 const GONE = 2 ** 22 + 1;
 const RESPAWN_MS = 1_000;
+const SERVING = { replacementOf: null, readyTicks: 1 };
 
 interface World {
   readonly clock: FakeClock;
@@ -28,15 +30,18 @@ interface World {
 async function withClosed(
   opener: number,
   run: (world: World) => Promise<void>,
-  others: readonly number[] = [],
+  { others = [], start = SERVING }: {
+    readonly others?: readonly number[];
+    readonly start?: Pick<ListenerOwner, "replacementOf" | "readyTicks">;
+  } = {},
 ): Promise<void> {
   await using platform = await testPlatform();
   const listeners = new Listeners(platform.sockets);
   const clock = new FakeClock();
-  const owner = { epoch: EPOCH, worker: 0, processes: () => [process.pid, ...others] };
+  const owner = { epoch: EPOCH, worker: 0, processes: () => [process.pid, ...others], ...start };
   const closed = new ClosedListeners(clock, listeners, owner, {
     isOurs: () => false,
-    log: () => {},
+    onGivenUp: () => {},
   });
   try {
     const groups = [];
@@ -88,6 +93,21 @@ describe("ClosedListeners.look()", () => {
   );
 
   test(
+    "waits for a server that tries its port, with clients in its queue, and not for long",
+    TEST,
+    () => {
+      const start = { replacementOf: EPOCH - 1, readyTicks: 0 };
+      return withClosed(process.pid, async ({ clock, closed, isKept }) => {
+        closed.look();
+        await clock.advance(RESPAWN_MS - 1);
+        assert.equal(isKept(), true);
+        await clock.advance(1);
+        assert.equal(isKept(), false);
+      }, { start });
+    },
+  );
+
+  test(
     "the same while it is on its way out, with its descriptors closed",
     TEST,
     () =>
@@ -96,7 +116,7 @@ describe("ClosedListeners.look()", () => {
         assert.equal(isKept(), true);
         await clock.advance(RESPAWN_MS);
         assert.equal(isKept(), false);
-      }, [GONE]),
+      }, { others: [GONE] }),
   );
 
   test(

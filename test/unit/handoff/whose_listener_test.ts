@@ -57,6 +57,7 @@ const CLOSED: Closed = {
   isHeldByOthers: false,
   listensElsewhere: true,
   openerLives: true,
+  isAwaited: false,
   isPassing: false,
   isDraining: false,
 };
@@ -64,6 +65,7 @@ const CLOSED: Closed = {
 describe("fateOfClosed()", () => {
   const cases: readonly [what: string, Partial<Closed>, ReturnType<typeof fateOfClosed>][] = [
     ["closed on purpose", {}, "give up"],
+    ["closed by a server that tries its port: clients wait", { isAwaited: true }, "wait"],
     ["its worker has died", { openerLives: false }, "wait"],
     ["its process came after the gate, and has ended", {
       openerLives: false,

@@ -13,6 +13,12 @@ describe("isHarmlessPath()", () => {
     ["/tmp/hsperfdata_root/12", true],
     ["/home/a/.cache/x/y", true],
     ["/srv/__pycache__/a.pyc", true],
+    ["/tmp/v8-compile-cache-0/11.3/yarn.js.MAP", true],
+    ["/tmp/node-compile-cache/v20/a", true],
+    ["/srv/web/.next/cache/webpack/0.pack", true],
+    ["/srv/blog/tmp/cache/bootsnap/load-path-cache", true],
+    ["/srv/cachet/db", false],
+    ["/srv/web/cache.db", false],
     ["/var/lib/etcd/member/snap/db", false],
     // A database's own log of changes, as LevelDB names it.
     ["/var/lib/leveldb/000012.log", false],

@@ -1,7 +1,7 @@
 /** From what was seen to a verdict, and to what is tried next. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { nextTrial } from "../../../src/rehearse/next_trial.ts";
+import { nextKeptTrial, nextTrial } from "../../../src/rehearse/next_trial.ts";
 import type { Attempt } from "../../../src/rehearse/plan.ts";
 import { judge } from "../../../src/rehearse/verdict.ts";
 
@@ -29,6 +29,7 @@ const GOOD: Attempt = {
     doubt: null,
     waitedMs: null,
   },
+  keeps: null,
   holds: [],
   blocker: null,
   pidFiles: [],
@@ -119,6 +120,8 @@ describe("judge()", () => {
     const { verdict, reasons } = judge([{ ...UNSTARTED, output }]);
     assert.equal(verdict, "does not start");
     assert.match(reasons.join("\n"), /status 1.*no network/);
+    const silent = ["generation 0 failed: not ready within 60 s: it does not listen"];
+    assert.match(judge([{ ...UNSTARTED, output: silent }]).reasons.join("\n"), /no network/);
     assert.doesNotMatch(judge([UNSTARTED]).reasons.join("\n"), /no network/);
   });
 
@@ -132,6 +135,16 @@ describe("judge()", () => {
     assert.equal(verdict, "can be reloaded");
     assert.equal(notes.length, 3);
     assert.match(notes.join("\n"), /shell stays in front.*\n.*\/srv\/db open.*\n.*killed/);
+  });
+
+  test("another status than 0 at its stop signal is a note, with the option for it", () => {
+    const ends = (status: number, killed: string[] = []) =>
+      judge([{ ...GOOD, stop: { durationMs: 10, status, killed } }]).notes.join("\n");
+    assert.match(ends(1), /ends with 1 at its stop signal.*--clean-exit 1 makes that 0/);
+    // Connections were cut, or it was killed: no habit of the server's.
+    for (const text of [ends(0), ends(124), ends(137, ["node (pid 9)"])]) {
+      assert.doesNotMatch(text, /clean-exit/);
+    }
   });
 
   test("a pid file that is gone is a note, with the option that keeps it", () => {
@@ -180,5 +193,32 @@ describe("nextTrial()", () => {
 
   test("an order that the user has given is not replaced", () => {
     assert.equal(nextTrial([{ ...STATE, options: ["--order=start-first"] }]), null);
+  });
+});
+
+describe("nextKeptTrial()", () => {
+  const KEEPS: Attempt = { ...GOOD, keeps: "127.0.0.1:80" };
+  const kept = (lost: number) => ({ options: [], requests: 1_000, lost });
+
+  test("with a short drain time; and where that loses requests, moved", () => {
+    assert.deepEqual(nextKeptTrial(KEEPS, []), ["--drain-time=2s"]);
+    assert.deepEqual(nextKeptTrial(KEEPS, [kept(4)]), ["--drain-time=2s", "--keep-alive=migrate"]);
+    assert.equal(nextKeptTrial(KEEPS, [kept(0)]), null);
+    assert.equal(nextKeptTrial(KEEPS, [kept(4), kept(1)]), null);
+  });
+
+  test("with the user's own options, but for the drain time", () => {
+    const options = ["--drain-time=1m", "--keep-alive=auto"];
+    assert.deepEqual(nextKeptTrial({ ...KEEPS, options }, []), [
+      "--keep-alive=auto",
+      "--drain-time=2s",
+    ]);
+    assert.equal(nextKeptTrial({ ...KEEPS, options }, [kept(4)]), null);
+  });
+
+  test("not where a server keeps no connections, or is stopped first", () => {
+    assert.equal(nextKeptTrial(GOOD, []), null);
+    const start = { ...GOOD.start, order: "stop-first" };
+    assert.equal(nextKeptTrial({ ...KEEPS, start }, []), null);
   });
 });
