@@ -59,7 +59,7 @@ export class ConnectionCloser {
     for (const pid of pids) {
       if (pid === undefined) continue;
       try {
-        using pidfd = this.platform.processes.openPidfd(pid);
+        using pidfd = this.platform.processes.openDescriptors(pid);
         for (const inode of inodes) {
           const owner = this.#owners.get(inode);
           if (owner?.pid !== pid) continue;

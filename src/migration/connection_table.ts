@@ -95,7 +95,7 @@ export class ConnectionTable {
     const { inode, oldDescriptor: { pid, descriptor } } = connection;
     try {
       let pidfd = this.#pidfds.get(pid);
-      if (pidfd === undefined) this.#pidfds.set(pid, pidfd = processes.openPidfd(pid));
+      if (pidfd === undefined) this.#pidfds.set(pid, pidfd = processes.openDescriptors(pid));
       const socket = processes.duplicateFrom(pidfd, descriptor);
       const cookie = sockets.cookie(socket);
       if (connection.cookie === null && proc.ownSocketInode(socket.number) === inode) {

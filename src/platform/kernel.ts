@@ -22,6 +22,8 @@ export const SINCE = {
   keep_alive: "5.14",
   /** SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP; before: an accept with --keep-alive costs more */
   taking_turns: "6.6",
+  /** PIDFD_THREAD, pidfd_open(2) */
+  threads_descriptors: "6.9",
 } as const;
 
 /** As uname(1) prints it: 5.10.0-32-cloud-amd64. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";
 import process from "node:process";
 import { describe, test } from "node:test";
+import { SINCE, tooOld } from "../../src/platform/kernel.ts";
 import { startBare } from "../support/bare_server.ts";
 import { startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
@@ -53,6 +54,21 @@ server.listen(PORT, HOST, () => {
   said += " child=" + spawnSync(process.execPath, ["-e", child]).stdout;
   net.createServer().on("error", (error) => said += " own=" + error.code).listen(PORT, SECOND);
 });
+`;
+
+/** Its first thread has ended before another one binds: /proc shows that one's descriptors only. */
+const WITHOUT_FIRST_THREAD = `
+import ctypes, os, platform, threading, time
+from python_threaded import HOST, PORT, Handler, Server
+
+def serve():
+    while " Z " not in open(f"/proc/self/task/{os.getpid()}/stat").read():
+        time.sleep(0.001)
+    Server((HOST, PORT), Handler).serve_forever()
+
+threading.Thread(target=serve).start()
+exit_thread = {"x86_64": 60, "aarch64": 93}[platform.machine()]
+ctypes.CDLL(None).syscall(exit_thread, 0)
 `;
 
 /** Also listens at a port of the kernel's choice, with SO_REUSEPORT if REUSE=1, and tells which. */
@@ -210,6 +226,25 @@ describe("a server that binds in its own way", () => {
       assert.equal(await body(otherPort(after)), after, "the new one answers there too");
       const gone = await ask(otherPort(before));
       assert.equal(gone.refused, 1, "the old one's port is closed");
+    });
+  }
+
+  for (const duplicates of ["getfd", "socket-trap"]) {
+    test(`binds in a thread that has outlived the first one, with ${duplicates}`, {
+      timeout: TEST_TIMEOUT_MS,
+    }, async (t) => {
+      const reason = duplicates === "getfd" ? tooOld(SINCE.threads_descriptors) : null;
+      if (reason !== null) return t.skip(reason);
+      using work = tempDir();
+      const port = await freePort();
+      await using baton = await startBaton({
+        command: python(work.write("server.py", WITHOUT_FIRST_THREAD)),
+        env: withFixtures(port),
+        flags: ["--duplicates", duplicates],
+      });
+      await using load = new Load({ port, clients: 4 }).start();
+      await reload(baton, 2);
+      assert.equal((await assertNothingLost(load, baton)).byBody.size, 3);
     });
   }
 

@@ -115,7 +115,7 @@ export class DatagramDrain {
       const descriptor = socketDescriptorsOf(pid).get(inode);
       if (descriptor === undefined) continue;
       try {
-        using pidfd = processes.openPidfd(pid);
+        using pidfd = processes.openDescriptors(pid);
         const socket = processes.duplicateFrom(pidfd, descriptor);
         // The process may have reused the number for another file.
         if (ownSocketInode(socket.number) === inode) return socket;

@@ -23,6 +23,7 @@ export const C = {
   O_WRONLY: 1,
   O_RDWR: 2,
   O_CREAT: 0o100,
+  O_EXCL: 0o200,
   O_ACCMODE: 3,
   O_APPEND: 0o2000,
   O_NONBLOCK: 0o4000,

@@ -8,6 +8,7 @@ import { Fd, numberOf } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { cString, cStringArray, type Libc, struct } from "../libc/libc.ts";
 import { closeOnExecFrom } from "./close_on_exec.ts";
+import { liveThreadOf } from "./proc.ts";
 import { decodeWaitStatus, type Reaped, type Stopped, stopSignalOf } from "./wait_status.ts";
 
 /** posix_spawn_file_actions_t is 80 bytes, posix_spawnattr_t 336 (glibc and musl); room to spare. */
@@ -19,8 +20,8 @@ const SIGACTION_SIZE = 160;
 /** The first field of struct sigaction is the handler. */
 const SIG_IGN = 1n;
 const LAST_SIGNAL = 64;
-/** Used by the C libraries themselves (NPTL); sigaction(2) refuses them. */
-const RESERVED_SIGNALS = [32, 33, 34];
+/** sigaction(2) refuses them: KILL and STOP, and those that the C libraries use themselves (NPTL). */
+const UNCHANGEABLE_SIGNALS: readonly number[] = [C.SIGKILL, C.SIGSTOP, 32, 33, 34];
 
 export const ROOT_UID = 0;
 
@@ -67,10 +68,8 @@ export class Processes {
       const argv = cStringArray(this.libc, options.argv);
       const env = cStringArray(this.libc, environmentStrings(options.env));
       const path = cString(options.path);
-      expect(
-        c.posix_spawn(pid.bytes, path, actions, attributes, argv.array, env.array),
-        "execute",
-      );
+      const errno = c.posix_spawn(pid.bytes, path, actions, attributes, argv.array, env.array);
+      expect(errno, "execute");
       return pid.view.getInt32(0, true);
     } finally {
       lifted.forEach((fd) => fd.close());
@@ -141,11 +140,17 @@ export class Processes {
     return this.libc.c.kill(pid, signal) === 0;
   }
 
-  /** pidfd_open(2): readable when the process has ended. */
-  openPidfd(pid: number): Fd {
+  /** pidfd_open(2): readable when the process has ended. `O_EXCL` (PIDFD_THREAD): of a thread, Linux 6.9. */
+  openPidfd(pid: number, flags: 0 | typeof C.O_EXCL = 0): Fd {
     const { c, arch } = this.libc;
-    const number = c.syscall(arch.SYS_pidfd_open, pid, 0, 0, 0, 0);
+    const number = c.syscall(arch.SYS_pidfd_open, pid, flags, 0, 0, 0);
     return Fd.of(this.libc, number, "pidfd_open", `process ${pid}`);
+  }
+
+  /** For duplicateFrom(): the process, or another thread of it where the first one has ended, and has nothing open. */
+  openDescriptors(pid: number): Fd {
+    const tid = liveThreadOf(pid);
+    return this.openPidfd(tid, tid === pid ? 0 : C.O_EXCL);
   }
 
   /** pidfd_getfd(2): a close-on-exec duplicate of another process's descriptor. */
@@ -204,9 +209,7 @@ export class Processes {
   resetSignals(): void {
     const action = new Uint8Array(SIGACTION_SIZE);
     for (let signal = 1; signal <= LAST_SIGNAL; signal++) {
-      if (signal === C.SIGKILL || signal === C.SIGSTOP || RESERVED_SIGNALS.includes(signal)) {
-        continue;
-      }
+      if (UNCHANGEABLE_SIGNALS.includes(signal)) continue;
       const result = this.libc.c.sigaction(signal, action, null);
       this.libc.check(result, "sigaction", `signal ${signal}`);
     }
@@ -283,8 +286,7 @@ export class Processes {
 
   #fileLimit(): { bytes: Uint8Array; view: DataView } {
     const limit = struct(16);
-    const result = this.libc.c.getrlimit(C.RLIMIT_NOFILE, limit.bytes);
-    this.libc.check(result, "getrlimit", "RLIMIT_NOFILE");
+    this.libc.check(this.libc.c.getrlimit(C.RLIMIT_NOFILE, limit.bytes), "getrlimit", "NOFILE");
     return limit;
   }
 
