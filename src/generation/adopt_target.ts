@@ -94,17 +94,17 @@ export class AdoptTarget implements ListenerOwner {
   }
 
   settle(): void {
-    const { facts } = this.options;
+    const { facts, context } = this.options;
     facts.isSettled = true;
-    facts.settledTicks ||= ticksNow();
+    facts.settledTicks ||= ticksNow(context.platform.libc);
     this.letPass();
   }
 
   /** The worker has passed its gate: processes that start from now on are not among its standing ones. */
   stand(): void {
-    const { facts, context: { listeners } } = this.options;
+    const { facts, context: { listeners, platform } } = this.options;
     if (facts.readyTicks > 0) return;
-    facts.readyTicks = ticksNow();
+    facts.readyTicks = ticksNow(platform.libc);
     if (listeners.groupsOf(this.epoch).length > 1) this.#closed.lookRepeatedly();
     this.letPass();
   }

@@ -1,7 +1,7 @@
 /** Is there memory for a second copy of the server (`--min-free`)? */
 import { formatBytes, type MinFree, parseMinFree } from "../config/values/memory_size.ts";
 import { errorText } from "../platform/error.ts";
-import { memoryOf, type MemoryReading, memoryReadings } from "../platform/memory.ts";
+import { memoryOf, type MemoryReading, memoryReadings, OF_MACHINE } from "../platform/memory.ts";
 
 const ALL_PERCENT = 100;
 
@@ -22,6 +22,7 @@ export async function checkMemory(
   text: string,
   processes: () => readonly number[],
   warn: (message: string) => void,
+  look = memoryReadings,
 ): Promise<string | null> {
   try {
     const wanted = parseMinFree(text);
@@ -29,7 +30,11 @@ export async function checkMemory(
     if (wanted.kind === "auto" && usedBytes === null) {
       warn("--min-free auto: what the server uses cannot be seen: not checked");
     }
-    return refusal({ wanted, text, readings: memoryReadings(), usedBytes });
+    const readings = look();
+    if (!readings.some(({ source }) => source === OF_MACHINE)) {
+      warn("--min-free: /proc/meminfo cannot be read: only limits of control groups count");
+    }
+    return refusal({ wanted, text, readings, usedBytes });
   } catch (error) {
     return `--min-free: memory cannot be looked at: ${errorText(error)}`;
   }

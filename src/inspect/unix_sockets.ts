@@ -14,7 +14,7 @@ const ACCEPTS = 0x10000;
 const LINE = /^\S+: \S+ \S+ ([0-9A-F]+) \S+ \S+ +(\d+) (.+)$/gm;
 
 /** All that have a path or a name. */
-export function unixSockets(text = readText("/proc/net/unix") ?? ""): UnixSocket[] {
+export function unixSockets(text = readText("/proc/self/net/unix") ?? ""): UnixSocket[] {
   return [...text.matchAll(LINE)].map(([, flags = "", inode, path = ""]) => ({
     inode: Number(inode) >>> 0,
     path,

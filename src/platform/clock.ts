@@ -2,7 +2,6 @@
  * Time. Everything that waits gets a `Clock`, so that a test can pass one that it moves by hand. The kernel's own
  * clocks are here too, because the runtime's do not say which clock they read. clock_gettime(2)
  */
-import { readFileSync } from "node:fs";
 import { C } from "./libc/constants.ts";
 import { type Libc, struct } from "./libc/libc.ts";
 import type { Runtime } from "./runtime/runtime.ts";
@@ -57,7 +56,12 @@ export function monotonicMicroseconds(libc: Libc): bigint {
 /** User space always sees 100, independent of the kernel's own tick (proc_pid_stat(5), sysconf(3)). */
 export const TICKS_PER_S = 100;
 
-/** Now, in the unit of process start times: clock ticks after boot, suspended time included. */
-export function ticksNow(): number {
-  return Math.floor(Number.parseFloat(readFileSync("/proc/uptime", "utf8")) * TICKS_PER_S);
+const NS_PER_TICK = 10_000_000;
+
+/** Now, in the unit of process start times: clock ticks after boot, suspended time included. ProcSubset=pid hides /proc/uptime. */
+export function ticksNow(libc: Libc): number {
+  const { bytes, view } = struct(16);
+  libc.check(libc.c.clock_gettime(C.CLOCK_BOOTTIME, bytes), "clock_gettime", "CLOCK_BOOTTIME");
+  const [seconds, nanoseconds] = [view.getBigInt64(0, true), view.getBigInt64(8, true)];
+  return Number(seconds) * TICKS_PER_S + Math.floor(Number(nanoseconds) / NS_PER_TICK);
 }

@@ -20,6 +20,8 @@ export type ReadText = (path: string) => string | null;
 
 const KIB = 1024;
 const MEMINFO = "/proc/meminfo";
+/** Of the reading for the whole machine. */
+export const OF_MACHINE = `MemAvailable in ${MEMINFO}`;
 
 /** Every limit that applies to this process. */
 export function memoryReadings(read: ReadText = readText): MemoryReading[] {
@@ -30,7 +32,7 @@ function machine(read: ReadText): MemoryReading[] {
   const text = read(MEMINFO) ?? "";
   const [freeBytes, totalBytes] = [sizeIn(text, "MemAvailable"), sizeIn(text, "MemTotal")];
   if (freeBytes === null || !totalBytes) return [];
-  return [{ freeBytes, totalBytes, source: `MemAvailable in ${MEMINFO}` }];
+  return [{ freeBytes, totalBytes, source: OF_MACHINE }];
 }
 
 /** Where the limits of this process's cgroup are. */

@@ -1,5 +1,5 @@
 /** What this process itself uses: proc_pid_stat(5), proc_pid_status(5), proc_pid_limits(5). Values that cannot be read are null. */
-import { TICKS_PER_S, ticksNow } from "./clock.ts";
+import { TICKS_PER_S } from "./clock.ts";
 import type { ReadText } from "./memory.ts";
 import { fileLimitOf, namesIn, readText } from "./process/proc.ts";
 
@@ -31,6 +31,7 @@ export function ownUsage(pid: number, read: ReadText = readText): OwnUsage {
   const field = (number: number) => numberIn(fields[number - 3]);
   const [user, system, startedAt] = [field(14), field(15), field(22)];
   const bootedAt = numberIn(/^btime (\d+)$/m.exec(read("/proc/stat") ?? "")?.[1]);
+  const upFor = numberIn(/^\S+/.exec(read("/proc/uptime") ?? "")?.[0]);
   const residentKib = numberIn(/^VmRSS:\s+(\d+) kB$/m.exec(read("/proc/self/status") ?? "")?.[1]);
   const descriptors = ownDescriptorCount();
   return {
@@ -41,7 +42,7 @@ export function ownUsage(pid: number, read: ReadText = readText): OwnUsage {
     startedAtSeconds: startedAt === null || bootedAt === null
       ? null
       : bootedAt + startedAt / TICKS_PER_S,
-    uptimeSeconds: startedAt === null ? null : (ticksNow() - startedAt) / TICKS_PER_S,
+    uptimeSeconds: startedAt === null || upFor === null ? null : upFor - startedAt / TICKS_PER_S,
     openDescriptors: Number.isFinite(descriptors) ? descriptors : null,
     descriptorLimit: fileLimitOf(pid)?.[0] ?? null,
   };

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, readdirSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { type Baton, batonCommand, startBaton } from "../support/baton.ts";
+import { type Baton, batonCommand, startBaton, UNDER_TEST } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
@@ -41,6 +41,19 @@ const ALL_WORKS = "baton can hand over any server here.";
 const USER_NAMESPACE = ["unshare", "--user", "--map-root-user"];
 
 const OTHERS_PROC = ["unshare", "--pid", "--fork", "--kill-child"];
+
+/** As systemd's ProcSubset=pid mounts it: no /proc/uptime, /proc/net, /proc/meminfo, /proc/sys. */
+const SUBSET_SCRIPT = `mount -t proc -o subset=pid proc /proc && "$@"; exit $?`;
+
+const PROC_SUBSET = [...OTHERS_PROC, "--mount", "sh", "-c", SUBSET_SCRIPT, "sh"];
+
+const MDWE_SCRIPT = `import ctypes, os, sys
+PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN = 65, 1
+if ctypes.CDLL(None).prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) != 0: sys.exit("no PR_SET_MDWE")
+os.execvp(sys.argv[1], sys.argv[1:])`;
+
+/** As systemd's MemoryDenyWriteExecute=yes; Linux 6.3. */
+const MDWE = ["python3", "-c", MDWE_SCRIPT];
 
 interface Attempt {
   readonly port: number;
@@ -100,6 +113,7 @@ async function assertServes({ port, command, ...options }: Attempt): Promise<voi
   // Not `baton.stop()`: `unshare --fork` passes no signal on.
   process.kill(processNumbered((await baton.status()).pid, baton.pid), "SIGTERM");
   assert.equal((await baton.exited).code, 0, baton.stderr);
+  assert.doesNotMatch(baton.stderr, / error: /);
 }
 
 const INHERITS = fixtureCommand("inherit_fd.js");
@@ -200,6 +214,21 @@ describe("baton run", { skip }, () => {
     assert.match(stdout, new RegExp(`^${ALL_WORKS}$`, "m"));
   });
 
+  const mdwe = {
+    ...TIMEOUT,
+    skip: UNDER_TEST === "bun" ? notPermitted(MDWE) : "Deno itself panics",
+  };
+  test("where memory may not be executed that was written refuses, and says so", mdwe, async () => {
+    const { code, lines } = await refused({ port: await freePort(), wrapper: MDWE });
+    assert.equal(code, EXIT_SYSTEM);
+    assert.match(
+      lines[0] ?? "",
+      /^baton: Cannot load any of libc.so.6, .*: bun:ffi requires the JIT$/,
+    );
+    assert.match(lines[1] ?? "", /^ {2}.* leave out systemd's MemoryDenyWriteExecute=/);
+    assert.equal(lines.length, 2, lines.join("\n"));
+  });
+
   const foreign = { ...TIMEOUT, skip: notPermitted(OTHERS_PROC) };
   test("under the /proc of another PID namespace refuses", foreign, async () => {
     const { code, lines } = await refused({ port: await freePort(), wrapper: OTHERS_PROC });
@@ -214,6 +243,7 @@ describe("baton run", { skip }, () => {
     ["in a user namespace", notPermitted(USER_NAMESPACE), { wrapper: USER_NAMESPACE }],
     ["with Docker's capabilities", NO_DOCKER, { wrapper: DOCKER }],
     ["with hidepid", nobodyCannot(HIDEPID), { wrapper: HIDEPID }],
+    ["with ProcSubset=pid", notPermitted(PROC_SUBSET), { wrapper: PROC_SUBSET }],
     ["as an ordinary user", nobodyCannot(), { uid: NOBODY }],
     [
       "as an ordinary user with no_new_privs",

@@ -12,7 +12,7 @@ import { isPrivatePath } from "./path_rules.ts";
 const MS_PER_TICK = 10;
 
 export function isPrivateAt(
-  { clock }: Pick<Platform, "clock">,
+  platform: Pick<Platform, "clock" | "libc">,
   directory: Directory,
   { address, pid, owner }: {
     readonly address: UnixAddress;
@@ -22,13 +22,13 @@ export function isPrivateAt(
 ): boolean {
   const pids = [pid, ...owner.processes()];
   const sinceMs = directory.privateSinceMs;
-  const ageMs = sinceMs === null ? Infinity : clock.wallMs() - sinceMs;
-  const isInOwnDirectory = ageMs <= ageOfLeaderMs(owner);
+  const ageMs = sinceMs === null ? Infinity : platform.clock.wallMs() - sinceMs;
+  const isInOwnDirectory = ageMs <= ageOfLeaderMs(platform, owner);
   return isPrivatePath({ path: pathOf(address), pids, isInOwnDirectory });
 }
 
 /** -1: it has ended. */
-function ageOfLeaderMs({ leader }: ListenerOwner): number {
+function ageOfLeaderMs({ libc }: Pick<Platform, "libc">, { leader }: ListenerOwner): number {
   const stat = leader === null ? null : processStat(leader);
-  return stat === null ? -1 : (ticksNow() - stat.startTime) * MS_PER_TICK;
+  return stat === null ? -1 : (ticksNow(libc) - stat.startTime) * MS_PER_TICK;
 }

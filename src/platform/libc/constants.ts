@@ -163,6 +163,7 @@ export const C = {
   PRIO_PROCESS: 0,
   // <time.h>
   CLOCK_MONOTONIC: 1,
+  CLOCK_BOOTTIME: 7,
   // <linux/prctl.h>
   PR_SET_PDEATHSIG: 1,
   PR_SET_CHILD_SUBREAPER: 36,

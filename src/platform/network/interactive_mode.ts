@@ -14,7 +14,7 @@ interface InteractiveModes {
   readonly spoiled: ReadonlySet<number>;
 }
 
-const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
+const TABLES = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
 /** Lengths of an address of IPv4 and one of IPv6, with the colon. */
 const SHORT = 9;
 const LONG = 33;

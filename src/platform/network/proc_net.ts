@@ -22,7 +22,7 @@ interface TcpRow {
   readonly inode: number;
 }
 
-const [TCP, TCP6] = ["/proc/net/tcp", "/proc/net/tcp6"];
+const [TCP, TCP6] = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
 const ROW =
   /^ *\d+: [0-9A-F]+:([0-9A-F]+) ([0-9A-F]+:[0-9A-F]+) ([0-9A-F]{2}) ([0-9A-F]+):([0-9A-F]+)(?: +\S+){2} +(\d+) +\S+ +(\d+)/;
 
@@ -121,7 +121,7 @@ export function parseTcpRows(text: string, states: readonly number[]): TcpRow[] 
 /** Connections that were ever accepted in this namespace (RFC 4022, tcpPassiveOpens). */
 export function passiveOpens(): number | null {
   try {
-    return parsePassiveOpens(readFileSync("/proc/net/snmp", "utf8"));
+    return parsePassiveOpens(readFileSync("/proc/self/net/snmp", "utf8"));
   } catch {
     return null;
   }

@@ -25,7 +25,7 @@ const ROW =
  */
 export function udpSockets(read: (path: string) => string | null = readTable): UdpSocket[] {
   const found = new Map<string, UdpSocket>();
-  for (const path of ["/proc/net/udp", "/proc/net/udp6"]) {
+  for (const path of ["/proc/self/net/udp", "/proc/self/net/udp6"]) {
     for (const row of [path, path].flatMap((each) => parseRows(read(each) ?? ""))) {
       const key = `${row.local} ${row.inode}`;
       const receiveQueue = Math.max(row.receiveQueue, found.get(key)?.receiveQueue ?? 0);

@@ -56,7 +56,7 @@ export class UnixDiag {
       return (remote === null ? [own] : [own, remote]).flatMap((each) => this.#dump(each));
     } catch (error) {
       if (!(error instanceof SystemCallError) || SHORTAGE.includes(error.code)) throw error;
-      const text = readText("/proc/net/unix");
+      const text = readText("/proc/self/net/unix");
       if (text === null) throw error;
       return parseUnixSockets(text);
     }

@@ -1,4 +1,5 @@
 /** What loading a C library has in common on both runtimes. */
+import { errorText } from "../error.ts";
 import type { FfiResult, Library, OnResult, PrototypeTable } from "./runtime.ts";
 
 type Call = (...values: never[]) => unknown;
@@ -43,13 +44,15 @@ export function openLazily<T extends PrototypeTable>(
 }
 
 function firstOf<T>(names: readonly string[], open: (name: string) => T): T {
-  let failure: unknown;
+  const failures: unknown[] = [];
   for (const name of names) {
     try {
       return open(name);
     } catch (error) {
-      failure = error;
+      failures.push(error);
     }
   }
-  throw new Error(`Cannot load any of ${names.join(", ")}`, { cause: failure });
+  // The first is the usual one, whose failure says most.
+  const [cause] = failures;
+  throw new Error(`Cannot load any of ${names.join(", ")}: ${errorText(cause)}`, { cause });
 }

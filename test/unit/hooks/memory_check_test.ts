@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseMinFree } from "../../../src/config/values/memory_size.ts";
-import { refusal } from "../../../src/hooks/memory_check.ts";
+import { OF_MACHINE } from "../../../src/platform/memory.ts";
+import { checkMemory, refusal } from "../../../src/hooks/memory_check.ts";
 
 const MIB = 1 << 20;
 const MACHINE = { freeBytes: 600 * MIB, totalBytes: 1000 * MIB, source: "machine" };
@@ -36,4 +37,18 @@ describe("refusal()", () => {
       else assert.match(found ?? "", expected);
     });
   }
+});
+
+describe("checkMemory()", () => {
+  it("says where the machine's memory is hidden, as with ProcSubset=pid", async () => {
+    for (const source of [OF_MACHINE, "cgroup"]) {
+      const warnings: string[] = [];
+      const warn = (text: string) => warnings.push(text);
+      const look = () => [{ ...MACHINE, source }];
+      assert.match(await checkMemory("1T", () => [], warn, look) ?? "", /too little memory/);
+      const hidden =
+        "--min-free: /proc/meminfo cannot be read: only limits of control groups count";
+      assert.deepEqual(warnings, source === OF_MACHINE ? [] : [hidden]);
+    }
+  });
 });

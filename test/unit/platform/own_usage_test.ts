@@ -27,18 +27,20 @@ describe("ownUsage()", () => {
         "/proc/self/stat": `1 (a b) c) ${rest}`,
         "/proc/self/status": "Name:\tx\nVmRSS:\t    12 kB\nThreads:\t9\n",
         "/proc/stat": "cpu 1\nbtime 5000\n",
+        "/proc/uptime": "12.50 99.00\n",
       }),
     );
-    const { uptimeSeconds, openDescriptors, descriptorLimit, ...read } = usage;
+    const { openDescriptors, descriptorLimit, ...read } = usage;
     assert.deepEqual(read, {
       cpuSeconds: 2,
       residentBytes: 12_288,
       virtualBytes: 8192,
       threads: 7,
       startedAtSeconds: 5010,
+      uptimeSeconds: 2.5,
     });
     // Those are of this process.
-    assert.ok(uptimeSeconds !== null && (openDescriptors ?? 0) > 2 && (descriptorLimit ?? 0) > 2);
+    assert.ok((openDescriptors ?? 0) > 2 && (descriptorLimit ?? 0) > 2);
   });
 
   it("leaves out what cannot be read", () => {
