@@ -10,10 +10,14 @@ const string = v.string();
 const maybeNumber = v.nullable(number);
 const maybeString = v.nullable(string);
 
+/** What a share is of; missing: new connections. */
+const SHARE_OF = { shareOf: v.exactOptional(v.picklist(["connections", "requests"])) };
+
 const TRIAL_VIEW = v.looseObject({
   epoch: number,
   phase: string,
   percent: number,
+  ...SHARE_OF,
   seen: v.nullable(v.looseObject({ percent: number, connections: number })),
 });
 
@@ -61,7 +65,7 @@ export const RELOAD_REPLY = v.looseObject({
   postponed: list(string),
 });
 
-export const TRIAL_REPLY = v.looseObject({ ...OUTCOME, epoch: maybeNumber });
+export const TRIAL_REPLY = v.looseObject({ ...OUTCOME, ...SHARE_OF, epoch: maybeNumber });
 
 export const SCALE_REPLY = v.looseObject({ ...OUTCOME, workers: number });
 
@@ -207,6 +211,7 @@ export const PROBE_REPLY = v.looseObject({ ready: v.boolean(), why: string });
 
 export type ReloadReply = v.InferOutput<typeof RELOAD_REPLY>;
 export type ServiceReply = v.InferOutput<typeof SERVICE_REPLY>;
+export type TrialReply = v.InferOutput<typeof TRIAL_REPLY>;
 export type StatusReply = v.InferOutput<typeof STATUS_REPLY>;
 export type SummaryReply = v.InferOutput<typeof SUMMARY_REPLY>;
 export type GenerationReply = SummaryReply["generations"][number];

@@ -213,9 +213,8 @@ export class AdoptTarget implements ListenerOwner {
 
   onListening(group: Group, caller: Caller): void {
     const { context, gate, facts, server, readsOutput, onChange, name } = this.options;
-    // A UDP socket does not count: some servers bind one for each client.
-    const isUdp = group.tcp === null && group.path === null;
-    const isOneMore = isUdp && facts.readyTicks > 0 && group.membersOf(this.epoch).length > 1;
+    // Servers with SO_REUSEPORT have a socket there for each of their threads, of UDP some one for each client.
+    const isOneMore = group.membersOf(this.epoch, this.worker).length > 1;
     if (!isOneMore) context.log(`${name()} listens at ${group.text}`);
     if (caller.pid !== server.pid) this.#watchWorker(caller.pid);
     this.#releaseHelpers();

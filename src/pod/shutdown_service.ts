@@ -117,7 +117,7 @@ export class ShutdownService {
   }
 
   decide(): Promise<TrialReport> {
-    return Promise.resolve({ ...REFUSED, epoch: EPOCH });
+    return Promise.resolve({ ...REFUSED, epoch: EPOCH, shareOf: "connections" });
   }
 
   scale(): Promise<ScaleReport> {

@@ -185,12 +185,16 @@ export interface LastReload extends ReloadStory, RequestReport<"ok" | "failed" |
   readonly connectionsKept: KeepAliveCounts | null;
 }
 
+/** What a share is of: behind a front (--front) requests, on connections that clients keep. */
+export type ShareOf = "connections" | "requests";
+
 /** A trial: a generation has passed its gate, and the one before it can take all connections back. */
 export interface TrialView {
   readonly epoch: number;
   readonly phase: "canary" | "ramp" | "rolling" | "bake";
-  /** Of the new connections, as requested. */
+  /** Of what `shareOf` says, as requested. */
   readonly percent: number;
+  readonly shareOf: ShareOf;
   /** As sampled from the kernel's socket table since the last change of the share; null: none was seen. */
   readonly seen: { readonly percent: number; readonly connections: number } | null;
 }
@@ -255,6 +259,8 @@ export type Decision = "promote" | "rollback" | { readonly percent: number };
 /** The answer to `baton promote`, `rollback` and `canary`. */
 export interface TrialReport extends RequestReport<"ok" | "refused"> {
   readonly epoch: number | null;
+  /** What a share of it is of. */
+  readonly shareOf: ShareOf;
 }
 
 /** The answer to `baton scale`. */

@@ -5,7 +5,7 @@ import { bakingOf, type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
 import type { Logger } from "../log/logger.ts";
 import { PendingRequests } from "../report/pending_requests.ts";
-import type { TrialReport, TrialView } from "../report/snapshot.ts";
+import type { ShareOf, TrialReport, TrialView } from "../report/snapshot.ts";
 import { undividedAddresses } from "../steering/unix/undivided.ts";
 import { AnswerWatch } from "./answer_watch.ts";
 import { DeafWatch } from "./deaf_watch.ts";
@@ -43,8 +43,12 @@ export class Trials {
     end_ramp: () => this.#ramp.end(),
     arm_bake: ({ epoch, delayMs }) => this.running.get(epoch)?.timers.arm("bake", delayMs),
     trial_result: ({ request, epoch, result, reason }) =>
-      this.requests.answer([request], { epoch, result, reason }),
+      this.requests.answer([request], { epoch, shareOf: this.#shareOf, result, reason }),
   } satisfies Partial<EffectHandlers>;
+
+  get #shareOf(): ShareOf {
+    return this.context.front === null ? "connections" : "requests";
+  }
 
   /** Where a candidate cannot get a share of the connections. */
   get undivided(): readonly string[] {
@@ -89,7 +93,12 @@ export class Trials {
   view(state: ServiceState): TrialView | null {
     const baking = bakingOf(state);
     if (baking === null || state.trial === null) return null;
-    return { epoch: baking.epoch, ...state.trial, seen: this.#shareWatch.seen };
+    return {
+      epoch: baking.epoch,
+      ...state.trial,
+      shareOf: this.#shareOf,
+      seen: this.#shareWatch.seen,
+    };
   }
 
   #share(epoch: number, percent: number, state: ServiceState): void {
@@ -106,7 +115,8 @@ export class Trials {
     const isRampStep = state.trial?.phase === "ramp" &&
       percent > (state.reload.rollout.canary ?? 0);
     if (isRampStep) return;
-    logger.info(`generation ${epoch} gets ${percent} % of the new connections`);
+    const all = this.#shareOf === "requests" ? "requests" : "new connections";
+    logger.info(`generation ${epoch} gets ${percent} % of the ${all}`);
     const candidate = running.get(epoch);
     const serving = running.get(servingOf(state)?.epoch ?? NaN);
     if (candidate && serving) this.#shareWatch.begin(candidate, serving);

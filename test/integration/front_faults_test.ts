@@ -269,7 +269,9 @@ describe("a trial behind a front", () => {
   test("has its share as weights, and is rolled back for what Envoy counts", TEST, async () => {
     await using world = await World.start(["--rollback-on=5xx"]);
     const { baton, envoy } = world;
-    assert.equal((await baton.cli("reload", "--canary", "10%")).code, 0, baton.stderr);
+    for (const words of [["reload", "--canary", "20%"], ["canary", "10%"], ["status"]]) {
+      assert.match((await baton.cli(...words)).stdout, /generation 1 gets [12]0 % of the requests/);
+    }
     assert.deepEqual(envoy.hosts.map((host) => host.replace(/^\S+ /, "")), [
       "HEALTHY 9000",
       "HEALTHY 1000",

@@ -98,6 +98,8 @@ describe("a prefork server whose workers have a SO_REUSEPORT listener each", () 
       }
       const tally = await assertNothingLost(load, baton);
       assert.ok(tally.byBody.size > RELOADS + 1, show(tally, baton));
+      // Two sockets are one address.
+      assert.equal(baton.stderr.match(/generation 1 listens at /g)?.length, 1, baton.stderr);
     },
   );
 

@@ -67,6 +67,13 @@ export function connectionsText({ busy, idle, undecided }: Counts): string {
   return parts.join(", ");
 }
 
+/** @returns `10 % of the new connections` */
+export function shareText(
+  { percent, shareOf }: { readonly percent: number; readonly shareOf?: "connections" | "requests" },
+): string {
+  return `${percent} % of the ${shareOf === "requests" ? "requests" : "new connections"}`;
+}
+
 /** @returns what to say aloud when this has become of that; empty: nothing of importance */
 export function news(before: SummaryReply | null, after: SummaryReply): string[] {
   if (before === null) return [];
@@ -77,7 +84,7 @@ export function news(before: SummaryReply | null, after: SummaryReply): string[]
   const [old, trial] = [before.trial, after.trial];
   if (trial !== null && (old?.epoch !== trial.epoch || old.percent !== trial.percent)) {
     said.push(
-      `Generation ${trial.epoch} is on trial with ${trial.percent} % of the new connections`,
+      `Generation ${trial.epoch} is on trial with ${shareText(trial)}`,
     );
   }
   const [last, reload] = [before.lastReload, after.lastReload];

@@ -1,7 +1,7 @@
 /** What the page says about a reload, and about a generation on trial. Pure. */
 import { formatDuration } from "../../config/values/duration.ts";
 import type { SummaryReply } from "../replies.ts";
-import { counted, roughly } from "./texts.ts";
+import { counted, roughly, shareText } from "./texts.ts";
 
 type Reload = NonNullable<SummaryReply["lastReload"]>;
 type Trial = NonNullable<SummaryReply["trial"]>;
@@ -34,9 +34,9 @@ export function phaseRows({ phases }: Pick<Reload, "phases">): PhaseRow[] {
   });
 }
 
-export function trialText({ epoch, phase, percent }: Trial, leftMs: number | null): string {
+export function trialText(trial: Trial, leftMs: number | null): string {
   const left = leftMs === null ? "" : `, ${roughly(leftMs)} left`;
-  return `Generation ${epoch} gets ${percent} % of the new connections (${phase}${left}).`;
+  return `Generation ${trial.epoch} gets ${shareText(trial)} (${trial.phase}${left}).`;
 }
 
 export function reloadText(

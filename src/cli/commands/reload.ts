@@ -10,6 +10,7 @@ import {
   storyLine,
   survivorLine,
 } from "./reload_text.ts";
+import { shareText } from "../../admin/page/texts.ts";
 import { RELOAD_REPLY, type ReloadReply } from "../../admin/replies.ts";
 import { EXIT_STATUS_OF, readReply } from "../console/replies.ts";
 import { callService } from "../console/target.ts";
@@ -50,9 +51,8 @@ function query(how: ReloadRollout): string {
 function describe(report: ReloadReply, print: Printer): void {
   const story = storyLine(report);
   if (report.result === "ok" && report.trial !== null) {
-    const { epoch, percent } = report.trial;
     const time = `after ${report.durationMs} ms`;
-    print.out(`generation ${epoch} gets ${percent} % of the new connections ${time}`, "blue");
+    print.out(`generation ${report.trial.epoch} gets ${shareText(report.trial)} ${time}`, "blue");
     sharedLines(report).forEach((line) => print.error(`  ${line}`, "yellow"));
     report.postponed.forEach((line) => print.error(`  ${line}`, "yellow"));
     return print.out("run 'baton promote' to accept it, or 'baton rollback' to discard it");

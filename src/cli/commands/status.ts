@@ -6,6 +6,7 @@ import { EXIT_OK } from "../console/exit_status.ts";
 import { type Span, STATE_STYLES, type Style } from "../console/color.ts";
 import type { Printer } from "../console/printer.ts";
 import { doubtLines, heldLines, lateLines, sharedLines, storyLine } from "./reload_text.ts";
+import { shareText } from "../../admin/page/texts.ts";
 import { STATUS_REPLY, type StatusReply } from "../../admin/replies.ts";
 import { progressLine } from "../console/progress.ts";
 import { readReply } from "../console/replies.ts";
@@ -115,9 +116,10 @@ function styleOf({ state, outcome }: StatusReply["generations"][number]): Style 
   return STATE_STYLES[state] ?? null;
 }
 
-function trialText({ epoch, phase, percent, seen }: Trial): string {
+function trialText(trial: Trial): string {
+  const { epoch, phase, seen } = trial;
   const found = seen === null ? "" : ` (seen: ${seen.percent} % of ${seen.connections})`;
-  return `on trial: generation ${epoch} gets ${percent} % of the new connections${found}, ${phase}`;
+  return `on trial: generation ${epoch} gets ${shareText(trial)}${found}, ${phase}`;
 }
 
 function keptText({ connectionsKept }: LastReload): string {

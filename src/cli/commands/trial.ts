@@ -4,7 +4,8 @@
  */
 import type { Platform } from "../../platform/platform.ts";
 import type { Printer } from "../console/printer.ts";
-import { SCALE_REPLY, TRIAL_REPLY } from "../../admin/replies.ts";
+import { shareText } from "../../admin/page/texts.ts";
+import { SCALE_REPLY, TRIAL_REPLY, type TrialReply } from "../../admin/replies.ts";
 import { EXIT_STATUS_OF, readReply } from "../console/replies.ts";
 import { callService } from "../console/target.ts";
 import type { ScaleCommand } from "../words/parse_scale.ts";
@@ -22,12 +23,15 @@ export function commandTrial(platform: Platform, command: TrialCommand, print: P
   const report = readReply(TRIAL_REPLY, verb, reply);
   if (command.json) print.out(JSON.stringify(report, null, 2));
   else if (report.result === "refused") print.error(`${verb} refused: ${report.reason}`);
-  else print.out(`generation ${report.epoch} ${outcome(command)}`);
+  else print.out(`generation ${report.epoch} ${outcome(command, report)}`);
   return EXIT_STATUS_OF[report.result];
 }
 
-function outcome({ verb, percent }: TrialCommand): string {
-  if (verb === "canary") return `gets ${percent} % of the new connections`;
+function outcome(
+  { verb, percent }: TrialCommand,
+  report: TrialReply,
+): string {
+  if (percent !== null) return `gets ${shareText({ ...report, percent })}`;
   return verb === "promote" ? "is promoted" : "is rolled back";
 }
 

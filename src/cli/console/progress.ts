@@ -1,4 +1,5 @@
 /** How far a reload, a drain or a stop is: one line. Pure. */
+import { shareText } from "../../admin/page/texts.ts";
 import { formatDuration } from "../../config/values/duration.ts";
 
 /** What a summary and a status have in common. */
@@ -48,7 +49,7 @@ function textOf(generation: Generation, { trial }: Course): string | null {
       return `gate${since}${left}`;
     case "baking":
       return trial?.epoch === epoch
-        ? `${trial.phase}, ${trial.percent} % of the new connections${left}`
+        ? `${trial.phase}, ${shareText(trial)}${left}`
         : `on trial${since}${left}`;
     case "draining":
       return drain === null || drain.first === 0
