@@ -1,6 +1,6 @@
 /** The checks of one worker: those of its gate until it has passed, then those of its liveness until its drain. */
 import { GATE_INTERVAL_MS, LIVE_INTERVAL_MS } from "../config/tables/check_options.ts";
-import type { ReadySpec, RepeatedCheck } from "../config/values/check_spec.ts";
+import { isRepeated, type ReadySpec, type RepeatedCheck } from "../config/values/check_spec.ts";
 import { CheckLoop } from "../health/check_loop.ts";
 import { LogLine } from "../health/log_line.ts";
 import { type Health, latestText, TRUSTED, UNKNOWN } from "../health/monitor.ts";
@@ -31,8 +31,6 @@ interface WorkerHealthOptions {
 /** Being unhealthy is reported again: its consequence may have failed, or not have been possible then. */
 const FAILURES_PER_REMINDER = 10;
 
-const REPEATED: readonly string[] = ["http", "tcp", "redis", "grpc", "exec"];
-
 export class WorkerHealth {
   #phase: "new" | "gate" | "live" | "over" = "new";
   readonly #ready: CheckLoop[];
@@ -48,7 +46,7 @@ export class WorkerHealth {
 
   constructor(readonly options: WorkerHealthOptions) {
     const { ready, live } = options.context.config;
-    const repeated = ready.filter((spec): spec is RepeatedCheck => REPEATED.includes(spec.kind));
+    const repeated = ready.filter(isRepeated);
     this.#ready = repeated.map((spec) => this.#loop(spec, false));
     this.#live = live.map((spec) => this.#loop(spec, true));
     this.#announcement = ready.find((spec) => spec.kind === "fd") ?? null;

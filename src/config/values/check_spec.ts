@@ -47,14 +47,13 @@ export type ReadyGate = BuiltInGate["kind"];
 export type ReadySpec = BuiltInGate | Announcement | RepeatedCheck;
 
 const GATES = ["auto", "listen", "notify"] as const;
-const REPEATED = ["http", "tcp", "redis", "grpc", "exec"] as const;
 const ANNOUNCED = ["fd", "log"] as const;
 
 const MAX_PORT = 65_535;
 /** While it starts a server, baton has its own from 64 on (platform/process/processes.ts). */
 const LAST_DESCRIPTOR = 63;
 
-const EXAMPLES: Readonly<Record<string, string>> = {
+const EXAMPLES: Readonly<Record<(RepeatedCheck | Announcement)["kind"], string>> = {
   http: "Write http:/PATH, http:PORT/PATH or http:unix:/SOCKET:/PATH, for example http:/healthz, " +
     "http:8081/ready or http:unix:/run/web.sock:/healthz",
   tcp: "Write tcp, tcp:PORT or tcp:unix:/SOCKET",
@@ -64,6 +63,12 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   fd: "Write fd:N, for example fd:3",
   log: "Write log:REGEX or log:/REGEX/, for example log:'listening on'",
 };
+
+const REPEATED = Object.keys(EXAMPLES).filter((kind) => !ANNOUNCED.some((word) => word === kind));
+
+export function isRepeated(spec: ReadySpec): spec is RepeatedCheck {
+  return REPEATED.includes(spec.kind);
+}
 
 function refuse(text: string, reason: string, remedy?: string): UserError {
   return new UserError(`Cannot check ${JSON.stringify(text)}: ${reason}`, { remedy });
@@ -154,7 +159,7 @@ function splitPlace(rest: string): [place: string, path: string] {
 }
 
 /** @param rest nothing, ":PORT" or ":unix:NAME" */
-function parsePlace(text: string, kind: string, rest: string): CheckPlace {
+function parsePlace(text: string, kind: NetworkCheck["kind"], rest: string): CheckPlace {
   if (rest === "") return null;
   if (rest.startsWith(UNIX)) {
     const name = rest.slice(UNIX.length);
