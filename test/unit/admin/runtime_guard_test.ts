@@ -96,7 +96,7 @@ describe("RuntimeGuard", () => {
       }
       assert.equal(world.made, AT_ONCE);
       assert.equal(world.lines.filter((line) => line.includes("recreated in")).length, 1);
-    }));
+    }, new FakeClock()));
 
   test("recreates what a fight removes ever more slowly", OPTIONS, () => {
     const clock = new FakeClock();
