@@ -14,7 +14,7 @@ type Row = Pick<TcpSocket, "state" | "inode" | "tag">;
 
 interface Attribution<R> {
   readonly own: readonly R[];
-  /** May be its own. */
+  /** Connections that may be its own. */
   readonly uncertain: readonly R[];
 }
 
@@ -23,9 +23,10 @@ export function isAccepted({ state, inode }: Row): boolean {
 }
 
 /**
- * Of the accepted connections.
+ * @returns whose the accepted connections are
  * @param tags null: there are none
- * @param isHere came to an address of the service: another baton's service may have the port at another address, and the tag
+ * @param isHere whether a connection came to an address of the service: another baton's service may have the same port
+ * at another address, and the same tag
  */
 export function attribute<R extends Row>(
   rows: readonly R[],
@@ -54,7 +55,7 @@ function memoized(find: (tag: number) => boolean): (tag: number) => boolean {
   };
 }
 
-/** Where what the processes have open differs from what the tags say. Inodes. */
+/** Connections, by inode, of which the tags do not say what the processes have open. */
 export interface Differences {
   /** A process of the generation has it, although another one's listener accepted it. */
   readonly gained: ReadonlySet<number>;
@@ -70,7 +71,7 @@ export const NO_DIFFERENCES: Differences = { gained: NONE, given: NONE, outside:
 /** What some processes have open, by inode. */
 interface Open {
   readonly inodes: ReadonlySet<number>;
-  /** They could all be looked into. */
+  /** Whether all of the processes could be looked into. */
   readonly isAll: boolean;
 }
 

@@ -24,24 +24,30 @@ export class CheckedConnections {
     ];
   }
 
-  /** Those that end with its processes, as of the latest check. */
+  /** Connections that end with its processes, as of the latest check. */
   endingOf(table: SocketTable): readonly TcpSocket[] {
     return this.of(table).filter(({ inode }) => !this.#differences.outside.has(inode));
   }
 
-  /** Only a connection of another generation's listener can have been passed to this one. */
+  /**
+   * Whether the generation may have gained connections: only one of another generation's listener can have been passed
+   * to it.
+   */
   mayGain(table: SocketTable): boolean {
     return table.isTagged(this.owner) &&
       table.accepted.length > table.connectionsOf(this.owner).length;
   }
 
-  /** Beside that, only one that is waited for matters: it may be another generation's by now, if there is one. */
+  /**
+   * Whether a check could change anything: besides gained connections, only one that is waited for matters, which may
+   * be another generation's by now, if there is one.
+   */
   mayDiffer(table: SocketTable, quietMs: number): boolean {
     return this.mayGain(table) || (this.others().length > 0 &&
       takeCensus(table.connectionsOf(this.owner), quietMs).counts.busy > 0);
   }
 
-  /** @returns whether `of` has another result than before */
+  /** Compares with what the processes have open. @returns whether `of` has another result than before */
   check(table: SocketTable): boolean {
     const before = this.#differences;
     this.#differences = this.#compare(table);
@@ -51,7 +57,7 @@ export class CheckedConnections {
   }
 
   #compare(table: SocketTable): Differences {
-    // Without a tag that is what `of` does at each look.
+    // A generation without a tag is looked up in /proc at each look anyway.
     if (!table.isTagged(this.owner)) return NO_DIFFERENCES;
     const pids = this.owner.processes();
     const open = { inodes: inodesOf(table.openBy(pids)), isAll: table.seesInto(pids) };

@@ -18,16 +18,16 @@ export type Activity = "busy" | "idle" | "closing";
 
 /** For how long a connection counts as busy when its last send and receive cannot be ordered. */
 export const AMBIGUOUS_QUIET_MS = 10_000;
-/** A server that speaks first does so within this time, a look-up of the client's name included. */
+/** How long a server that speaks first may take, a look-up of the client's name included. */
 export const GREETING_MS = 2_000;
-/** Answers do not pause for this long. */
+/** After this silence a connection is idle: answers do not pause for so long. */
 const SURELY_IDLE_MS = 10_000;
 
 export interface Judgement {
   /** Busy: an answer is owed. Undecided: it is unknown whether one is. */
   readonly activity: Activity | "undecided";
   readonly blocksDrain: boolean;
-  /** For how long it will still be waited for if nothing moves; for busy ones that is not known, and missing. */
+  /** For how long it will still be waited for if nothing moves; missing: busy, so that is not known. */
   readonly waitMs?: number;
 }
 

@@ -27,7 +27,7 @@ export interface ConnectionCounts {
 
 export const NO_CONNECTIONS: ConnectionCounts = { total: 0, busy: 0, idle: 0, undecided: 0 };
 
-/** Without a family: both. */
+/** A port to look at; without a family: of both. */
 type TcpPort =
   & Pick<GroupAddress, "port" | "protocol">
   & Partial<Pick<GroupAddress, "family" | "host">>;
@@ -47,13 +47,13 @@ export interface ConnectionOwner {
   processes(): readonly number[];
 }
 
-/** By what tells it from others to the kernel's search. */
+/** The port at an address, and a key that tells it from others to the kernel's search; empty for a Unix socket. */
 function tcpPortIn(address: TcpPort | UnixAddress): [key: string, TcpPort][] {
   if (!("port" in address) || address.protocol === "udp") return [];
   return [[`${address.family} ${address.port}`, address]];
 }
 
-/** Which connections came to one of these addresses. */
+/** @returns what says whether a connection came to one of these addresses */
 function isAtOneOf(addresses: readonly TcpPort[]): (socket: Pick<TcpSocket, "local">) => boolean {
   const hosts = new Map<number, Set<string | undefined>>();
   for (const { host, port } of addresses) {
@@ -70,7 +70,7 @@ export class SocketTable {
   readonly sockets: readonly TcpSocket[];
   readonly #tags: GenerationTags | null;
   readonly #isHere: (socket: TcpSocket) => boolean;
-  /** Of the whole machine, if the service has any. */
+  /** Unix sockets of the whole machine, if the service has any. */
   readonly unix: readonly UnixSocket[];
 
   constructor(platform: Platform, { groups, tagging }: ServicePorts) {
@@ -89,7 +89,7 @@ export class SocketTable {
     this.#findSpoiled(groups);
   }
 
-  /** A server has set such options itself, on its listener. */
+  /** Finds groups whose server has set the options of tags itself, on its listener. */
   #findSpoiled(groups: ServicePorts["groups"]): void {
     const members = new Map(
       groups.flatMap(({ members = [] }) => members.map((each) => [each.inode, each])),
@@ -140,7 +140,10 @@ export class SocketTable {
     return uncertain.length === 0 ? own : [...own, ...openAmong(uncertain, owner.processes())];
   }
 
-  /** Those that no process has yet, by their tag: in a queue, or between the handshake, the queue and accept(2). */
+  /**
+   * How many connections no process has yet, by their tag: in a queue, or between the handshake, the queue and
+   * accept(2).
+   */
   unacceptedOf(owner: Pick<ConnectionOwner, "epoch">): number {
     const tag = this.#tags?.of(owner.epoch) ?? NO_TAG;
     if (tag === NO_TAG || this.#tags?.isUncertain(tag) === true) return 0;
@@ -149,12 +152,12 @@ export class SocketTable {
     ).length;
   }
 
-  /** Its connections are known by their tag. */
+  /** Whether connections of `epoch` are known by their tag. */
   isTagged({ epoch }: Pick<ConnectionOwner, "epoch">): boolean {
     return this.#tags !== null && this.#tags.of(epoch) !== NO_TAG;
   }
 
-  /** What each of `pids` has open can be seen. */
+  /** Whether it can be seen what each of `pids` has open. */
   seesInto(pids: readonly number[]): boolean {
     return pids.every(canSeeDescriptors);
   }
@@ -195,7 +198,9 @@ export class Tracks {
     for (const inode of this.#tracks.keys()) if (!found.has(inode)) this.#tracks.delete(inode);
   }
 
-  /** @param interactive those of `inodes` that the kernel has in interactive mode now */
+  /**
+   * Notes an answer of the kernel about modes. @param interactive those of `inodes` that are in interactive mode now
+   */
   noteModes(inodes: Iterable<number>, interactive: ReadonlySet<number>, atMs: number): void {
     for (const inode of inodes) {
       const track = this.get(inode);
@@ -212,11 +217,11 @@ export interface Census {
   readonly busy: ReadonlySet<number>;
   readonly undecided: ReadonlySet<number>;
   readonly blocking: ReadonlySet<number>;
-  /** If nothing moves, none will block after this time; null: that is not known. */
+  /** After this time none will block, if nothing moves; null: that is not known. */
   readonly waitMs: number | null;
 }
 
-/** @returns those of `pids` that owe an answer */
+/** @returns the processes of `pids` that owe an answer */
 export function busyAmong(
   pids: readonly number[],
   table: SocketTable,
@@ -265,12 +270,12 @@ export function censusOf(connections: readonly JudgedConnection[]): Census {
   return { ...found, counts, waitMs: longestMs };
 }
 
-/** @param one null: not known */
+/** @returns the later of two times; null: not known */
 function latest(one: number | null, other: number | null): number | null {
   return one === null || other === null ? null : Math.max(one, other);
 }
 
-/** Of different connections. */
+/** Joins censuses of different connections. */
 export function joinCensuses(a: Census, b: Census): Census {
   const [one, other] = [a.counts, b.counts];
   return {

@@ -17,14 +17,14 @@ const MIN_TURNS = 2;
 const REMEMBERED = 16;
 /** Shortest silence that counts as a pause: three ticks of a kernel at 250 Hz. */
 const MIN_PAUSE_MS = 12;
-/** The same when kernel ticks do not tell whether request or answer came last. */
+/** Shortest pause when kernel ticks do not tell whether request or answer came last. */
 const MIN_AMBIGUOUS_PAUSE_MS = 20;
 
 /** How much of the usual pause before the next request may have passed. */
 const EARLY_PART = 2 / 5;
 const HURRIED_PART = 2 / 3;
 const MIN_GAPS = 2;
-/** Between samples further apart, whole exchanges may have been missed, so they measure no pause. */
+/** Longest time between two samples that measure a pause: in a longer one whole exchanges may have been missed. */
 const MAX_BLIND_MS = 20;
 
 /** A request and its answer, as far as samples can tell. */
@@ -46,9 +46,9 @@ export interface Conversation {
   readonly movedAtMs: number;
   /** Data came in since the last counted exchange. */
   readonly hasRequest: boolean;
-  /** Of the exchange in progress. */
+  /** For how long the answer in progress has been owed. */
   readonly owedMs: number;
-  /** The latest complete ones, in order. */
+  /** The latest complete exchanges, in order. */
   readonly exchanges: readonly Exchange[];
 }
 
@@ -117,7 +117,7 @@ export function mayClose(
   const owedMs = worst(exchanges.map((exchange) => exchange.owedMs));
   const gaps = exchanges.flatMap(({ gapMs }) => gapMs ?? []);
   if (gaps.length < MIN_GAPS) return false;
-  // If ticks do not tell which came last, it may be a request that takes its time.
+  // Where ticks do not tell which came last, the silence may be a request that takes its time.
   const leastMs = traffic.sinceReceivedMs === traffic.sinceSentMs
     ? Math.max(MIN_AMBIGUOUS_PAUSE_MS, 2 * pauseMs, 2 * owedMs)
     : Math.max(MIN_PAUSE_MS, 2 * pauseMs);

@@ -42,17 +42,17 @@ interface DrainTarget {
    */
   readonly isStop: boolean;
   processes(): number[];
-  /** Of the generation that connections may have been passed to. */
+  /** Processes of the generation that connections may have been passed to. */
   otherProcesses(): readonly number[];
-  /** New clients wait until this generation has stopped. */
+  /** Whether new clients wait until this generation has stopped. */
   readonly isHeld: boolean;
   /** Inodes in all samples, including those of an earlier drain. */
   readonly seen: Set<number>;
   /** Inodes of connections that it has open but that have moved to another generation. */
   movedAway(): ReadonlySet<number>;
-  /** Nothing new is led to it. Missing: that is so from the switch on. */
+  /** Whether nothing new is led to this generation. Missing: that is so from the switch on. */
   isLedAway?(): boolean;
-  /** Connections with an unread request are moving to it: with `isStop` the drain waits for them too. */
+  /** Whether connections with an unread request are moving to it: with `isStop` the drain waits for them too. */
   expectsRequests(): boolean;
   /** When the drain time ends, on the clock of the platform; null: not known (yet). */
   endsAtMs(): number | null;
@@ -76,7 +76,7 @@ interface DrainParts {
 }
 
 export class Drain {
-  /** Of the latest sample. */
+  /** The connections at the latest sample. */
   census = takeCensus([], 0);
   /** Connections in its accept queues at the latest sample: they are owed an answer too. */
   waiting = 0;
@@ -86,7 +86,7 @@ export class Drain {
   #firstDoneAtMs: number | null = null;
   /** When the table of the latest look had been read: its ages are not older. */
   #readAtMs = -Infinity;
-  /** A connection is between the handshake, the queue and accept(2). */
+  /** Whether a connection is between the handshake, the queue and accept(2). */
   #isArriving = false;
   #isLedAway = false;
   #isDrained = false;
@@ -130,7 +130,9 @@ export class Drain {
     this.target.onDrained();
   }
 
-  /** An answer is owed there, or may be: it is waited for, or the server often pauses for as long. */
+  /**
+   * Whether an answer is owed there, or may be: the connection is waited for, or the server often pauses for as long.
+   */
   mayOwe(inode: number): boolean {
     if (this.census.blocking.has(inode)) return true;
     const track = this.target.tracks.get(inode);
@@ -146,7 +148,7 @@ export class Drain {
   recount(): void {
     const table = this.#read();
     const isEmpty = ({ busy, undecided }: Census) => busy.size + undecided.size === 0;
-    // Where nothing is cut it does not matter who has it open.
+    // Where nothing would be cut it does not matter which process has what open.
     if (isEmpty(this.census) && !this.#connections.mayGain(table)) {
       this.#count(table);
       if (isEmpty(this.census)) return;
@@ -155,7 +157,7 @@ export class Drain {
     this.#count(table, this.#connections.endingOf(table));
   }
 
-  /** It is reported once more when it is drained. */
+  /** Waits again: it is reported once more when the generation is drained. */
   resume(): void {
     this.#isDrained = false;
   }
@@ -191,7 +193,7 @@ export class Drain {
 
   #askModes(table: SocketTable): void {
     const { census: { blocking, waitMs }, target } = this;
-    // With a busy one that would not end the drain.
+    // With a busy connection an answer would not end the drain.
     if (waitMs === null || this.#isDrained) return;
     const connections = this.#connections.of(table);
     if (this.parts.questions.ask(connections, blocking, target.tracks)) this.#count(table);
@@ -227,7 +229,7 @@ export class Drain {
     this.#first ??= new Set([...connections.map(({ inode }) => inode), ...ofUnix]);
     target.tracks.note(connections, atMs);
     this.census = joinCensuses(takeCensus(connections, target.quietMs, target.tracks), unix);
-    // Those who wait at a deaf one wait for the generation that follows it.
+    // Clients that wait at a deaf generation wait for the one that follows it.
     const isDeaf = listeners.deafEpoch === target.epoch;
     const queues = listeners.groupsOf(target.epoch)
       .flatMap((group) => group.membersOf(target.epoch))
@@ -253,11 +255,11 @@ export class Drain {
       this.#hasReportedRefusal = true;
       this.target.onSpreadRefused();
     }
-    // The others may turn out to be long-lived at the next sample.
+    // The remaining ones may turn out to be long-lived at the next sample.
     return spread.closer.isPermitted && blocking.size > 0;
   }
 
-  /** Those of the first sample are done, and have been for SETTLE_MS. */
+  /** Whether the connections of the first sample are done, and have been for SETTLE_MS. */
   #firstAreDone(): boolean {
     if (!this.census.blocking.isDisjointFrom(this.#first ?? new Set())) {
       this.#firstDoneAtMs = null;

@@ -12,7 +12,7 @@ interface QueueLook {
   readonly waiting: number;
   /** Clients with an unfinished handshake, at any member of the group. */
   readonly halfOpen: ReadonlySet<string>;
-  /** One may be on its way for another reason. */
+  /** Whether a connection may be on its way for another reason. */
   readonly mayCome?: boolean;
 }
 
@@ -20,7 +20,7 @@ export class EmptyQueues {
   #halfOpen: ReadonlySet<string> | null = null;
   #emptyLooks = 0;
 
-  /** They were empty often enough: later looks change nothing. */
+  /** Whether the queues were empty often enough: later looks change nothing. */
   get areProved(): boolean {
     return this.#emptyLooks >= EMPTY_LOOKS;
   }

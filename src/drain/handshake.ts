@@ -11,14 +11,14 @@ import type { TcpSocket, TcpTraffic } from "../platform/network/sock_diag.ts";
 
 /** What the client has sent after its first request: hello, finished, and what HTTP/2 begins with. */
 const MOST_SEGMENTS = 6;
-/** Of a client's hello, its *finished* and a request; of a server's part and two tickets. */
+/** Least bytes of a client's hello, its *finished* and a request; and of a server's part with two tickets. */
 const LEAST_RECEIVED = 250;
 const LEAST_SENT = 400;
-/** A client's hello alone. */
+/** Least bytes of a client's hello alone. */
 const LEAST_HELLO = 150;
-/** Tickets are sent at once. */
+/** Longest time from the client's *finished* to the tickets, which are sent at once. */
 const MOST_LAG_MS = 100;
-/** A handshake is not silent for so long. */
+/** A handshake is never silent for so long. */
 const SILENT_MS = 1_000;
 
 export function mayBeTickets(traffic: TcpTraffic): boolean {

@@ -4,11 +4,11 @@
  * processor. A turn is 0.75 to 3 ms long (sched(7), base_slice_ns), and ends with a tick, which is 10 ms at HZ=100. Pure.
  */
 const TURN_MS = 10;
-/** However idle the machine is. */
+/** The shortest time, however idle the machine is. */
 const LEAST_MS = 20;
-/** As long as a machine may make it that is hopelessly overloaded. */
+/** The longest time, on a machine that is hopelessly overloaded. */
 const MOST_MS = 200;
-/** Where the kernel does not say how many tasks are runnable. */
+/** The time where the kernel does not say how many tasks are runnable. */
 const UNKNOWN_MS = 50;
 
 /** @param runnable tasks for each processor; null: unknown */

@@ -25,7 +25,7 @@ export class ModeQuestions {
     const startedAtMs = this.clock.now();
     if (blocking.size === 0 || startedAtMs < this.#nextAtMs) return false;
     const open = connections.filter(({ inode }) => blocking.has(inode));
-    // One that will be waited for all the same makes the others' order unimportant.
+    // A connection that will be waited for all the same makes the others' order unimportant.
     if (open.length < blocking.size || !open.every((each) => isOpen(each, tracks))) return false;
     const ports = new Set(open.map(({ local }) => local.port));
     const modes = this.read(ports);

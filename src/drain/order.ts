@@ -20,18 +20,21 @@ import type { Track } from "./track.ts";
 
 type SampledSocket = Pick<TcpSocket, "state" | "receiveQueue" | "sendQueue" | "traffic">;
 
-/** "unknown": both in the same tick; null: neither has sent anything. */
+/** Who has sent last. "unknown": both have, in the same tick; null: neither has sent anything. */
 type LastSender = "client" | "server" | "unknown" | null;
 
-/** What was received before that is acknowledged: TCP_DELACK_MAX, and what a busy machine is late. */
+/** What was received this long ago is acknowledged: TCP_DELACK_MAX, and by what a busy machine is late. */
 export const ACKNOWLEDGED_MS = 350;
-/** After this silence the kernel is asked. Between two looks it may seem shorter by what a look takes. */
+/**
+ * After this silence the kernel is asked for the mode. Between two looks the silence may seem shorter by what a look
+ * takes.
+ */
 export const ASK_MODE_MS = 450;
-/** The first data that is ever received is acknowledged at once. */
+/** Acknowledgments without data for the first data that is ever received: it is acknowledged at once. */
 const FIRST_ACK = 1;
 
 /**
- * Data in a queue counts as the client's: an answer is owed.
+ * @returns who has sent last; data in a queue counts as the client's, because an answer is owed
  * @param track of the same connection, including this sample
  */
 export function lastSender(socket: SampledSocket, track: Track | null): LastSender {
@@ -44,7 +47,7 @@ export function lastSender(socket: SampledSocket, track: Track | null): LastSend
   return track !== null && isAnswered(socket, traffic, track) ? "server" : "unknown";
 }
 
-/** The last receive and the last send fell into one tick. */
+/** Whether the server has sent last, where the last receive and the last send fell into one tick. */
 function isAnswered(
   { state }: Pick<SampledSocket, "state">,
   traffic: TcpTraffic,
@@ -77,7 +80,7 @@ function mayBeInteractive(
   return state === C.TCP_ESTABLISHED && acksSent <= FIRST_ACK && !hasSynData;
 }
 
-/** Whether it is in interactive mode would tell who sent last, and was not asked since anything moved. */
+/** Whether the mode would tell who sent last, and was not asked for since anything moved. */
 export function mayNeedMode(socket: SampledSocket, track: Track): boolean {
   const { state, traffic } = socket;
   return traffic !== null && lastSender(socket, track) === "unknown" &&

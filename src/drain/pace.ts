@@ -5,15 +5,18 @@ const QUEUE_LOOK_MS = 10;
 /** Between two looks at connections; grows from the first to the second. */
 const FIRST_LOOK_MS = 20;
 const SLOWEST_LOOK_MS = 250;
-/** After `onDrained`: connections are being moved, or the server finishes them. */
+/** Between two looks after `onDrained`: connections are being moved, or the server finishes them. */
 const DRAINED_LOOK_MS = 1_000;
-/** While long-lived connections are closed one by one. */
+/** Between two looks while long-lived connections are closed one by one. */
 const SPREAD_LOOK_MS = 40;
-/** New clients wait for the end of the drain. */
+/** Between two looks while new clients wait for the end of the drain. */
 const HELD_LOOK_MS = 2;
 /** A pause is at least so many times as long as the look before it took. */
 const PAUSE_PER_COST = 4;
-/** The same where only silence is waited for: looks before it is long enough show no more than who sends again. */
+/**
+ * As PAUSE_PER_COST, where only silence is waited for: looks before it is long enough show no more than who sends
+ * again.
+ */
 const SILENT_PAUSE_PER_COST = 16;
 const QUEUE_PAUSE_PER_COST = 2;
 /** Ages that the kernel shows may be a tick behind, 10 ms at HZ=100. */

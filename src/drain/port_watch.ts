@@ -23,14 +23,17 @@ import { type Conversation, follow, mayClose } from "./conversation.ts";
 interface PortWatchOptions {
   /** Ports to watch; empty: those that `processes` listen at. */
   ports(): readonly number[];
-  /** Of baton itself. */
+  /** Ports of baton itself, which are not traffic of the service. */
   readonly exceptPorts: readonly number[];
   /** Processes of the server; null: unknown, so every port is watched. */
   readonly processes: (() => readonly number[]) | null;
   readonly quietMs: number;
   /** The part at the end of a drain in which long-lived connections are closed; missing: they are not. */
   readonly spreadMs?: number;
-  /** Adds the kernel's count for the whole network namespace, so that connections too short to be sampled count. */
+  /**
+   * Whether the kernel's count for the whole network namespace is added, so that connections too short to be sampled
+   * count.
+   */
   readonly countsOpens: boolean;
   ownOpens(): number;
 }
@@ -43,13 +46,13 @@ interface Listener {
 
 interface PortSample {
   readonly fresh: number;
-  /** They block a drain: an answer is owed, or data moved a moment ago. */
+  /** Connections that block a drain: an answer is owed, or data moved a moment ago. */
   readonly busy: number;
-  /** Quiet ones that may be closed. */
+  /** Quiet connections that may be closed. */
   readonly idle: number;
   readonly owed: number;
   readonly undecided: number;
-  /** Those of `idle` on which certainly no answer is owed. */
+  /** Connections among the idle ones on which certainly no answer is owed. */
   readonly atRest: number;
   readonly listening: boolean;
 }
@@ -70,7 +73,7 @@ export class PortWatch {
   #plain: ReadonlySet<number> = new Set();
   #conversations = new Map<number, Conversation>();
   readonly #tracks = new Tracks();
-  /** Null: its processes are unknown, and every Unix socket of the machine would count. */
+  /** Its Unix sockets; null: its processes are unknown, and every Unix socket of the machine would count. */
   readonly #unix: UnixTraffic | null;
   readonly #closer: ConnectionCloser;
   #closingSinceMs: number | null = null;
@@ -138,7 +141,8 @@ export class PortWatch {
       if (activity === "idle") counts.atRest++;
     }
     this.#conversations = conversations;
-    // Beside ports they are mostly the server's own: between its processes, or for its operator.
+    // Unix sockets count only where it has no port: beside ports they are mostly the server's own, between its
+    // processes, or for its operator.
     const unix = this.#ports.size === 0 ? this.#unix?.look(atMs) : null;
     counts.busy += unix?.blocking.size ?? 0;
     counts.owed += unix?.busy.size ?? 0;
@@ -254,7 +258,7 @@ export class PortWatch {
     const read = this.#rowsOfProc([C.TCP_ESTABLISHED, C.TCP_CLOSE_WAIT]);
     if (read === null) return null;
     const connections = read.rows.filter(({ localPort }) => this.#ports.has(localPort));
-    // Those that were found are there; that there are no others is not known.
+    // The connections that were found are there; that there are no others is not known.
     if (!read.isComplete && connections.length === 0) return null;
     const seen = new Set(connections.map(({ localPort, remote }) => `${localPort} ${remote}`));
     this.#sockets = [];

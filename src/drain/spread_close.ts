@@ -18,11 +18,11 @@ export interface DrainPeriod {
 const SPARE = 8;
 
 export class SpreadClose {
-  /** When the latest one was due. */
+  /** When the latest close was due. */
   #lastDueMs = -Infinity;
   #calledAtMs = -Infinity;
 
-  /** @param closer of both sides */
+  /** @param closer closes both sides of a connection */
   constructor(readonly closer: ConnectionCloser) {}
 
   /** @returns how many of the `blocking` connections (inodes) are long-lived, and those that were closed */
@@ -51,7 +51,7 @@ export class SpreadClose {
     const mayClose = (_: number, sample: SocketSample) =>
       left > 0 && isAtRest(sample) && left-- > 0;
     const closed = due === 0 ? [] : this.closer.closeIf(inodes.slice(0, due + SPARE), mayClose);
-    // Those that could not be closed when due are not caught up with: the others get more time each.
+    // Connections that could not be closed when due are not caught up with: the others get more time each.
     if (closed.length > 0) {
       this.#lastDueMs = Math.max(calledAtMs, sinceMs + closed.length * stepMs);
     }
@@ -60,7 +60,7 @@ export class SpreadClose {
 }
 
 interface DueTimes {
-  /** When the latest one was due, or the series began. */
+  /** When the latest close was due, or the series began. */
   readonly sinceMs: number;
   readonly calledAtMs: number;
   readonly atMs: number;

@@ -14,11 +14,11 @@ export interface Track {
   readonly atMs: number;
   readonly bytesAcked: number;
   readonly bytesReceived: number;
-  /** Sent by the server, acknowledged or not. */
+  /** Bytes that the server has sent, acknowledged or not. */
   readonly bytesWritten: number;
   readonly sentAtMs: number;
   readonly receivedAtMs: number;
-  /** The connection is at least as old. */
+  /** A time before which the connection existed: it is at least as old. */
   readonly bornAtMs: number;
   /** The last byte was the client's, or may have been: both in one tick. */
   readonly isOwed: boolean;
@@ -43,7 +43,7 @@ export interface Track {
 interface FirstSample {
   readonly atMs: number;
   readonly bytesAcked: number;
-  /** Sent by the server, acknowledged or not. */
+  /** Bytes that the server has sent, acknowledged or not. */
   readonly bytesWritten: number;
   readonly bytesReceived: number;
   readonly segmentsReceived?: number | undefined;
@@ -89,7 +89,7 @@ export function follow(before: Track | null, socket: SampledSocket, atMs: number
     sentAtMs: atMs - sinceSentMs,
     receivedAtMs: atMs - sinceReceivedMs,
   };
-  // A look that takes long finds things later than they were.
+  // A look that takes long finds ages later than they were.
   if (bytesWritten === before?.bytesWritten) now.sentAtMs = Math.min(before.sentAtMs, now.sentAtMs);
   if (bytesReceived === before?.bytesReceived) {
     now.receivedAtMs = Math.min(before.receivedAtMs, now.receivedAtMs);
@@ -144,7 +144,7 @@ function changes(before: Track, now: Now, lagMs: number): Partial<Track> {
   }
   if (sent <= 0) return {};
   const answered = before.answered + sent;
-  // It was owed until now: this is the start of the answer.
+  // An answer was owed until now: this is its start.
   if (before.isOwed) return { answered: sent, pushes: 0 };
   return {
     answered,
@@ -155,32 +155,33 @@ function changes(before: Track, now: Now, lagMs: number): Partial<Track> {
   };
 }
 
-/** The server has asked for the body of a request (100 Continue), and the client has not started to send it. */
+/** Whether the server has asked for the body of a request (100 Continue), and the client has not started to send it. */
 export function awaitsBody({ asked, answered }: Track): boolean {
   return asked >= LEAST_EXPECTING && CONTINUES.includes(answered);
 }
 
-/** The server is in the middle of an answer: this silence is one of its pauses. */
+/** Whether the server is in the middle of an answer: this silence is one of its pauses. */
 export function isBeingWritten(track: Track, silentMs: number): boolean {
   const { pushes, pauseMs } = track;
   if (pushes === 0) return false;
   return silentMs < PATIENCE * pauseMs + SAMPLE_MS || (pushes > 1 && mayPause(track, silentMs));
 }
 
-/** This silence may be a pause in what the server sends. */
+/** Whether this silence may be a pause in what the server sends. */
 export function mayPause(track: Track, silentMs: number): boolean {
   return silentMs < mostPauseMs(track);
 }
 
-/** A longer silence is no pause in what the server sends. */
+/** The longest silence that may still be a pause in what the server sends. */
 export function mostPauseMs({ pushes, pauseMs, mayPauseMs }: Track): number {
   const longest = pushes < ENOUGH_PUSHES ? Infinity : LONG_PATIENCE * (pauseMs + SAMPLE_MS);
   return Math.min(mayPauseMs, longest);
 }
 
 /**
- * Not a request that will finish but a stream: the server has been sending for longer than a whole drain may take, or
- * has sent many small messages since before the drain. Streams are closed one by one at the end of a drain.
+ * Whether this is not a request that will finish but a stream: the server has been sending for longer than a whole
+ * drain may take, or has sent many small messages since before the drain. Streams are closed one by one at the end of a
+ * drain.
  */
 export function isLongLived(
   track: Track,

@@ -25,7 +25,7 @@ export type CommandEnd =
   | { readonly kind: "killed" };
 
 interface CommandOptions {
-  /** Made at its start: what it throws, the command ends with. */
+  /** Makes the plan, when the command starts. What it throws, the command ends with. */
   readonly plan: () => LaunchPlan;
   /** What it reads on standard input. @default nothing */
   readonly input?: string;
@@ -40,7 +40,7 @@ interface CommandOptions {
 export class Command {
   #launch: HelperProcess | null = null;
   #timer: Timer | null = null;
-  /** Why it was killed, or could not be started: wins over its exit status. */
+  /** Why the command was killed, or could not be started: wins over its exit status. */
   #cause: CommandEnd | null = null;
   #ended = false;
 
@@ -77,7 +77,7 @@ export class Command {
     this.#timer = clock.after(timeoutMs, () => this.kill({ kind: "timed_out" }));
   }
 
-  /** Its end is reported when nothing is left of it. */
+  /** Kills the command; its end is reported when nothing is left of it. */
   kill(cause: CommandEnd = { kind: "killed" }): void {
     if (this.#ended || this.#launch === null) return;
     this.#cause ??= cause;

@@ -4,9 +4,9 @@ export const PRE_FLIGHT = "pre-flight";
 
 export interface HookGeneration {
   readonly epoch: number;
-  /** Leading process; null before its start and after its exit. */
+  /** Id of the leading process; null before its start and after its exit. */
   readonly pid: number | null;
-  /** Behind a front, its private address. */
+  /** Its private address; missing or null: it is not behind a front. */
   readonly address?: string | null;
 }
 
@@ -14,11 +14,11 @@ export interface HookCircumstances {
   readonly name: string;
   /** The new generation, or the only one. */
   readonly current: HookGeneration | null;
-  /** The one that is, or was to be, replaced. */
+  /** The generation that is, or was to be, replaced. */
   readonly old: HookGeneration | null;
   /** One line: what led here. */
   readonly reason: string;
-  /** How many a generation has. */
+  /** How many workers a generation has. */
   readonly workers: number;
 }
 
@@ -29,7 +29,7 @@ export function hookEnvironment(
   { name, current, old, reason, workers }: HookCircumstances,
 ): Record<string, string> {
   const env: Record<string, string> = { ...base };
-  // Absent, not empty, when there is none.
+  // A variable without a value is absent, not empty.
   const values = {
     BATON_EPOCH: current?.epoch,
     BATON_PID: current?.pid,

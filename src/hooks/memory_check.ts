@@ -8,7 +8,7 @@ const ALL_PERCENT = 100;
 interface MemoryRequest {
   readonly wanted: MinFree;
   readonly text: string;
-  /** One for the machine and one for each cgroup with a limit. */
+  /** Readings of the machine, and of each cgroup with a limit. */
   readonly readings: readonly MemoryReading[];
   /** What the serving generation uses; null: not known, or not needed. */
   readonly usedBytes: number | null;

@@ -15,10 +15,10 @@ export interface CommandFailure<Step> {
 interface SequenceOptions<Step> {
   readonly steps: readonly Step[];
   start(step: Step, onEnd: (end: CommandEnd, output: CandidateOutput) => void): Killable;
-  /** A failure ends the sequence; else the other steps run, and each failure is reported. */
+  /** Whether a failure ends the sequence; otherwise the other steps run, and each failure is reported. */
   readonly stopsAtFailure: boolean;
   onFailure(failure: CommandFailure<Step>): void;
-  /** Nothing of it runs any more. @param failed the first failure */
+  /** The sequence is over, and nothing of it runs any more. @param failed the first failure */
   onDone(failed: CommandFailure<Step> | null): void;
 }
 

@@ -5,7 +5,7 @@ import { block, numbered } from "../platform/program/call_list.ts";
 import { call, code, type LaunchCall, STATUS_SYSTEM } from "./launch_call.ts";
 import type { Account, LaunchPlan } from "./plan.ts";
 
-/** They need the rights that the process has before it becomes another user's. */
+/** @returns the calls that need the rights which the process has before it becomes another user's */
 export function settingCalls(
   { limits, nice, umask }: Pick<LaunchPlan, "limits" | "nice" | "umask">,
   { SYS_prlimit64, SYS_setpriority, SYS_umask }: ArchConstants,

@@ -36,20 +36,20 @@ type Program = NonNullable<LaunchPlan["program"]>;
 /** What the supervisor has found out. */
 export interface LaunchFacts {
   readonly arch: ArchConstants;
-  /** Number of the socket to the supervisor. */
+  /** Number of the descriptor that leads to the supervisor. */
   readonly control: number;
-  /** The process is there already: perhaps in a directory that its user may not enter a second time. */
+  /** The directory that the process starts in, perhaps one that its user may not enter a second time. */
   readonly directory: string;
   readonly hardFileLimit: number;
-  /** It runs as the plan's account, which is not root's: other groups it could not have. */
+  /** Whether it runs as the plan's account already, and that is not root's: then it could not have other groups. */
   readonly isAlready: boolean;
-  /** It has CAP_SYS_ADMIN: then no_new_privs stays unset, so that setuid programs (sudo -u) still work. */
+  /** Whether it has CAP_SYS_ADMIN: then no_new_privs stays unset, so that setuid programs (sudo -u) still work. */
   readonly isPrivileged: boolean;
-  /** Why there is none to execute, said when the directory has been entered. */
+  /** The program to execute; or why there is none, which is said when the directory has been entered. */
   readonly program: Program | LaunchFailure;
 }
 
-/** Of the launcher's first message. */
+/** Whether the launcher asks for a go-ahead in its first message. */
 export function waitsForGo({ trap, waits }: LaunchPlan): boolean {
   return trap.length > 0 || waits;
 }
@@ -60,10 +60,11 @@ export function launchCalls(plan: LaunchPlan, facts: LaunchFacts): LaunchCall[] 
   const environment = environmentOf(plan);
   const receive = receiveGo(facts, environment.pid);
   return [
-    // Sent at once, where it is not asked for: a failure before it would take it for the exit status.
+    // Where no go-ahead is asked for, it is sent at once, and received here: a failure before that would take it for
+    // the exit status.
     ...(plan.members > 0 && !waitsForGo(plan) ? [receive] : []),
     ...(account === null ? bondToParent(plan, arch) : []),
-    // From the kernel: Bun keeps naming the directory that the process was started in.
+    // `directory` comes from the kernel: Bun keeps naming the directory that the process was started in.
     ...(plan.cwd === null || plan.cwd === directory ? [] : [enter(arch, plan.cwd)]),
     ...("status" in program ? [refuse(arch, program)] : []),
     ...limitFiles(plan, facts),
@@ -73,7 +74,8 @@ export function launchCalls(plan: LaunchPlan, facts: LaunchFacts): LaunchCall[] 
     // A filter needs the rights of baton's own user.
     ...(account === null ? [] : [
       ...accountCalls(account, arch),
-      // The kernel forgets it when the user changes: PR_SET_PDEATHSIG(2const).
+      // The kernel forgets the death signal when the user changes, so it is asked for after that:
+      // PR_SET_PDEATHSIG(2const).
       ...bondToParent(plan, arch),
     ]),
     ...("status" in program ? [] : execute(arch, program, plan, environment.block)),
@@ -114,7 +116,7 @@ function enter({ SYS_chdir }: ArchConstants, cwd: string): LaunchCall {
 }
 
 function refuse({ SYS_getpid }: ArchConstants, failure: LaunchFailure): LaunchCall {
-  // No process has this number for itself.
+  // A call whose result is never 0, so that the failure is reported: no process has this number for itself.
   return { number: SYS_getpid, args: [], expects: 0, explain: () => failure };
 }
 
@@ -144,7 +146,7 @@ function askForGo(plan: LaunchPlan, facts: LaunchFacts): LaunchCall[] {
   return [...filter, call("sendmsg", "the go-ahead's request", SYS_sendmsg, args)];
 }
 
-/** Fails when the supervisor is gone: a server without one would be unmanaged. */
+/** Receives the go-ahead. Fails when the supervisor is gone: a server without one would be unmanaged. */
 function receiveGo({ arch: { SYS_read }, control }: LaunchFacts, pid: Place): LaunchCall {
   const args = [control, pid, GO_SIZE];
   return { ...call("read", "the go-ahead", SYS_read, args), expects: GO_SIZE };
@@ -190,7 +192,7 @@ function explainFilter(result: number): LaunchFailure {
   return { status: STATUS_SYSTEM, message };
 }
 
-/** The others are closed by execve(2). */
+/** Keeps the members open over execve(2), which closes all others. */
 function keepMembers({ members, readyDescriptor }: LaunchPlan, arch: ArchConstants): LaunchCall[] {
   const first = FIRST_PASSED_DESCRIPTOR + members;
   const args = [first, LARGEST_DESCRIPTOR, C.CLOSE_RANGE_CLOEXEC];

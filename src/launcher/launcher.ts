@@ -17,7 +17,7 @@ import { STATUS_SYSTEM } from "./launch_call.ts";
 export function launch(platform: Platform, controlNumber: number, closedFrom: number): never {
   const { libc, processes, descriptors, runtime } = platform;
   try {
-    // Bun closes those from 4 on, and ignores SIGPIPE.
+    // Bun closes descriptors from 4 on at an exec, and ignores SIGPIPE.
     processes.keepOnExec(FIRST_PASSED_DESCRIPTOR, closedFrom - FIRST_PASSED_DESCRIPTOR);
     processes.closeOnExecFrom(closedFrom);
     processes.resetSignals();

@@ -4,7 +4,7 @@ import type { CallRule } from "../platform/process/call_filter.ts";
 /** Hidden verb that makes baton a launcher. */
 export const LAUNCH_VERB = "__launch";
 
-/** Jumps in a filter are short. */
+/** The most processes that a filter spares: its jumps are short. */
 export const MOST_SPARED = 32;
 
 export interface LaunchPlan {
@@ -38,7 +38,7 @@ export interface LaunchPlan {
     readonly soft: number;
     readonly hard: number;
   }[];
-  /** Null: as it is. */
+  /** Nice value; null: as it is. */
   readonly nice: number | null;
   readonly umask: number | null;
   readonly account: Account | null;
@@ -50,7 +50,7 @@ export interface Account {
   readonly gid: number;
   /** Supplementary groups. */
   readonly groups: readonly number[];
-  /** For messages. */
+  /** The account in words, for messages. */
   readonly text: string;
 }
 

@@ -22,18 +22,18 @@ import { LAUNCH_VERB, type LaunchFailure, type LaunchPlan } from "./plan.ts";
 import { resolveProgram } from "./resolve.ts";
 
 const CAP_SYS_ADMIN = 21;
-/** Above the numbers that a launcher is given. */
+/** Descriptors are moved above the numbers that a launcher is given. */
 const LIFTED = 64;
 
 interface LaunchTarget {
   readonly plan: LaunchPlan;
   /** Standard input, output and error of the server. */
   readonly stdio: readonly [Fd | number, Fd | number, Fd | number];
-  /** Become descriptors 3, 4, ... of the server. */
+  /** Sockets that become descriptors 3, 4, ... of the server. */
   readonly members: readonly Fd[];
-  /** Becomes the plan's `readyDescriptor`. */
+  /** What becomes the plan's `readyDescriptor`. */
   readonly readyEnd?: Fd | null;
-  /** @default "program", and "binary" where the kernel does not execute that */
+  /** What makes the calls. @default "program", or "binary" where the kernel does not execute that */
   readonly way?: "program" | "binary";
 }
 
@@ -43,15 +43,16 @@ interface LaunchOptions extends LaunchTarget {
    * @param notify descriptor of the filter, if there is one
    */
   readonly onPrepared: (notify: Fd | undefined) => void;
-  /** The program runs from now on, unless it fails. */
+  /** Called when the program runs, unless it fails. */
   readonly onReleased?: () => void;
   /** The program never ran; the launcher exits with `status`. */
   readonly onFailed: (status: number, message: string) => void;
 }
 
 /**
- * The launcher, and then the server. Read its messages before its exit is handled, to know why it failed: the kernel
- * reports the two separately. @throws {SystemCallError} when not even the launcher could be spawned
+ * Starts the launcher, which becomes the server. Read its messages before its exit is handled, to know why it failed:
+ * the kernel reports the two separately.
+ * @throws {SystemCallError} when not even the launcher could be spawned
  */
 export function startLauncher(platform: Platform, options: LaunchOptions): HelperProcess {
   const { launcher, failureIn } = spawnLauncher(platform, options);
@@ -75,8 +76,8 @@ export function startLauncher(platform: Platform, options: LaunchOptions): Helpe
 }
 
 /**
- * Without a listener.
- * @returns also what a message of it says: why it failed; null: it is prepared
+ * Spawns the launcher, and leaves it to the caller to read its messages.
+ * @returns also what reads a message: why the launch has failed; null: it is prepared
  */
 export function spawnLauncher(
   platform: Platform,
@@ -122,7 +123,10 @@ function spawn(
   return new HelperProcess(platform, { verb: LAUNCH_VERB, args, descriptors, further: [file] });
 }
 
-/** A capability that only baton's file has would not outlive its exec, and a filter without it takes sudo(8) away. */
+/**
+ * Whether the plain program can be used: a capability that only baton's file has would not outlive its exec, and a
+ * filter without it takes sudo(8) away.
+ */
 function canBePlain(pid: number): boolean {
   return !hasCapability(CAP_SYS_ADMIN) || keepsCapability(CAP_SYS_ADMIN, pid);
 }
@@ -145,7 +149,7 @@ function findProgram({ files }: Platform, { argv, env, cwd }: LaunchPlan): Launc
   let directory: string;
   try {
     const here = files.directory();
-    // Its path may lead through one that may not be entered: sudo -u app.
+    // The path of the directory may lead through one that may not be entered: sudo -u app.
     directory = cwd === null || cwd === here ? here : files.realPath(cwd);
   } catch (error) {
     // The launcher says so, unless there is one by then.

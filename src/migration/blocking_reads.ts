@@ -10,7 +10,7 @@ import { isBlocking, pause, resume, type Sample } from "./sample.ts";
 const ENOUGH_NONBLOCKING_READS = 20;
 
 export class BlockingReads {
-  /** One was seen in blocking mode. */
+  /** Whether a connection was seen in blocking mode. */
   mayBlock = false;
   /** Samples right after a read of the server that showed a non-blocking socket. */
   #nonblockingReads = 0;
@@ -24,8 +24,8 @@ export class BlockingReads {
   }
 
   /**
-   * Two samples of a connection that does not block. If data arrived between them, a server that switches to blocking mode
-   * for a read might have been caught.
+   * Notes two samples of a connection that does not block. If data arrived between them, a server that switches to
+   * blocking mode for a read might have been caught.
    */
   note(before: Sample | null, after: Sample): void {
     const hasMoved = before !== null && before.read + before.unread !== after.read + after.unread;
@@ -42,16 +42,17 @@ export class BlockingReads {
   }
 
   /**
-   * Some servers wait in select(2) and then read in blocking mode. So with such a server, and until enough reads were seen,
-   * only connections without unread data are paused; one in blocking mode never.
+   * Whether a connection may be paused. Some servers wait in select(2) and then read in blocking mode: with such a
+   * server, and until enough reads were seen, only connections without unread data are paused; one in blocking mode
+   * never.
    */
   #mayPause(socket: Fd, { unread }: Sample): boolean {
     return !this.blocks(socket) && (unread === 0 || this.#isSure);
   }
 
   /**
-   * Right after a pause: what had come before it has woken such a server, which has yet to read. The connection must be
-   * resumed before it does.
+   * Whether a pause has come too late: what had come before it has woken a server of that kind, which has yet to read.
+   * The connection must be resumed before it does.
    * @param before the sample that the pause rests on
    */
   #hasWoken(socket: Fd, before: Sample): boolean {
@@ -60,7 +61,10 @@ export class BlockingReads {
     return received !== before.read + before.unread || this.blocks(socket);
   }
 
-  /** A paused connection was read all the same: baton has not resumed it soon enough, and that read waits for more. */
+  /**
+   * Whether a paused connection was read all the same: baton has not resumed it soon enough, and that read waits for
+   * more.
+   */
   isStuck(before: ConnectionState | null, { read }: Sample): boolean {
     return this.mayBlock && before !== null && isPaused(before) && read > before.lastRead;
   }

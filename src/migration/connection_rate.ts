@@ -7,8 +7,8 @@ import type { Clock } from "../platform/clock.ts";
 /** New connections per second up to which `auto` traps accept(2): at most 2 % of one processor. */
 export const AUTO_RATE = 100;
 /**
- * The same for a generation to which clients that wait are delivered: otherwise they, and all that come before it is
- * ready, would get its errors. At most 20 % of one processor, until the next reload.
+ * The rate up to which accept(2) is trapped in a generation to which waiting clients are delivered: otherwise they, and
+ * all that come before it is ready, would get its errors. At most 20 % of one processor, until the next reload.
  */
 const DELIVERY_RATE = 1_000;
 /** A rate over a shorter time than this is meaningless. */

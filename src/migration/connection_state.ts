@@ -69,13 +69,13 @@ export interface ConnectionState {
   readonly hasSlipped: boolean;
 }
 
-/** What the other connections allow. */
+/** What the state of the other connections allows. */
 export interface ReleaseTerms {
   /** Requests held since before this time are released. */
   readonly roundStartMs: number;
-  /** One that has slipped may be released now: only a few can be followed at a time. */
+  /** Whether a connection that has slipped may be released now: only a few can be followed at a time. */
   readonly mayRelease: boolean;
-  /** So can the others. */
+  /** Whether the others, too, are released only a few at a time. */
   readonly isSlow: boolean;
   /** An answer that pauses for this long looks complete. */
   readonly quietMs: number;
@@ -135,12 +135,12 @@ export function nextTransition(
   }
 }
 
-/** Incoming data does not wake the server. */
+/** Whether incoming data does not wake the server. */
 export function isPaused(state: ConnectionState | null): boolean {
   return state !== null && PAUSED.includes(state.phase);
 }
 
-/** The client is known to wait for answers. */
+/** Whether the client is known to wait for answers. */
 export function isProven({ evidence }: ConnectionState): boolean {
   return evidence >= PROVEN;
 }
@@ -149,7 +149,7 @@ function unchanged(state: ConnectionState): Transition {
   return { state, action: null };
 }
 
-/** Acknowledged or not: a client may acknowledge an answer as late as with its next request. */
+/** Whether any of the answer is sent, acknowledged or not: a client may acknowledge it with its next request only. */
 function hasAnswerStarted({ sentAtRelease }: ConnectionState, sample: Sample): boolean {
   return sample.sent > sentAtRelease;
 }
@@ -158,7 +158,7 @@ function isAnswered({ sentAtRelease }: ConnectionState, sample: Sample): boolean
   return sample.sent > sentAtRelease && sample.unacknowledged === 0;
 }
 
-/** Proven once the answer to the single request is on its way and nothing else has arrived. */
+/** Fully proven once the answer to the single request is on its way and nothing else has arrived. */
 function evidenceAfter(before: ConnectionState, sample: Sample): number {
   const isProof = before.isSingleRequest && hasAnswerStarted(before, sample) && sample.unread === 0;
   return isProof ? PROVEN : before.evidence;

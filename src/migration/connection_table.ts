@@ -24,7 +24,7 @@ export interface TrackedConnection {
   readonly inode: number;
   oldDescriptor: OldDescriptor;
   readonly socket: TcpSocket;
-  /** Null: not paused in this attempt yet. */
+  /** Its state; null: it was not paused in this attempt yet. */
   state: ConnectionState | null;
   sample: Sample | null;
   /** Baton holds its answers back (sample.ts). */
@@ -135,7 +135,7 @@ export class ConnectionTable {
     });
   }
 
-  /** Does nothing where baton does not hold it back: the server may. */
+  /** Lets the held back end of an answer go. Does nothing where baton does not hold it back: the server may. */
   letAnswer(socket: Fd, connection: TrackedConnection): void {
     if (!connection.isCorked) return;
     letAnswer(this.platform, socket);

@@ -11,7 +11,7 @@ const LONGEST_ROUND_MS = 1_000;
 /** A round is at least so many looks at all connections, because each must be seen in every phase, up to a longest time. */
 const LEAST_LOOKS = 10;
 const LONGEST_LOOKS_MS = 3_000;
-/** The same where requests are released a few at a time: until each has had its turn. */
+/** Longest round where requests are released a few at a time: until each has had its turn. */
 const LONGEST_TURNS_MS = 6_000;
 /**
  * A connection that is never silent and cannot be moved delays the stop until the drain time is over. Meanwhile the
@@ -33,7 +33,10 @@ export class HoldRounds {
       Math.floor(elapsedMs / ATTEMPT_MS) % 2 === 0;
   }
 
-  /** Before each look at all connections. @param waiting for their turn, where the others must not be released meanwhile */
+  /**
+   * Called before each look at all connections. @param waiting how many wait for their turn, where the others must not
+   * be released meanwhile
+   */
   advance(atMs: number, connections: number, waiting = 0): void {
     this.#looks++;
     const lastedMs = atMs - this.startMs;

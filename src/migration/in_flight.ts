@@ -20,7 +20,7 @@ import { Alarm } from "./wake.ts";
 const POLL_MS = 2;
 /** Descriptors that baton keeps free for itself: reloads and control clients need some. */
 const RESERVE = 64;
-/** Of an old server while it still may read: it does not matter yet. */
+/** What an old server is taken to have done while it still may read: it does not matter yet. */
 const NO_ACTIVITY = { hasRead: false, hasSent: false, isShut: false };
 
 /** Where the old process has it open. */
@@ -85,10 +85,10 @@ export class InFlightMoves {
   #timer: Timer | null = null;
   readonly #alarm: Alarm;
   #offered = 0;
-  /** Accepted, in this order. */
+  /** Connections that the new process has accepted and is not woken for yet, in this order. */
   readonly #asleep = new Set<InFlightConnection>();
   #acceptedAtMs = -Infinity;
-  /** When one was last accepted at each. */
+  /** When a connection was last accepted at each listener. */
   readonly #acceptsAtMs = new WeakMap<Group, number>();
 
   /** @param onChange the first connection is in flight, or the last one no longer is */
@@ -225,7 +225,7 @@ export class InFlightMoves {
     if (mayWakeAccepted({ offered: this.#offered, firstMs, lastMs })) this.wakeAccepted();
   }
 
-  /** Their requests are the new server's from here on. */
+  /** Wakes the new server for what it has accepted: the requests are its own from here on. */
   wakeAccepted(): void {
     for (const connection of this.#asleep) {
       this.#asleep.delete(connection);
@@ -239,7 +239,7 @@ export class InFlightMoves {
     const { socket, oldDescriptor: { pid, descriptor, target } } = connection;
     const isOpen = proc.descriptorTarget(pid, descriptor) === target;
     const wasReturned = connection.state === "returned";
-    // Read after isOpen: once the descriptor is closed the old server can do no more.
+    // Read after `isOpen`: once the descriptor is closed the old server can do no more.
     const activity = isOpen && !wasReturned ? NO_ACTIVITY : this.#oldServerActivity(connection);
     if (activity === null) return false;
     const { hasRead, hasSent, isShut } = activity;

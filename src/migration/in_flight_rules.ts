@@ -8,7 +8,10 @@ import type { HeadKind } from "./request_head.ts";
 
 /** Until an idle connection is closed, as a server would close it. */
 const IDLE_MS = 10_000;
-/** The same when the old server sent more after the move: the client may wait for the rest, and must see its end. */
+/**
+ * Until an idle connection is closed when the old server has sent more after the move: the client may wait for the
+ * rest, and must see its end.
+ */
 const IDLE_AFTER_ANSWER_MS = 1_000;
 /** Until a request is returned to an old server that stops slowly: gunicorn's threads take a second to close. */
 const HELD_MS = 1_500;
@@ -16,17 +19,18 @@ const HELD_MS = 1_500;
 export interface HeldSample {
   readonly ageMs: number;
   readonly isOpen: boolean;
-  /** It was resumed for the old server. */
+  /** Whether it was resumed for the old server. */
   readonly wasReturned: boolean;
   readonly unread: number;
   readonly hasRead: boolean;
-  /** The sending side is shut down: no server can answer on it. */
+  /** Whether the sending side is shut down: no server can answer on it. */
   readonly isShut: boolean;
 }
 
 /**
- * The old server may still read it. "return": resume it for the old server, which may still close it without reading;
- * then the request is the new server's after all. "returned": it belongs to the old server, as if it had never moved.
+ * The next step while the old server may still read it. "return": resume it for the old server, which may still close
+ * it without reading; then the request is the new server's after all. "returned": it belongs to the old server, as if
+ * it had never moved.
  */
 export function nextWhileHeld(
   { ageMs, isOpen, wasReturned, unread, hasRead, isShut }: HeldSample,
@@ -41,12 +45,12 @@ export interface IdleSample {
   readonly isEstablished: boolean;
   /** What unread bytes start with; null: there are none. */
   readonly head: HeadKind | null;
-  /** The old server has read from it, or sent on it, since the move began. */
+  /** Whether the old server has read from it, or sent on it, since the move began. */
   readonly hasRead: boolean;
   readonly hasSent: boolean;
 }
 
-/** Only baton has it open. "dropped": closed although an answer is owed. */
+/** The next step once only baton has it open. "dropped": closed although an answer is owed. */
 export function nextWhileIdle(
   { ageMs, isEstablished, head, hasRead, hasSent }: IdleSample,
 ): "wait" | "offer" | "closed" | "dropped" {
@@ -59,9 +63,12 @@ export function nextWhileIdle(
   return head === "partial" && ageMs <= IDLE_MS ? "wait" : "dropped";
 }
 
-/** Until one that is offered must have been accepted, or another one at its listener: a busy server takes one at a time. */
+/**
+ * How long the new server may take to accept an offered connection, or another one at the same listener: a busy server
+ * takes one at a time.
+ */
 const OFFER_MS = 5_000;
-/** However many it takes: a client waits no longer either. */
+/** How long an offer lasts however many others it takes: a client waits no longer either. */
 const LONGEST_OFFER_MS = 30_000;
 
 /** @param sinceAcceptMs since one was accepted at the same listener; Infinity: none was */
@@ -71,9 +78,9 @@ export function isOfferOver(
   return ageMs > LONGEST_OFFER_MS || Math.min(ageMs, sinceAcceptMs) > OFFER_MS;
 }
 
-/** A server that accepts others still, for this long at most: the first of them must not wait for the last. */
+/** How long a server that still accepts others may be left asleep: the first of them must not wait for the last. */
 const LONGEST_ASLEEP_MS = 500;
-/** Without another one, the server may be waiting for something else. */
+/** How long another accept is waited for: without one, the server may be waiting for something else. */
 const NEXT_ACCEPT_MS = 50;
 
 interface AcceptedSample {

@@ -44,7 +44,7 @@ export class Migration {
   readonly waitingClients: WaitingClients;
   /** System calls to trap in a generation that connections may move to, or from. */
   readonly trappedCalls: readonly number[];
-  /** The same for one to which only clients that wait are delivered. */
+  /** System calls to trap in a generation to which only waiting clients are delivered. */
   readonly acceptCalls: readonly number[];
   /** Epochs of generations whose connections are to be moved but are not in flight yet, and what cancels the move. */
   readonly preparing = new Map<number, () => void>();
@@ -94,7 +94,10 @@ export class Migration {
     return shouldTrapAccept(this.mode, this.#rate.measure()) ? this.trappedCalls : [];
   }
 
-  /** The same for one to which clients that wait are to be delivered; none where that would cost too much for long. */
+  /**
+   * System calls to trap in a generation to which waiting clients are to be delivered; none where that would cost too
+   * much for long.
+   */
   callsToDeliver(): readonly number[] {
     return shouldDeliver(this.#rate.measure()) ? this.acceptCalls : [];
   }
@@ -104,7 +107,7 @@ export class Migration {
     for (const cancel of [...this.preparing.values()]) cancel();
   }
 
-  /** Connections can be moved to a server under this filter, and away. */
+  /** Whether connections can be moved to a server under this filter, and away. */
   isTrappedBy(rules: readonly CallRule[]): boolean {
     return this.trappedCalls.every((call) => rules.includes(call));
   }

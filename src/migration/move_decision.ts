@@ -3,9 +3,9 @@ import { type ConnectionState, isProven } from "./connection_state.ts";
 import type { Sample } from "./sample.ts";
 
 export type MoveDecision =
-  /** It is at a boundary: the new generation gets it at once. */
+  /** The connection is at a boundary: the new generation gets it at once. */
   | "move_now"
-  /** It is idle: the new generation gets it with its next request. */
+  /** The connection is idle: the new generation gets it with its next request. */
   | "move_idle"
   /** A request is in progress or may arrive at any moment: hold the stop signal back. */
   | "wait"

@@ -22,16 +22,16 @@ import { paceAfter } from "./pace.ts";
 import { holdAnswer, resume, type Sample, takeSample } from "./sample.ts";
 import { freeStuckReads } from "./stuck_reads.ts";
 
-/** Until the next try to reach connections. */
+/** Pause before the next try to reach connections, for lack of descriptors. */
 const RETRY_MS = 4;
 const REFRESH_MS = 50;
-/** Only samples before the first pause, to see whether the server reads in blocking mode. */
+/** For this long connections are only sampled, to see whether the server reads in blocking mode. */
 const PREVIEW_MS = 30;
 /** Following blocks the event loop for at most this long. */
 const FOLLOW_SLICE_MS = 4;
 /** Clients get this long to send a request, which shows that they speak HTTP. */
 const EARLY_MS = 2_000;
-/** They get to their next boundary in this round still. */
+/** Phases from which a connection still gets to its next boundary in this round. */
 const WAITING: readonly Phase[] = ["queued", "released", "answer_owed"];
 /** Between two samples while no connection is held. */
 const UNHELD_SCAN_MS = 100;
@@ -44,7 +44,7 @@ export class Mover {
   #scanMs = this.#pace.scanMs;
   #scannedAtMs = -Infinity;
   readonly #followed = new Set<TrackedConnection>();
-  /** To be released, the longest wait first. */
+  /** Connections to be released, the longest wait first. */
   #queued: TrackedConnection[] = [];
   #timer: Timer | null = null;
   #isOver = false;
@@ -53,7 +53,7 @@ export class Mover {
   constructor(readonly platform: Platform, readonly options: MoverOptions) {
     this.#startedAtMs = platform.clock.now();
     this.#blocking = new BlockingReads(platform);
-    // Some may be on their way to these processes: from now on only this mover pauses and resumes them.
+    // Some connections may be on their way to these processes: from now on only this mover pauses and resumes them.
     options.inFlight.wakeAccepted();
     const endMs = Math.min(options.drainTimeMs, options.settleMs);
     this.#rounds = new HoldRounds(this.#startedAtMs, endMs);
@@ -136,7 +136,7 @@ export class Mover {
     this.#pace = paceAfter(this.platform.clock.now() - atMs, table.size);
   }
 
-  /** Otherwise it waits for baton. */
+  /** Whether a state may have changed by itself; otherwise the connection waits for baton. */
   #mayHaveChanged(state: ConnectionState | null): boolean {
     if (state?.phase === "boundary") return state.sinceMs < this.#rounds.startMs;
     return state?.phase !== "queued" && state?.phase !== "unmovable";
@@ -232,7 +232,7 @@ export class Mover {
     );
     const isHeld = ({ state, isCorked }: TrackedConnection) => isPaused(state) || isCorked;
     const staying = connections.filter((each) => !ready.has(each) && isHeld(each));
-    // First, while there are descriptors.
+    // Those that stay come first, while there are descriptors to reach them by.
     const unreached = table.resume(staying);
     const unsent = [...ready].filter((connection) => !this.#send(connection));
     const moved = ready.size - unsent.length;

@@ -4,7 +4,7 @@ import type { ConnectionTable } from "./connection_table.ts";
 import type { InFlightMoves, KeepAliveCounts, MoveCounts } from "./in_flight.ts";
 
 export interface MoverOptions {
-  /** Those of the old generation; the mover closes the table. */
+  /** Connections of the old generation; the mover closes the table. */
   readonly table: ConnectionTable;
   readonly inFlight: InFlightMoves;
   /** Whether another generation accepts there. */

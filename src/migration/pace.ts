@@ -11,16 +11,16 @@ const SCAN_MS = 4;
 const MOST_FOLLOWED = 4;
 /** A request that the server has not read within this time is looked at with all others. */
 const FOLLOWED_MS = 10;
-/** From here on a look at all connections takes too long for an answer that is held back. */
+/** When a look at all connections takes this long, it comes too late for an answer that is held back. */
 const SLOW_MS = 100;
-/** Between two looks at the same few then. */
+/** Between two looks at the same few connections then. */
 const SOON_MS = 100;
 /** Most of the time is for the few then. */
 const SHARE = 2;
 const FOLLOWED_SLOWLY_MS = 1_000;
 
 interface Pace {
-  /** Requests are released a few at a time, whether answers can be held back or not. */
+  /** Whether requests are released a few at a time, whether answers can be held back or not. */
   readonly isSlow: boolean;
   /** From the beginning of a look at all connections to the next one. */
   readonly scanMs: number;
@@ -28,7 +28,7 @@ interface Pace {
   readonly followedMs: number;
 }
 
-/** @param tookMs the last look at so many connections */
+/** @param tookMs what the last look at `connections` connections took */
 export function paceAfter(tookMs: number, connections: number): Pace {
   if (tookMs < SLOW_MS) {
     const few = { mostFollowed: MOST_FOLLOWED, followedMs: FOLLOWED_MS };

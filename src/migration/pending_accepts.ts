@@ -20,7 +20,7 @@ const LENGTH_SIZE = 4;
 
 export interface PendingAccept {
   readonly group: Group;
-  /** Remains the caller's. */
+  /** The connection; its descriptor remains the caller's. */
   readonly socket: Fd;
   /** The caller is about to get it. @param blocks it may read in blocking mode at once */
   readonly onTaking?: (blocks: boolean) => void;

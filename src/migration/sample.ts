@@ -105,8 +105,8 @@ export function letAnswer({ sockets }: Platform, socket: Fd): void {
 }
 
 /**
- * The server may block in read(2). A read that is under way on a paused socket keeps what arrives until far more data
- * has come, even after the mark is low again (tcp_recvmsg in the kernel).
+ * Whether the server may block in read(2). A read that is under way on a paused socket keeps what arrives until far
+ * more data has come, even after the mark is low again (tcp_recvmsg in the kernel).
  */
 export function isBlocking({ descriptors }: Platform, socket: Fd): boolean {
   return !descriptors.isNonblocking(socket);

@@ -8,14 +8,14 @@ import type { Platform } from "../platform/platform.ts";
 import { blockedCalls } from "../platform/process/proc.ts";
 import type { OldDescriptor } from "./in_flight.ts";
 
-/** A thread that is woken stops when it gets a processor. */
+/** How long a thread may take to stop: one that is woken stops when it gets a processor. */
 const WAIT_MS = 20;
 const RETRY_MS = 2;
-/** One that has the request may be about to wait for more: so often, at this interval, is looked for it. */
+/** How often, at this interval, a thread is looked for again that has the request and may be about to wait for more. */
 const LOOKS = 3;
 const LOOK_MS = 20;
 
-/** @param connection is not paused now */
+/** @param connection one that is not paused now */
 export function freeStuckReads(
   platform: Platform,
   connection: Pick<OldDescriptor, "pid" | "descriptor">,
@@ -40,7 +40,7 @@ function freeReads(
     try {
       interruption.begin();
     } catch (error) {
-      // Where it is not allowed, the read returns when the client gives up.
+      // Where baton may not interrupt it, the read returns when the client gives up.
       if (error instanceof SystemCallError) continue;
       throw error;
     }

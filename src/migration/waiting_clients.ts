@@ -82,7 +82,7 @@ export class WaitingClients {
       }
     } catch (error) {
       this.#end(queue);
-      // Else it does not listen any more.
+      // A failed system call: the listener does not listen any more.
       if (!(error instanceof SystemCallError)) throw error;
     }
   }

@@ -20,10 +20,10 @@ import { OutputStream } from "./output_stream.ts";
 const TAIL_LINES = 100;
 const TAIL_LINE_BYTES = 4096;
 const NEWLINE = 10;
-/** As log/logger.ts writes them. */
+/** Lines of baton's own log, as log/logger.ts writes them. */
 const OWN_LOG_LINE =
   /^(\d{4}-\d\d-\d\dT[\d:.]+Z baton\[|\{"time":"[\dT:.-]+Z","level":"[a-z]+","name":"[^"]*","message":")/;
-/** Capacity of a pipe until the server listens, if that is permitted; and afterwards. */
+/** Capacity of a pipe until the server listens, where the kernel permits it; and afterwards. */
 const STARTUP_CAPACITY = 1024 * 1024;
 const USUAL_CAPACITY = 64 * 1024;
 /** A thread that is printing does so many times in this much processor time. */
@@ -41,7 +41,7 @@ export class Tail {
   add(bytes: Uint8Array): void {
     const from = startOfLast(bytes, TAIL_LINES + 1);
     if (from > 0) {
-      // Nothing before that can still be among the last lines.
+      // Nothing before it can still be among the last lines.
       this.#partial = "";
       this.#decoder = new TextDecoder();
     }
@@ -81,13 +81,13 @@ interface PausedCaller {
 export class CandidateOutput {
   readonly tail = new Tail();
   readonly #streams: OutputStream[] = [];
-  /** Where the files began that the server's descriptors lead to since they were replaced. */
+  /** Where each file ended when the server's descriptors were replaced: its output is after that. */
   readonly #begin = new Map<string, FilePlace>();
 
   constructor(readonly platform: Platform, readonly onBytes: OutputObserver = () => {}) {}
 
   /**
-   * @param captured those of 1 and 2 that get one; the others are baton's own
+   * @param captured which of 1 and 2 get a pipe; the others are baton's own
    * @param isTemporary the server's listen will replace them
    * @returns what the server gets as descriptors 1 and 2; close after the spawn
    * @throws {SystemCallError} EMFILE; `close` releases what was made already
@@ -219,7 +219,10 @@ export class CandidateOutput {
   }
 }
 
-/** Blocks until the threads that run have had their turn: for a fraction of a millisecond, if processors are free. */
+/**
+ * Whether a thread is printing. Blocks until the threads that run have had their turn: for a fraction of a millisecond, if
+ * processors are free.
+ */
 function isPrinting(stream: OutputStream, pid: number): boolean {
   const look = (turns: Turns) => nextTurns(turns, runningThreads(pid), TURN_NS);
   let turns = look(NO_TURNS);

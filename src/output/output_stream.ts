@@ -50,7 +50,7 @@ export class OutputStream {
   /** Null once all ends of the server are closed. */
   #watch: Watch | null = null;
   #isWaiting = false;
-  /** Read, and forwarded as soon as there is room. */
+  /** What was read, and is forwarded as soon as there is room. */
   #unsent: Uint8Array = NOTHING;
   /** The beginning of an unfinished line. */
   #held: Uint8Array = NOTHING;
@@ -83,7 +83,7 @@ export class OutputStream {
     this.#to = to;
   }
 
-  /** epoll accepts baton's own output, so that can replace any pipe. */
+  /** Whether epoll accepts baton's own output, so that it can replace any pipe. */
   get leadsToPipe(): boolean {
     return this.#to.writer.canWait;
   }
@@ -163,7 +163,7 @@ export class OutputStream {
     this.#stopHoldTimer();
   }
 
-  /** @returns false when something is left */
+  /** Sends what was read. @returns false when something is left */
   #sendUnsent(): boolean {
     if (this.#unsent.length > 0) {
       const count = this.#to.write(this.#unsent);
@@ -205,7 +205,9 @@ export class OutputStream {
     if (!this.#isWaiting && this.#held === held && !this.#sendHeld()) this.#awaitRoom();
   }
 
-  /** Nothing has come for long. Milliseconds say little: a thread that always prints may wait for a processor. */
+  /**
+   * Whether nothing has come for long. Milliseconds say little: a thread that always prints may wait for a processor.
+   */
   get isSilent(): boolean {
     return this.platform.clock.now() - this.#lastReadMs >= SILENT_MS;
   }

@@ -21,7 +21,7 @@ type OutputPlatform = Pick<Platform, "clock" | "descriptors" | "reactor">;
 
 export class OwnOutput {
   users = 0;
-  /** Comes before anything else: the rest of a line, or the last output of a closed stream. */
+  /** What is written before anything else: the rest of a line, or the last output of a closed stream. */
   #rest: Uint8Array = NOTHING;
   #watch: Watch | null = null;
   readonly #waiting = new Set<() => void>();
@@ -71,7 +71,7 @@ export class OwnOutput {
     this.#closeIfUnused();
   }
 
-  /** A user closes. The rest is still written. */
+  /** One user of this output closes. What is left of its output is still written. */
   release(): void {
     this.users--;
     this.#closeIfUnused();
@@ -160,7 +160,7 @@ export function flushOutputs(platform: OutputPlatform, timeoutMs: number): void 
   for (const output of inUse.get(platform)?.values() ?? []) output.flush(timeoutMs);
 }
 
-/** Tries epoll itself, which refuses a file: that always takes more. */
+/** Whether it can be awaited that an output takes more: epoll refuses a file, which always does. */
 function canWaitFor({ reactor }: OutputPlatform, fd: Fd): boolean {
   try {
     reactor.watch(fd, () => {}, {}).cancel();

@@ -14,14 +14,15 @@ const NO_FILE = "/dev/null";
 
 interface EnvironmentSources {
   readonly config: Pick<Config, "user" | "group" | "envFile" | "env">;
-  /** Of baton. */
+  /** The environment of baton. */
   readonly env: Readonly<Record<string, string>>;
   readonly directory: string;
   readonly at?: AtPath;
 }
 
 /**
- * Without the variables that were options of baton: a baton that the server starts is not meant by them.
+ * @returns the environment without variables that were options of baton: a baton that the server starts is not meant by
+ * them
  * @throws {UserError} when the environment file cannot be read
  */
 export function baseEnvironment(context: EnvironmentSources): Record<string, string> {

@@ -1,4 +1,4 @@
-/** What the launcher would say of a program, before the server that makes room for it is stopped. */
+/** Checks a program as the launcher would, before the server that makes room for it is stopped. */
 import { UserError } from "../config/values/errors.ts";
 import { resolveProgram } from "../launcher/resolve.ts";
 import type { Files } from "../platform/files/files.ts";
@@ -7,7 +7,7 @@ import type { PlanBasis } from "./launch_plan.ts";
 /** @throws {UserError} when there is no such program, or it may not be executed */
 export function checkProgram(basis: PlanBasis, files: Files): void {
   const { command: [program = ""], env, directory } = basis;
-  // Kept open, or not known before its placeholders are filled in.
+  // A program of a kept plan is open already; one with placeholders is not known before they are filled in.
   if (basis.program !== null || program.includes("{")) return;
   const found = resolveProgram(program, env["PATH"], directory, files);
   if (found.kind === "failed") throw new UserError(found.message, { status: found.status });

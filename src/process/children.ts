@@ -30,7 +30,7 @@ export class Children {
   /** Children outside any generation (the next baton, a check), with their exit handlers. */
   readonly #helpers = new Map<number, (status: ExitStatus) => void>();
   readonly #foreignExits: ExitWatch;
-  /** Of the service, not of a generation. */
+  /** Helpers, which belong to the service and not to a generation. */
   readonly helpers: Helpers;
   readonly #descendantExitListeners = new Set<() => void>();
   readonly #stopListening: () => void;
@@ -56,7 +56,7 @@ export class Children {
     this.#leaders.set(leader.pid, leader);
   }
 
-  /** Its exit is reported, but not how. @throws {SystemCallError} ESRCH */
+  /** Watches a foreign leader: its exit is reported, but not how it ended. @throws {SystemCallError} ESRCH */
   watchForeign(leader: Leader): void {
     this.#foreignExits.watch(leader.pid, () => {
       this.#leaders.delete(leader.pid);
@@ -65,7 +65,7 @@ export class Children {
     });
   }
 
-  /** It has exited while no baton was there to see it. */
+  /** The leader has exited while no baton was there to see it. */
   leaveForeign(leader: Leader): void {
     if (this.#leaders.get(leader.pid) === leader) this.#leaders.delete(leader.pid);
   }
@@ -140,8 +140,8 @@ export class Children {
   }
 
   /**
-   * They are started in the first thread, and the kernel gives a subreaper's orphans to the first thread that it finds, too
-   * (find_alive_thread() in kernel/exit.c): the others have none.
+   * Children of the first thread: all are started in it, and the kernel gives a subreaper's orphans to the first thread
+   * that it finds, too (find_alive_thread() in kernel/exit.c). The other threads have none.
    */
   #children(): number[] {
     const { pid } = this.platform.runtime;
@@ -181,7 +181,7 @@ export class Children {
     // descriptors do (nginx writes its title over its environment).
     const epoch = proc.environmentValue(child, "BATON_EPOCH");
     if (epoch === null) return leader.holdsMember(child);
-    // One that an earlier version of baton started has no number, and is the only one.
+    // A worker that an earlier version of baton started has no number, and is the only one.
     const worker = proc.environmentValue(child, "BATON_WORKER") ?? "0";
     return epoch === String(leader.epoch) && worker === String(leader.worker);
   }

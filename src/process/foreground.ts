@@ -12,7 +12,7 @@ import { allProcesses, processStat, processTree } from "../platform/process/proc
 interface ForegroundOptions {
   readonly platform: Platform;
   readonly leaders: () => readonly number[];
-  /** A shell waits for this very process: false when it replaces another baton. */
+  /** Whether a shell may wait for this process: not where it replaces another baton. */
   readonly isJob: boolean;
   readonly log: (message: string) => void;
 }
@@ -28,7 +28,7 @@ export class Foreground {
     const { platform } = options;
     this.#ownGroup = processStat("self")?.group ?? 0;
     this.#terminal = controllingTerminal(platform);
-    // Opened now: later there may be no descriptor left.
+    // Opened at the start: later there may be no descriptor left.
     this.#devNull = platform.terminals.isTerminal(0)
       ? platform.descriptors.open("/dev/null", C.O_RDONLY)
       : null;
@@ -50,7 +50,7 @@ export class Foreground {
     return group !== null && (group === pid || this.#holder === pid && this.#isOwn(group));
   }
 
-  /** Its window was closed, or the connection was lost. */
+  /** Whether the terminal was closed, or the connection to it was lost. */
   get isClosed(): boolean {
     return this.#terminal !== null && this.#foregroundGroup() === null;
   }
@@ -102,7 +102,7 @@ export class Foreground {
     this.#stopWith(pid);
   }
 
-  /** The server reads, changes modes, or writes where `stty tostop` is set. */
+  /** A server in the background wants the terminal: it reads, changes modes, or writes where `stty tostop` is set. */
   #onTerminalWanted(pid: number, group: number): void {
     if (this.#isOwn(group)) return this.#handTo(pid);
     if (this.options.isJob && this.#hasShell()) return this.#stopWith(pid);
@@ -144,7 +144,7 @@ export class Foreground {
     return this.options.platform.terminals.foreground(this.#terminal);
   }
 
-  /** The group is baton's, or one that baton has started, or empty by now. */
+  /** Whether the group is baton's, or one that baton has started, or empty by now. */
   #isOwn(group: number): boolean {
     if (group === this.#ownGroup) return true;
     const members = allProcesses().filter((pid) => processStat(pid)?.group === group);
@@ -153,7 +153,9 @@ export class Foreground {
     return members.some((pid) => own.includes(pid));
   }
 
-  /** A process of the session waits for baton's group and continues it: the group is not orphaned, setpgid(2). */
+  /**
+   * Whether a process of the session waits for baton's group and continues it: the group is not orphaned, setpgid(2).
+   */
   #hasShell(): boolean {
     const self = processStat("self");
     let above = self === null ? null : processStat(self.parent);

@@ -15,7 +15,7 @@ import {
 } from "./kept_plan.ts";
 import { basisFromFiles, type PlanBasis, type PlanContext } from "./launch_plan.ts";
 
-/** In the state that outlives a baton; the descriptors travel beside it. */
+/** A kept plan in the state that outlives a baton; its descriptors travel beside it. */
 interface KeptPlanRecord {
   readonly epoch: number;
   readonly isGood: boolean;
@@ -23,7 +23,7 @@ interface KeptPlanRecord {
 
 export class GoodPlans {
   readonly #plans = new Map<number, KeptPlan & { isAlive: boolean }>();
-  /** To be kept once the server is on its way: that need not wait for it. */
+  /** Plans that are kept once the server is on its way, which does not wait for that. */
   readonly #unkept = new Map<number, PlanBasis>();
   #good: number | null = null;
 
@@ -83,7 +83,7 @@ export class GoodPlans {
     return this.#good;
   }
 
-  /** Its processes are gone. */
+  /** The processes of `epoch` are gone: its plan is not kept any more, unless it is the last good one. */
   retire(epoch: number): void {
     this.#unkept.delete(epoch);
     const plan = this.#plans.get(epoch);
@@ -112,7 +112,7 @@ export class GoodPlans {
     );
   }
 
-  /** Continues those of the previous instance. @param take the descriptor of that one, if it was kept */
+  /** Continues with the plans of the previous instance. @param take the descriptor of that name, if it was kept */
   resume(
     records: readonly KeptPlanRecord[],
     take: (epoch: number, part: KeptPart) => Fd | null,

@@ -9,7 +9,7 @@ import { ExitWatch } from "./exit_watch.ts";
 
 interface HelperRecord {
   readonly pid: number;
-  /** With the pid it names the process. */
+  /** When it started: with the pid that identifies the process. */
   readonly startTime: number;
   /** The generation that has started it. */
   readonly epoch: number;
@@ -20,7 +20,7 @@ interface HelperRecord {
 export class Helpers {
   readonly #all = new Map<number, HelperRecord>();
   readonly #exits: ExitWatch;
-  /** One has exited. */
+  /** Called when a helper has exited. */
   onExit = () => {};
 
   constructor(readonly platform: Pick<Platform, "processes" | "reactor">) {

@@ -13,7 +13,7 @@ type Links = Readonly<Record<string, string>>;
 const MOST_LINKS = 40;
 /** <linux/limits.h> */
 const PATH_MAX = 4096;
-/** What a link here leads to depends on the process that looks. */
+/** Places whose links lead elsewhere for each process that looks. */
 const OF_A_PROCESS = /^\/(dev|proc|sys)(\/|$)/;
 /** Absolute paths in a word: also in --config=/a, /a.jar:/b.jar, unix:/a, and in the text of a shell. */
 const ABSOLUTE_PATHS = /(?<=^|[=:,@\s"'(;&|])\/[^\s"'=:,@;&|()<>$`\\*?]*/g;
@@ -27,7 +27,7 @@ export function mapPaths(word: string, change: (path: string) => string): string
   return word.replace(WORD, (_, option: string = "", path: string) => option + change(path));
 }
 
-/** The same for a variable's value, in which a relative path is rarely one. */
+/** As `mapPaths()`, for a variable's value, in which a relative path is rarely one. */
 export function mapAbsolutePaths(value: string, change: (path: string) => string): string {
   return value.replace(ABSOLUTE_PATHS, (path) => change(path));
 }

@@ -26,12 +26,12 @@ const KEPT = v.object({
   command: v.pipe(v.array(v.string()), v.readonly()),
   env: TEXTS,
   directory: v.string(),
-  /** The same without links. */
+  /** The directory without links. */
   realDirectory: v.string(),
   /** Path of the program's file; null: there was none. */
   program: v.nullable(v.string()),
   links: TEXTS,
-  /** Of the files that the command names. */
+  /** Stamps of the files that the command names. */
   stamps: TEXTS,
 });
 
@@ -47,7 +47,7 @@ export function keepBasis(platform: Platform, { command, env, directory }: PlanB
     try {
       fds.set(part, descriptors.open(path, C.O_PATH));
     } catch {
-      // Its start will say what is wrong with it.
+      // The start of a server from it will say what is wrong.
     }
   };
   const found = resolveProgram(command[0] ?? "", env["PATH"], directory, files);
@@ -131,7 +131,10 @@ export function restore(
   return { basis, notices: [...notices] };
 }
 
-/** For this process, and for others while it has the descriptor: a server gets none (proc_pid_fd(5)). */
+/**
+ * A path to a kept file: for this process, and for others while it has the descriptor, which no server gets
+ * (proc_pid_fd(5)).
+ */
 function placeOf({ runtime, files }: Platform, path: string, fd: Fd | undefined) {
   if (fd === undefined) return { path, isHeld: false };
   const [then, now] = [statOf(nameOf(fd)), statOf(path, files.at)];

@@ -1,6 +1,6 @@
 /**
- * What one start gets. Its basis is resolved at each, so that a reload sees a symlink that was moved or a file that was
- * edited, or comes from an earlier start (good_plan.ts).
+ * What one start of a server gets. Its basis is resolved at each start, so that a reload sees a symlink that was moved
+ * or a file that was edited; or it comes from an earlier start (good_plan.ts).
  */
 import type { Config } from "../config/config.ts";
 import { fillPlaceholders } from "../config/values/placeholders.ts";
@@ -26,17 +26,17 @@ export interface PlanContext {
   /** System calls to trap; empty without adopt. */
   readonly trap: LaunchPlan["trap"];
   readonly fileLimit: number | null;
-  /** For an environment file whose path is not UTF-8. */
+  /** Opens an environment file whose path is not UTF-8. */
   readonly at?: AtPath;
 }
 
 /** What a plan is made from, beside the configuration. */
 export interface PlanBasis {
-  /** Before the placeholders are filled in. */
+  /** The command, before its placeholders are filled in. */
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly directory: string;
-  /** As in the plan; null: found when it is started. */
+  /** The program, as in the plan; null: it is found when it is started. */
   readonly program: LaunchPlan["program"];
 }
 
@@ -69,7 +69,7 @@ export function launchPlan(
   };
 }
 
-/** Of a server without handoff: its environment is baton's own, plus the mark of its processes. */
+/** The plan of a server without handoff: its environment is baton's own, plus the mark of its processes. */
 export function shutdownPlan(context: PlanContext): LaunchPlan {
   const env = { ...baseEnvironment(context), BATON_EPOCH: "0" };
   return {
@@ -79,8 +79,8 @@ export function shutdownPlan(context: PlanContext): LaunchPlan {
 }
 
 /**
- * Of a user's command, in the directory and environment that the next generation would get, without the variables that
- * name descriptors: it has none. It exits with baton.
+ * The plan of a user's command, in the directory and environment that the next generation would get, without the
+ * variables that name descriptors: it has none. It exits with baton.
  */
 export function commandPlan(
   context: PlanContext,
@@ -92,7 +92,7 @@ export function commandPlan(
   return shellPlan(context, command, hookEnvironment(base, hook, circumstances));
 }
 
-/** Of a command that exits with baton. */
+/** The plan of a shell command that exits with baton. */
 export function shellPlan(
   context: PlanContext,
   command: string,
@@ -101,7 +101,7 @@ export function shellPlan(
   return { ...plainPlan(context, [SHELL, "-c", command], env), parentDeathSignal: C.SIGKILL };
 }
 
-/** Without handoff, and without a bond to baton's life. */
+/** A plan without handoff, and without a bond to baton's life. */
 function plainPlan(
   context: PlanContext,
   argv: readonly string[],
@@ -147,7 +147,10 @@ export function lostDescriptors(
   ];
 }
 
-/** As the user named it: `$PWD` keeps symlinks that getcwd(2) resolves, so a reload follows a moved `current`. */
+/**
+ * The working directory as the user named it: `$PWD` keeps symlinks that getcwd(2) resolves, so a reload follows a
+ * moved `current`.
+ */
 export function logicalDirectory(
   env: Readonly<Record<string, string>>,
   physical: string,

@@ -5,7 +5,7 @@ import { hasEventLoop, hasRing, isAsleep } from "../platform/process/rest.ts";
 import type { Member } from "../steering/member.ts";
 import { acceptorOf } from "./accept_watch.ts";
 
-/** From the least to the most that is known of a server's readiness. */
+/** What is known of a server's readiness, from the least to the most. */
 const USES = [
   /** No process has it open. */
   "unheld",

@@ -21,7 +21,7 @@ const OF_THE_MACHINE: Accounts = {
   groupsOf: (name, gid) => groupsOf(name, gid),
 };
 
-/** @throws {UserError} for an account that is not known */
+/** @throws {UserError} for an account that does not exist */
 export function processSettings(
   { rlimit, nice, umask, ...asked }: Given,
   accounts: Accounts = OF_THE_MACHINE,

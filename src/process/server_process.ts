@@ -23,16 +23,16 @@ const LAUNCHER_MS = 1;
 interface ServerStart {
   readonly plan: LaunchPlan;
   readonly stdin: Fd | number;
-  /** Those of descriptors 1 and 2 that are pipes to baton; the others are baton's own descriptors at once. */
+  /** Which of descriptors 1 and 2 are pipes to baton; the others are baton's own descriptors at once. */
   readonly captured: readonly number[];
   readonly members: readonly Fd[];
   /** Where the server writes when it is ready (`--ready fd:N`); taken over. */
   readonly ready: { readonly end: Fd; readonly target: number } | null;
-  /** Its program runs from now on. */
+  /** Called when its program runs. */
   readonly onReleased: () => void;
 }
 
-/** Of a process that an earlier baton started. */
+/** What is left of a process that an earlier baton started. */
 export interface ServerRemains {
   readonly isForeign: boolean;
   /** Notify descriptor of its filter. */
@@ -68,20 +68,20 @@ export class ServerProcess implements Leader {
   readonly worker: number;
   readonly holdsMember: Leader["holdsMember"];
   readonly output: CandidateOutput;
-  /** Of the leading process; 0 before the start. */
+  /** Id of the leading process; 0 before the start. */
   pid = 0;
-  /** Of the leading process, in clock ticks after boot: with the pid it identifies the process. */
+  /** Start time of the leading process, in clock ticks after boot: with the pid it identifies the process. */
   startTime = 0;
   /** When the next leader with its number was started; null: it is the latest. */
   replacedAt: number | null = null;
-  /** Not a child of this baton: the kernel reports that it exited, but not how. */
+  /** Whether it is not a child of this baton: the kernel reports that it exited, but not how. */
   isForeign = false;
-  /** Of the leading process, once known. */
+  /** Exit status of the leading process, once known. */
   exitStatus: ExitStatus | null = null;
   wasKilled = false;
   readonly known = new Map<number, number>();
   #calls: TrappedCalls | null = null;
-  /** Set while processes remain that the leading one left behind. */
+  /** Stops following the processes that the leading one has left behind; null: none remain. */
   #stopFollowing: (() => void) | null = null;
   #launch: HelperProcess | null = null;
   #asksForGo = false;
@@ -187,7 +187,7 @@ export class ServerProcess implements Leader {
     this.#calls = null;
   }
 
-  /** Processes that outlive the generation are still under it. */
+  /** Lets a process of baton's answer the filter, where processes that outlive the generation are still under it. */
   #leaveFilter(): void {
     const { platform, children } = this;
     const calls = this.#calls;

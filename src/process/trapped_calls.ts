@@ -14,15 +14,15 @@ export interface TrappedCallsOptions {
   readonly onCall: (notification: TrappedCall) => void;
   /** All processes under the filter have exited. */
   readonly onHangup: () => void;
-  /** The poll thread may answer calls of `Reactor.letPass` by itself. */
+  /** Whether the poll thread may answer calls of `Reactor.letPass` by itself. */
   readonly lettingPass: boolean;
-  /** More of these calls are needed now: a moved connection waits for an accept. */
+  /** Whether more of these calls are needed now: a moved connection waits for an accept. */
   readonly isAwaited: () => boolean;
 }
 
 export class TrappedCalls {
   readonly #watch: Watch;
-  /** Null: every call comes to the main thread. */
+  /** Calls that the poll thread continues; null: every call comes to the main thread. */
   readonly #passing: Pick<CallsWatch, "letPass" | "release"> | null;
   #isLeft = false;
 
@@ -64,13 +64,13 @@ export class TrappedCalls {
     }
   }
 
-  /** Whatever goes wrong, its thread does not wait forever. */
+  /** Decides on a call; whatever goes wrong, its thread does not wait forever. */
   #decide(call: TrappedCall): void {
     const { seccomp } = this.platform;
     try {
       this.options.onCall(call);
     } catch (error) {
-      // False, or an error, if it has its answer.
+      // `continue` fails if the call has its answer already.
       if (this.notify.isOpen) orNull(() => seccomp.continue(this.notify, call.id));
       throw error;
     }

@@ -17,10 +17,10 @@ interface Sides {
 
 export class AnswerWatch {
   #timer: Timer | null = null;
-  /** Null: nothing is watched. */
+  /** The generations that are compared; null: nothing is watched. */
   #sides: Sides | null = null;
   #before: AnswersByEpoch | null = null;
-  /** When the trial began, whatever shares it has had since. */
+  /** The counts when the trial began, whatever shares it has had since. */
   #beforeTrial: AnswersByEpoch | null = null;
   #latest: AnswersByEpoch = new Map();
 
@@ -44,7 +44,7 @@ export class AnswerWatch {
     this.#sides = null;
   }
 
-  /** In percent, and of how many requests; null: of none. */
+  /** The share that it really gets, in percent, and of how many requests; null: of none. */
   get seen(): { readonly percent: number; readonly connections: number } | null {
     if (this.#sides === null || this.#before === null) return null;
     const [candidate, serving] = this.#counts(this.#sides, this.#before);
@@ -66,7 +66,7 @@ export class AnswerWatch {
       this.#before ??= answers;
       this.#beforeTrial ??= answers;
       this.#latest = answers;
-      // Of few requests, those at an earlier share count, too.
+      // Where there were few requests, those at an earlier share count, too.
       this.#judge(sides, [this.#before, this.#beforeTrial]);
       this.#timer = clock.after(LOOK_MS, () => this.#look(sides));
     }).catch(reactor.onError);

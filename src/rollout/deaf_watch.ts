@@ -23,12 +23,12 @@ import { type Suspicion, WorkerListeners } from "./worker_listeners.ts";
 
 /** A server that accepts has taken a connection out of the queue by then. */
 const LOOK_MS = 20;
-/** From one look to the next; soon after its switch a generation is looked at more often. */
+/** Between two looks. Soon after its switch a generation is looked at more often. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 1_000;
-/** For this long a listener that was passed on may be given up: its server hears of that, or finds its successor. */
+/** For how long a listener that was passed on may be given up: its server hears of that, or finds its successor. */
 const PASSED_MS = 60_000;
-/** It is reported again: what follows may not have been possible then. */
+/** When a deaf worker is reported again: what follows may not have been possible the first time. */
 const REMINDER_MS = 5_000;
 
 interface Watched {
@@ -39,9 +39,9 @@ interface Watched {
   timer: Timer | null;
   pauseMs: number;
   closedSinceMs: number | null;
-  /** That was reported. */
+  /** Whether it was reported to be deaf. */
   isDeaf: boolean;
-  /** A candidate has failed beside it. */
+  /** What a candidate that has failed beside it may have done; null: none has. */
   suspicion: Suspicion | null;
   /** A descriptor that was one of its listeners: the quickest proof that it has not closed them. */
   proof: { readonly pid: number; readonly fd: number; readonly target: string } | null;
@@ -49,7 +49,7 @@ interface Watched {
 
 export class DeafWatch {
   readonly #watched = new Set<Watched>();
-  /** The latest candidate, and where each worker had a listener open when that was started. */
+  /** Epoch of the latest candidate, and where each worker had a listener open when that was started. */
   #candidate = -1;
   readonly #before = new Map<string, readonly string[]>();
   #isPending = false;
@@ -126,7 +126,7 @@ export class DeafWatch {
       if (closed.length > 0) {
         const what = `it has closed its listener at ${closed.join(", ")}`;
         texts.push(what);
-        // Not deaf, but clients are refused where it was: the failed one has told it to.
+        // It is not deaf, but clients are refused where it was: the failed candidate has told it to close.
         if (areOpen.length > 0) worker.host.onUnhealthy(worker, what, true);
       }
       return texts;
@@ -185,11 +185,12 @@ export class DeafWatch {
     const isNew = watched.closedSinceMs === null;
     const { ignored, isSure } = own.ignored(suspicion);
     const ignores = ignored.length > 0;
-    // After a shutdown(2) clients are refused; a listener that was passed on will not be accepted from again.
+    // It is certain after a shutdown(2), since clients are refused, and where a listener was passed on, since it will
+    // not be accepted from again.
     const isCertain = isGone || suspicion?.wasPassed === true && isSure;
     const waiting = isCertain ? 1 : isNew || suspicion !== null ? own.waiting : 0;
     const holds = waiting === 0 && isNew || !ignores && this.#holds(watched, pids);
-    // A descriptor of what was shut down is none of a listener.
+    // A listener that was shut down is not held, though its descriptor is open.
     const isHeld = pids.length === 0 || !isGone && holds;
     const look = { atMs, waiting, isHeld, isAsleep: !isHeld && pids.every(isAsleep) };
     const sinceMs = watched.closedSinceMs = deafSince(watched.closedSinceMs, look);
@@ -199,7 +200,7 @@ export class DeafWatch {
       return this.#after(watched, Math.min(leftMs, DEAF_MS), () => this.#look(watched));
     }
     const reason = ignores ? ignoredText(ignored) : closedText(worker.gate.closed);
-    // Its replacement gets the queues.
+    // The queues are its replacement's.
     for (const { group, member } of ignored) group.markUnheld(member);
     watched.closedSinceMs = null;
     watched.isDeaf = true;
@@ -220,7 +221,7 @@ export class DeafWatch {
     watched.isDeaf = false;
     const { suspicion } = watched;
     if (suspicion !== null && !ignores) {
-      // What the candidate has told it may come later.
+      // What the candidate has told it may come into effect later.
       const leftMs = suspicion.sinceMs + (suspicion.wasPassed ? PASSED_MS : DEAF_MS) - clock.now();
       if (leftMs <= 0) watched.suspicion = null;
       else if (!suspicion.wasPassed) {
@@ -229,7 +230,7 @@ export class DeafWatch {
     }
     this.#after(watched, watched.pauseMs, () => {
       watched.timer = null;
-      // It may have been shut down during the pause.
+      // The listener may have been shut down during the pause.
       if (watched.own.members.length === 0) return this.#look(watched);
       this.#arm(watched);
     });

@@ -1,6 +1,6 @@
 /**
- * Who waits while a server is stopped before its successor starts: looks at the queues from the hold to the switch, for
- * the report of the reload.
+ * Clients that wait while a server is stopped before its successor starts: looks at the queues from the hold to the
+ * switch, for the report of the reload.
  */
 import { SocketTable } from "../drain/connections.ts";
 import type { RunningContext } from "../generation/context.ts";
@@ -18,7 +18,7 @@ const PAUSE_PER_COST = 4;
 export class HeldClients {
   #timer: Timer | null = null;
   #record: WaitRecord | null = null;
-  /** How long each client of the last time has waited. */
+  /** How long each client has waited, in the last reload. */
   waitsMs: readonly number[] = [];
   #sinceMs = 0;
   #queues: readonly Member[] = [];

@@ -23,9 +23,9 @@ const MS_PER_SECOND = 1_000;
 
 interface WatchedGeneration {
   readonly generation: GenerationHandle;
-  /** Beside another one, which could take all connections. */
+  /** Whether it runs beside another generation, which could take all connections. */
   readonly isOnTrial: boolean;
-  /** Of the generation, or, where it has several, of each worker by its number. */
+  /** Queues of the generation, or, where it has several workers, of each worker by its number. */
   readonly queues: Map<number, { connections: ReadonlySet<number>; stall: Stall }>;
   readonly dropsAtFirst: number;
 }
@@ -146,7 +146,7 @@ export class PassiveWatch {
       .flatMap((group) => group.membersOf(epoch, worker));
   }
 
-  /** 0 while they cannot be counted. */
+  /** Connections that were dropped at a full queue; 0 while they cannot be counted. */
   #drops(epoch: number): number {
     const { sockDiag } = this.context.platform;
     const count = () =>

@@ -35,7 +35,7 @@ export class ShareWatch {
     this.#timer?.cancel();
   }
 
-  /** In percent, and of how many connections; null: of none. */
+  /** The share that it really gets, in percent, and of how many connections; null: of none. */
   get seen(): { readonly percent: number; readonly connections: number } | null {
     const { candidate, others } = this.#counts;
     const connections = candidate + others;
@@ -46,7 +46,7 @@ export class ShareWatch {
   #sample(candidate: TrialSide, others: TrialSide): void {
     const { platform, platform: { clock }, listeners } = this.context;
     const startedAtMs = clock.now();
-    // Otherwise the next sample may succeed.
+    // Where the look fails, the next one may succeed.
     const table = orNull(() => new SocketTable(platform, listeners));
     if (table !== null) {
       this.#counts.candidate += this.#countNew(table, candidate);

@@ -16,7 +16,7 @@ import { ShareWatch } from "./share_watch.ts";
 export class Trials {
   readonly requests: PendingRequests<TrialReport>;
   readonly #ramp: Ramp;
-  /** The kernel sees the connections of clients, or of a front, whose requests that one counts. */
+  /** What watches the share: by connections of clients in the kernel, or by a front's own counts of requests. */
   readonly #shareWatch: ShareWatch | AnswerWatch;
   readonly #passiveWatch: PassiveWatch;
   readonly #deafWatch: DeafWatch;
@@ -50,7 +50,7 @@ export class Trials {
     return this.context.front === null ? "connections" : "requests";
   }
 
-  /** Where a candidate cannot get a share of the connections. */
+  /** Addresses where a candidate cannot get a share of the connections. */
   get undivided(): readonly string[] {
     return undividedAddresses(this.context.listeners);
   }

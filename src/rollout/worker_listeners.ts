@@ -7,14 +7,14 @@ import type { Group } from "../steering/group.ts";
 import type { Member } from "../steering/member.ts";
 
 export interface Suspicion {
-  /** The candidate had got its listeners. */
+  /** Whether the candidate had got its listeners. */
   readonly wasPassed: boolean;
   readonly sinceMs: number;
 }
 
 interface Ignored {
   readonly ignored: readonly { readonly group: Group; readonly member: Member }[];
-  /** By an event loop. */
+  /** Whether it waits for connections by an event loop, so that /proc is sure about it. */
   readonly isSure: boolean;
 }
 
@@ -61,7 +61,7 @@ export class WorkerListeners {
       .filter(({ owner, standsIn = false }) => owner !== 0 && !standsIn);
   }
 
-  /** Connections in their queues; 0 where it cannot be asked. */
+  /** Connections in the queues of its listeners; 0 where it cannot be asked. */
   get waiting(): number {
     const { sockDiag } = this.context.platform;
     const waitingIn = ({ heldUntilRetired }: Member) =>

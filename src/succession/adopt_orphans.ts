@@ -32,7 +32,7 @@ export function adoptOrphans(parts: ServiceParts, predecessor: PredecessorGenera
     recovered?.acknowledge();
     return epochs;
   }
-  // On their way out already.
+  // Generations that were on their way out already.
   const draining = (found?.state.service.generations ?? []).filter(({ epoch, state }) =>
     epoch !== predecessor.epoch && epochs.has(epoch) &&
     (state === "draining" || state === "stopping")

@@ -62,7 +62,7 @@ export function catchUp(
   answerPendingCalls(context, generations, state);
   const baking = bakingOf(service);
   if (baking !== null) {
-    // First of all: a rolling reload would start its next worker.
+    // The trial ends first of all: a rolling reload would start its next worker.
     const reason = "baton was killed during its trial";
     dispatch({ kind: "unhealthy", epoch: baking.epoch, reason });
   }
@@ -72,7 +72,7 @@ export function catchUp(
   dispatch({ kind: "backoff_elapsed" });
 }
 
-/** Of Unix sockets that a generation has bound, and of which the killed baton has left no record. */
+/** Removes nodes of Unix sockets that a generation has bound, and of which the killed baton has left no record. */
 function removeLeftPaths({ listeners, platform }: RunningContext, alive: readonly number[]): void {
   for (const { path } of listeners.groups) {
     if (path === null || path.address.directory === "") continue;
@@ -80,7 +80,7 @@ function removeLeftPaths({ listeners, platform }: RunningContext, alive: readonl
   }
 }
 
-/** Nothing else serves: clients wait for this candidate, or are its own already. */
+/** Whether the candidate is needed: nothing else serves, and clients wait for it, or are its own already. */
 function isNeeded(service: ServiceState, phase: Generation["state"]): boolean {
   return service.served && servingOf(service) === null && service.shutdown === null &&
     (phase === "starting" || phase === "probing");
@@ -132,7 +132,7 @@ export function resumeWaits(
       deadlines.arm("drain", handle);
     }
     if (phase !== "stopping") continue;
-    // One that never got its stop signal was to get it, or was being killed.
+    // A generation that never got its stop signal was to get it, or was being killed.
     if (!handle.facts.stopSent && served && !cut) handle.signalStop();
     else if (!handle.facts.stopSent) handle.kill();
     deadlines.arm("stop", handle);

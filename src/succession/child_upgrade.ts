@@ -28,24 +28,24 @@ type Context = Pick<
 export interface ChildUpgradeOptions extends NewProgram, Context {
   readonly lock: Fd;
   readonly passedOn: ReadonlyMap<string, Fd>;
-  /** Of the workers of a generation. */
+  /** Paths of the NOTIFY_SOCKETs of a generation's workers. */
   readonly notifyPaths: (epoch: number) => readonly string[];
   readonly logger: Logger;
   /** The new baton serves: tells the service manager about its new main process. */
   readonly onHandedOver: (pid: number) => void;
 }
 
-/** From here on the new baton says what happens to the service. */
+/** Tells the new baton that from here on it says what happens to the service. */
 function sayHandedOver(successor: HelperProcess): void {
   try {
     successor.send(jsonBytes({ kind: "handed_over" }));
   } catch {
-    // It has ended, or waits no longer.
+    // The new baton has ended, or waits no longer.
   }
 }
 
 export class ChildUpgrade {
-  /** Until it serves. */
+  /** The new baton, until it serves; null: there is none. */
   #successor: { readonly helper: HelperProcess; readonly nextEpoch: number } | null = null;
   #successorPid: number | null = null;
   /** Program of the next upgrade, if one was named. */

@@ -16,7 +16,7 @@ import { startPreflight } from "./upgrade/preflight.ts";
 
 export interface ControlAccess {
   readonly listener: Fd;
-  /** What an exec passes on besides, by name. */
+  /** Sockets that an exec passes on besides its state, by name. */
   readonly ports: ReadonlyMap<string, Fd>;
   /** Accepts no client from here on; resolves when the present ones have their answers, or will not get them soon. */
   pause(): Promise<void>;
@@ -29,16 +29,16 @@ interface InPlaceOptions
   readonly controlAccess: () => ControlAccess | null;
   /** Resolves when this process does nothing that the next one could not continue. */
   readonly whenIdle: () => Promise<void>;
-  /** Of the configuration, as they are now. @throws {UserError} when they cannot be used */
+  /** Reads the files of the configuration as they are now. @throws {UserError} when they cannot be used */
   readonly readFiles: () => string;
-  /** It continues after all. */
+  /** The upgrade did not come about: this process continues. */
   readonly onStay: () => void;
 }
 
 export class InPlaceUpgrade {
   #preflight: HelperProcess | null = null;
   #aborts = 0;
-  /** What the new program was tried with. */
+  /** Content of the configuration's files, with which the new program was tried. */
   #files = "";
 
   constructor(readonly options: InPlaceOptions) {}
@@ -98,7 +98,7 @@ export class InPlaceUpgrade {
     }
   }
 
-  /** There is no way back behind the exec: a file that was not tried may be wrong. */
+  /** Refuses files that are not those that the new program was tried with: there is no way back behind the exec. */
   #checkFiles(): void {
     if (this.options.readFiles() === this.#files) return;
     throw new Error(

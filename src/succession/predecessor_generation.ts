@@ -18,14 +18,14 @@ export interface PredecessorBaton {
   readonly state: {
     readonly epoch: number;
     readonly startedAt: string;
-    /** Null: unknown here. */
+    /** Id of the serving process; null: it is unknown here. */
     readonly servingPid: number | null;
     readonly notified: boolean;
     readonly counters: CountersRecord;
     readonly groups: readonly { readonly members: readonly MemberRecord[] }[];
-    /** Of the first generation here. */
+    /** Epoch of the first generation here. */
     readonly nextEpoch: number;
-    /** That an operator has asked for; null or missing: as configured. */
+    /** How many workers an operator has asked for; null or missing: as configured. */
     readonly workers?: number | null;
   };
   importInto(listeners: Listeners): void;
@@ -60,9 +60,9 @@ export class PredecessorGeneration implements GenerationHandle {
   readonly checks = [];
   readonly output = null;
   readonly outputIsDirect = true;
-  /** Its own baton keeps the time. */
+  /** No timers: its own baton keeps the time. */
   readonly timers = { arm: () => {}, disarm: () => {}, limit: () => {}, dueAtMs: () => null };
-  /** In this baton's lifecycle. */
+  /** What it is in this baton's lifecycle. */
   phase: "serving" | "draining" | "stopping" = "serving";
   #isNotified = false;
 

@@ -7,7 +7,7 @@ import { Farewell } from "../generation/goodbye/farewell.ts";
 import { Goodbye } from "../generation/goodbye/goodbye.ts";
 import { isRunning } from "../platform/process/proc.ts";
 
-/** @param pid of its leading process */
+/** @param pid id of its leading process */
 export function sayGoodbyeTo(context: RunningContext, epoch: number, pid: number | null): void {
   const { listeners } = context;
   const members = listeners.groupsOf(epoch).flatMap((group) =>

@@ -6,7 +6,10 @@ import { errorText } from "../platform/error.ts";
 import { unreadDatagrams } from "../platform/network/udp_table.ts";
 import { holdConnections, vacate } from "../steering/held_queues.ts";
 
-/** New connections wait for the generation after the one that stops: the last step of that may not have been made. */
+/**
+ * Completes a hold, so that new connections wait for the generation after the one that stops: the last step of that may
+ * not have been made.
+ */
 export function resumeHold(
   { listeners, platform, config, logError }: RunningContext,
   { held, orphanedListeners }: ServiceState,

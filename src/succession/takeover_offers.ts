@@ -39,7 +39,7 @@ interface PendingTakeover {
 export class TakeoverOffers {
   readonly socket: HandoffSocket;
   readonly #pending = new Set<PendingTakeover>();
-  /** The accepted one. */
+  /** The accepted takeover. */
   #current: PendingTakeover | null = null;
   readonly #servers = new Set<TakeoverServer>();
 

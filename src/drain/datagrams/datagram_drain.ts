@@ -14,11 +14,11 @@ import { programFor } from "../../steering/bpf_program.ts";
 import { type DatagramPlan, planDatagrams } from "./datagram_plan.ts";
 
 const LOOK_MS = 5;
-/** A server that does not read its queue in this time will not. */
+/** How long a server may take to read its queue: after that it will not. */
 const LONGEST_WAIT_MS = 2_000;
 /** From the last datagram that was read to its answer, which baton does not see. */
 const ANSWER_MS = 100;
-/** The same with --udp switch: a resolver asks others first. */
+/** From the last read to its answer with --udp switch: a resolver asks others first. */
 const LONG_ANSWER_MS = 2_000;
 
 interface DatagramDrainOptions {
@@ -28,9 +28,9 @@ interface DatagramDrainOptions {
   successor(): number[];
   /** With --udp switch: inodes of its sockets, which get nothing new. */
   switched(): number[];
-  /** New datagrams wait until it has ended. */
+  /** Whether new datagrams wait until the generation has ended. */
   readonly isHeld: boolean;
-  /** A member, which baton steers. */
+  /** Whether a socket is a member, which baton steers. */
   isMember(inode: number): boolean;
   onDrained(): void;
 }
@@ -38,7 +38,7 @@ interface DatagramDrainOptions {
 /** One address where new datagrams are led to the successor. */
 interface Led {
   readonly plan: DatagramPlan;
-  /** Our duplicate of a socket of the successor. */
+  /** Our duplicate of a socket of the successor, to attach the program with. */
   readonly through: Fd;
   /**
    * Our duplicates of the leaving sockets, by inode: a server closes them one after the other, and each close moves
@@ -81,7 +81,9 @@ export class DatagramDrain {
     return planDatagrams({ before, now, old: open(processes()), next: open(successor()) });
   }
 
-  /** @returns false where that cannot be done: then the kernel still spreads them */
+  /**
+   * Leads new datagrams to the successor. @returns false where that is impossible: then the kernel still spreads them
+   */
   #lead(plan: DatagramPlan): boolean {
     const { processes, successor } = this.options;
     const through = this.#duplicate(plan.through, successor());
@@ -93,12 +95,15 @@ export class DatagramDrain {
     }
     const led = { plan, through, held };
     if (this.#choose(led, plan.chosen)) this.#led.push(led);
-    // In no group, with SO_REUSEADDR: the kernel gives all to the newest socket.
+    // Sockets in no group, with SO_REUSEADDR: the kernel gives all datagrams to the newest one.
     else closeAll(led);
     return true;
   }
 
-  /** @returns false where the kernel refuses: without SO_REUSEPORT the sockets are in no group */
+  /**
+   * Attaches a program that names `receiving`. @returns false where the kernel refuses: without SO_REUSEPORT the
+   * sockets are in no group
+   */
   #choose({ through }: Led, receiving: readonly number[]): boolean {
     try {
       this.platform.sockets.attachReuseportProgram(through, programFor({ receiving }));
@@ -138,7 +143,7 @@ export class DatagramDrain {
       : clock.after(LOOK_MS, () => this.#look(untilMs));
   }
 
-  /** Once the generation has gone, or serves again: the kernel chooses by itself. */
+  /** Ends the drain, once the generation has gone, or serves again: the kernel chooses by itself. */
   end(): void {
     this.#timer?.cancel();
     for (const led of this.#led.splice(0)) {
@@ -153,7 +158,7 @@ export class DatagramDrain {
     const { plan: { chosen }, held } = led;
     let remaining = chosen;
     for (const [inode, socket] of held) {
-      // The last one moves to the place of the one that is closed.
+      // The kernel moves the last socket to the place of the one that is closed.
       remaining = remaining.slice(0, -1);
       if (remaining.length > 0) this.#choose(led, remaining);
       socket.close();

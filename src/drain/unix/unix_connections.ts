@@ -10,10 +10,10 @@ import type { Member } from "../../steering/member.ts";
 import { type Census, censusOf } from "../connections.ts";
 import { judgeUnix } from "./unix_judgement.ts";
 
-/** Of one generation at one look. */
+/** The listeners of one generation at one look. */
 interface UnixListeners {
   readonly own: readonly number[];
-  /** Those from which other generations accept too. */
+  /** Listeners from which other generations accept, too. */
   readonly shared: readonly number[];
 }
 
@@ -39,7 +39,7 @@ export function unixListenersOf(
 export class UnixConnections {
   /** What the connections of a listener have in common, by its inode: it may be shut down and not shown any more. */
   readonly #origins = new Map<number, string>();
-  /** Of client ends, by inode: whether a process of the generation has it. */
+  /** Client ends, by inode: whether a process of the generation has it. */
   readonly #isOwnPeer = new Map<number, boolean>();
   /** Since when every look has found the queues of a connection empty. */
   #quietSince = new Map<number, number>();
@@ -60,8 +60,9 @@ export class UnixConnections {
   }
 
   /**
-   * What processes of the generation say to each other ends with it, and is no client's. They are looked into, once for
-   * each such connection, only where it would be waited for with nothing in its queues.
+   * Leaves out what processes of the generation say to each other: it ends with the generation, and is no client's.
+   * They are looked into once for each such connection, and only where it would be waited for with nothing in its
+   * queues.
    */
   #withoutInternal(connections: readonly UnixSocket[], { processes }: UnixLook): UnixSocket[] {
     const quietPeer = ({ peer, receiveQueue, sendQueue }: UnixSocket) =>
@@ -98,7 +99,10 @@ export class UnixConnections {
   }
 }
 
-/** The node, which no other socket has; the name where there is none: an abstract one, or a kernel that shows no nodes. */
+/**
+ * What tells a listener's connections from others: its node, which no other socket has; or its name where there is no
+ * node (an abstract name, or a kernel that shows none).
+ */
 function originOf({ node, name }: UnixSocket): string | null {
   return node ?? name;
 }

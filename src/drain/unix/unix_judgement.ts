@@ -12,13 +12,16 @@ import { AMBIGUOUS_QUIET_MS, type Judgement } from "../classify.ts";
 /** At the end of the service a client that keeps its connection open would use it until the drain time is over. */
 export const STOP_PATIENCE_MS = AMBIGUOUS_QUIET_MS;
 
-/** @param quietMs for how long every look has found its queues empty @param patienceMs then it is not waited for */
+/**
+ * @param quietMs for how long every look has found its queues empty
+ * @param patienceMs for how long that is waited for
+ */
 export function judgeUnix(
   { receiveQueue, sendQueue, peer }: Pick<UnixSocket, "receiveQueue" | "sendQueue" | "peer">,
   quietMs: number,
   patienceMs: number,
 ): Judgement {
-  // Also where the client has gone: it may have sent a message that needs no answer.
+  // Unread data is waited for even where the client has gone: it may have sent a message that needs no answer.
   if (receiveQueue > 0) return { activity: "busy", blocksDrain: true };
   if (peer === 0) return { activity: "closing", blocksDrain: false };
   if (sendQueue > 0) return { activity: "busy", blocksDrain: true };

@@ -8,7 +8,7 @@ import { UnixConnections } from "./unix_connections.ts";
 import { STOP_PATIENCE_MS } from "./unix_judgement.ts";
 
 export class UnixTraffic {
-  /** Its connections outlive it. */
+  /** Listeners that were found: connections outlive their listener. */
   readonly #listeners = new Set<number>();
   readonly #connections = new UnixConnections();
 
@@ -33,7 +33,7 @@ export class UnixTraffic {
     });
   }
 
-  /** Listeners with a name that the server has open: no client can find one without. */
+  /** Finds listeners with a name that the server has open: no client can find one without a name. */
   #find(sockets: readonly UnixSocket[]): UnixSocket[] {
     const named = sockets.filter(({ isListener, name }) => isListener && name !== null);
     if (named.length === 0) return [];

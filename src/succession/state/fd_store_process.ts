@@ -19,10 +19,10 @@ const TIMEOUT_MS = 10_000;
 
 interface FdStoreProcessOptions {
   readonly path: string;
-  /** Another one listens there, and must stay until this one has everything. */
+  /** Whether another fd-store process listens there, and must stay until this one has everything. */
   readonly isNext: boolean;
   readonly onStarted: (pid: number) => void;
-  /** It was gone, and another one was started: everything must be given to it again. */
+  /** The process was gone, and another one was started: everything must be given to it again. */
   readonly onLost: () => void;
 }
 
@@ -76,7 +76,7 @@ export class FdStoreProcess implements FdStore {
     this.#send({ kind: "save" }, [memory]);
   }
 
-  /** @throws {SystemCallError} when it is gone, or does not read */
+  /** Sends one order. @throws {SystemCallError} when the process is gone, or does not read */
   #send(order: FdStoreOrder, fds: readonly Fd[] = []): void {
     this.#helper.send(jsonBytes(order), fds);
   }

@@ -28,9 +28,9 @@ import { readState } from "./resumption.ts";
 import { type PassingCalls, WaitingCalls } from "./waiting_calls.ts";
 
 const BACKLOG = 8;
-/** After the last server has exited without a baton. */
+/** How long it stays after the last server has exited without a baton. */
 const UNUSED_MS = 60_000;
-/** For the acknowledgment of a next instance that has received everything. */
+/** How long it waits for the acknowledgment of a next instance that has received everything. */
 const ACKNOWLEDGMENT_TIMEOUT_MS = 60_000;
 const NO_TIMEOUT = -1;
 
@@ -47,7 +47,7 @@ export class FdStoreServer {
   readonly #items = new Map<string, Fd>();
   /** Null: the path cannot be used just now. */
   #listener: UnixListener | null = null;
-  /** From the end of its baton on: nothing can remove it. */
+  /** The second listener, at an abstract name, from the end of its baton on: nothing can remove it. */
   #abstractListener: Fd | null = null;
   #path: string;
   #state: Fd | null = null;
@@ -68,7 +68,7 @@ export class FdStoreServer {
     this.platform.descriptors.send(socket, jsonBytes(reply), fds);
   }
 
-  /** At its path, if possible: what it holds matters more than where it is. */
+  /** Listens at its path, if possible: what it holds matters more than where it is. */
   #listen(): void {
     const options = { type: "packets", backlog: BACKLOG, nonblocking: false } as const;
     try {
@@ -80,7 +80,7 @@ export class FdStoreServer {
     }
   }
 
-  /** At a second address, for a next instance that does not find the path. */
+  /** Listens at a second address, for a next instance that does not find the path. */
   #listenAbstractly(): void {
     const { sockets } = this.platform;
     const fd = sockets.packets();
@@ -207,14 +207,17 @@ export class FdStoreServer {
     }
   }
 
-  /** Another fd-store process listens at the path. False when nothing does: the path was removed. */
+  /** Whether another fd-store process listens at the path; false where nothing does: the path was removed. */
   get #isReplaced(): boolean {
     return statSync(this.#path, { throwIfNoEntry: false }) !== undefined &&
       !(this.#listener?.isInPlace ?? false);
   }
 }
 
-/** False while another baton serves: one that has taken over, or that this one had not taken over from yet. */
+/**
+ * Whether a next instance may continue with this state: not while another baton serves, that is, one that has taken
+ * over, or that this one had not taken over from yet.
+ */
 function mayBeRecovered({ service }: ResumeState): boolean {
   return service.served && (service.shutdown?.handedOver ?? null) === null;
 }

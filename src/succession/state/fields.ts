@@ -25,7 +25,7 @@ const MAX_PATH = 4096;
 const MAX_NOTE = 4 * 1024 * 1024;
 const MAX_REASON = 4000;
 const MAX_PASSED_ON = 16;
-/** Of lists whose length only the size of the message limits. */
+/** The most entries of lists whose length only the size of the message limits. */
 const MAX_ENTRIES = 65_536;
 
 export function int(min: number, max: number) {
@@ -48,7 +48,7 @@ export function list<const Item extends v.GenericSchema>(item: Item, maxLength =
   return v.pipe(v.array(item, wanted), v.maxLength(maxLength, wanted), v.readonly());
 }
 
-/** Of an object that is none, or that lacks the field. */
+/** The message about an object that is none, or that lacks the field. */
 export function objectMessage({ expected }: v.BaseIssue<unknown>): string {
   return expected === "Object" ? "an object" : "present";
 }

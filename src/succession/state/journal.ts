@@ -36,7 +36,8 @@ export class Journal {
     try {
       const { state, descriptors } = this.options.pack();
       const held = new Map(descriptors);
-      // The process that has these is the baton of this name: they must be closed with it.
+      // Lock and control socket are not stored: the process that has them is the baton of this name, and they must be
+      // closed with it.
       held.delete(descriptorName.lock);
       held.delete(descriptorName.control);
       stateWriter.keep(held, state);

@@ -12,11 +12,17 @@ import { parseJson } from "./fields.ts";
 import { parseResumeState } from "./resume_state.ts";
 import { NamedDescriptors, readState, type Resumption } from "./resumption.ts";
 
-/** The fd-store process accepts when its baton has exited, which it has: this process has the lock on its name. */
+/**
+ * How long a connection to the fd-store process may take: it accepts when its baton has exited, which it has, since
+ * this process has the lock on its name.
+ */
 const FD_STORE_TIMEOUT_MS = 10_000;
-/** For a process that was killed. */
+/** How long a killed process may take to exit. */
 const EXIT_TIMEOUT_MS = 5_000;
-/** The fd-store process exited before it sent everything: there may be another. */
+/**
+ * How often it is tried to receive a state: an fd-store process may exit before it has sent everything, and there may
+ * be another.
+ */
 const MOST_TRIES = 5;
 
 export interface RecoveredState {
@@ -37,7 +43,7 @@ export function claimRecoveredState(platform: Platform, path: string): Recovered
   throw new Error(`Cannot recover the previous instance: no process at ${path} sends its state`);
 }
 
-/** The same from the service manager's store, which needs no acknowledgment. */
+/** As `claimRecoveredState()`, from the service manager's store, which needs no acknowledgment. */
 export function storedState(fds: ReadonlyMap<string, Fd>, text: string): RecoveredState {
   return { resumption: survived(text, new NamedDescriptors(fds)), acknowledge: () => {} };
 }

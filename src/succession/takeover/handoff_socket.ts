@@ -14,7 +14,7 @@ import type { Platform } from "../../platform/platform.ts";
 import type { Watch } from "../../platform/reactor.ts";
 
 const BACKLOG = 8;
-/** What `replace` appends to the path. */
+/** Length of what `replace` appends to the path. */
 const SUFFIX_LENGTH = 9;
 /** The longer path must fit into sun_path, too, unix(7). Otherwise the failure would come at the switch. */
 const MAX_PATH_BYTES = 107 - SUFFIX_LENGTH;

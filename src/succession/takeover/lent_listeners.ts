@@ -61,7 +61,7 @@ export class LentListeners {
     return this.#network?.name ?? ownNamespace("net");
   }
 
-  /** Of TCP listeners, which all have the same. */
+  /** The network namespace of the TCP listeners, which all have the same. */
   get #network(): RemoteNetns | null {
     return this.groups.find(({ network }) => network !== null)?.network ?? null;
   }
@@ -156,7 +156,7 @@ export class LentListeners {
   }
 }
 
-/** A member gets connections there that was opened when its generation started. */
+/** Whether a member gets connections there that was opened when its generation started. */
 function isInUse(group: Group): boolean {
   return group.members.some((member) => group.isReceiving(member) && !member.late && !member.dead);
 }

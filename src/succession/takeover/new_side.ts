@@ -24,9 +24,9 @@ export type NewPhase =
 
 export interface NewState {
   readonly phase: NewPhase;
-  /** If the old baton is killed, its server serves on, and its own next instance continues with that. */
+  /** Whether its server survives the old baton, and the next instance of that continues with it. */
   readonly survives: boolean;
-  /** Of the old baton. */
+  /** How many groups the old baton has. */
   readonly groups: number;
   /** Requested next: groups in order, then a member in each of `wanted`, for each worker. */
   readonly next: { readonly group: number; readonly from: number };
@@ -204,7 +204,7 @@ function onGone(state: NewState): NewStep {
   if (phase === "greeting" || phase === "collecting") {
     return fail(state, "the old baton ended during the takeover");
   }
-  // Its server serves on as before: a second one at the same socket would be one too many.
+  // The old baton's server continues to serve: a second one at the same socket would be one too many.
   if (phase === "prepared" && survives) {
     return fail(state, "the old baton was killed, and its server serves on");
   }

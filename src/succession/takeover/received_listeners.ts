@@ -21,13 +21,13 @@ import { NamedDescriptors } from "../state/resumption.ts";
 
 interface ReceivedGroup {
   readonly address: ListenAddress;
-  /** Of a path. */
+  /** The directory of a path. */
   readonly directory: Fd | null;
   readonly members: { record: MemberRecord; fd: Fd }[];
 }
 
 export class ReceivedListeners {
-  /** In the order in which the old baton has them. */
+  /** The groups, in the order in which the old baton has them. */
   readonly groups: ReceivedGroup[] = [];
   readonly passedOn = new NamedDescriptors();
   #lock: Fd | null = null;

@@ -71,7 +71,7 @@ export class TakeoverClient {
   #events: PredecessorEvents | null = null;
   #promote: (() => void) | null = null;
   #service: OldService | null = null;
-  /** Came before `watch`. */
+  /** An event that came before `watch`. */
   #early: NewEvent | null = null;
 
   private constructor(
@@ -258,7 +258,7 @@ export class TakeoverClient {
     this.#service = {
       ...offer,
       servingPid: null,
-      // Without those that it has made for this baton.
+      // Members of the old baton, without those that it has made for this one.
       groups: this.#received.groups.map(({ members }) => ({
         members: members.map(({ record }) => record).filter(({ epoch }) =>
           epoch !== offer.nextEpoch

@@ -25,9 +25,9 @@ import {
   type OldTimer,
 } from "./old_side.ts";
 
-/** For the next message, when it should come at once. */
+/** Time-out for a message that should come at once. */
 const STEP_TIMEOUT_MS = 10_000;
-/** For the new baton itself, on top of its generation's time to get ready. */
+/** What the new baton itself may take, on top of its generation's time to get ready. */
 const RESERVE_MS = 10_000;
 /** Limit of the time that a new baton asks for. */
 const MAX_READY_TIMEOUT_MS = 3_600_000;
@@ -54,7 +54,7 @@ export class TakeoverServer {
   #hello: Hello | null = null;
   /** The new baton's state is on record. */
   #serves = false;
-  /** Set before the effects that need it. */
+  /** The accepted takeover; set before the effects that need it. */
   #accepted: AcceptedTakeover | null = null;
   #timer: Timer | null = null;
   readonly #channel: Channel<Reply, Request>;

@@ -6,7 +6,7 @@ import { hide } from "../../platform/process/hidden_environment.ts";
 import { resolveProgram } from "../../launcher/resolve.ts";
 
 export interface NewProgram {
-  /** As it was named, and its arguments in front of baton's own. */
+  /** The program as it was named, and arguments in front of baton's own. */
   readonly program: string;
   readonly prefix: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -24,7 +24,7 @@ export function newProgram(
 }
 
 interface NewProgramStart extends Pick<HelperOptions, "verb" | "plan" | "further"> {
-  /** Beside those of the new program. */
+  /** Variables in addition to those of the new program. */
   readonly env?: Readonly<Record<string, string>>;
 }
 

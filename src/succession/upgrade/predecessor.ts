@@ -18,7 +18,7 @@ import {
 
 /** The old baton says one thing, which needs no look at it: `handed_over`. */
 const MESSAGE_LIMIT = 64;
-/** One that is stopped, or of an earlier version, says nothing. */
+/** How long the old baton may be silent: one that is stopped, or of an earlier version, says nothing. */
 const SILENCE_LIMIT_MS = 5_000;
 
 export class Predecessor {
@@ -27,7 +27,7 @@ export class Predecessor {
   readonly lock: Fd;
   readonly passedOn: NamedDescriptors;
   readonly #control: Fd;
-  /** In the order of the state. */
+  /** Members, in the order of the state. */
   readonly #members: Fd[];
   #watch: Watch | null = null;
   #isSilent = false;

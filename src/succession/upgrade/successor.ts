@@ -18,9 +18,9 @@ import {
 
 /** A new baton says hello before it starts anything: this long after its exec at the latest. */
 const HELLO_TIMEOUT_MS = 10_000;
-/** For the new baton itself, on top of its generation's time to get ready. */
+/** What the new baton itself may take, on top of its generation's time to get ready. */
 const RESERVE_MS = 10_000;
-/** Of the control socket, behind standard input, output and error. */
+/** Number of the control socket, behind standard input, output and error. */
 const CONTROL_DESCRIPTOR = 3;
 
 interface SuccessorOptions {
