@@ -1,7 +1,7 @@
 /**
  * Checks the structure of `src/`: imports only downwards (check_imports_rules.ts), no circles, pure
- * files pure, one runtime's globals only at the seam, and a few habits of style.md that no linter
- * knows: file length, first comment, no default export, no top-level await.
+ * files pure, one runtime's globals only at the seam, and a few habits of CONTRIBUTING.md that no
+ * linter knows: file length, first comment, no default export, no top-level await.
  *
  *   deno run -A scripts/check_imports.ts [--graph]
  *

@@ -5,6 +5,7 @@
 import { type Clock, sleep } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { Watch } from "../platform/reactor.ts";
 import { type FetchHandler, HttpConnection } from "./http_connection.ts";
 
 /** Longest wait for slow clients before an upgrade in place. */
@@ -72,6 +73,65 @@ export class HttpConnections {
 
   close(): void {
     for (const connection of this.#open) connection.close();
+  }
+}
+
+/** A socket that listens for all, with the connections that it has accepted. While it is paused, clients wait in its queue. */
+export class HttpListener {
+  readonly #watch: Watch;
+  #isPaused = false;
+  /** Connections so far. */
+  accepted = 0;
+
+  /** @param socket owned from now on */
+  constructor(
+    { reactor }: Platform,
+    readonly socket: Fd,
+    readonly connections: HttpConnections,
+  ) {
+    this.#watch = reactor.watch(socket, () => this.#accept());
+  }
+
+  /** New clients wait in the queue; resolves when the present ones have their responses, or will not get them soon. */
+  pause(): Promise<void> {
+    this.#isPaused = true;
+    this.#watch.arm({});
+    return this.connections.settle();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#watch.arm();
+  }
+
+  #accept(): void {
+    if (this.#isPaused) return;
+    try {
+      this.accepted += this.connections.accept(this.socket, () => true);
+    } finally {
+      if (this.socket.isOpen) this.#watch.arm();
+    }
+  }
+
+  /** Before the end: clients in the queue get an answer. */
+  finish(): Promise<void> {
+    if (this.socket.isOpen) this.#accept();
+    return this.connections.settle();
+  }
+
+  /** Accepts those who wait, and then no others. */
+  retire(): void {
+    if (!this.socket.isOpen) return;
+    this.#accept();
+    this.#watch.cancel();
+    this.socket.close();
+  }
+
+  /** Closes the connections, too. */
+  close(): void {
+    if (this.socket.isOpen) this.#watch.cancel();
+    this.socket.close();
+    this.connections.close();
   }
 }
 

@@ -9,9 +9,8 @@ import { C } from "../platform/libc/constants.ts";
 import { formatAddress, type InetAddress } from "../platform/network/address.ts";
 import { TO_SECOND_MEMBER } from "../platform/network/reuseport.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { Watch } from "../platform/reactor.ts";
 import type { FetchHandler } from "./http_connection.ts";
-import { HttpConnections } from "./http_connections.ts";
+import { HttpConnections, HttpListener } from "./http_connections.ts";
 
 const MAX_CONNECTIONS = 64;
 const BACKLOG = 256;
@@ -19,13 +18,7 @@ const BACKLOG = 256;
 const RETIRE_MS = 1_000;
 
 export class HttpPort {
-  readonly #listener: Fd;
-  readonly #watch: Watch;
-  readonly #connections: HttpConnections;
-  /** Connections so far, which are not traffic of the service. */
-  accepted = 0;
-
-  #isPaused = false;
+  readonly #listener: HttpListener;
 
   /**
    * @param joins another baton may already share the port
@@ -39,11 +32,15 @@ export class HttpPort {
     joins: boolean,
     kept: Fd | null = null,
   ) {
-    this.#connections = new HttpConnections(platform, handler, MAX_CONNECTIONS, "replace");
+    const connections = new HttpConnections(platform, handler, MAX_CONNECTIONS, "replace");
     const isHere = kept !== null && this.#isAtAddress(kept);
     if (!isHere) kept?.close();
-    this.#listener = isHere ? kept : this.#bind(joins);
-    this.#watch = platform.reactor.watch(this.#listener, () => this.#accept());
+    this.#listener = new HttpListener(platform, isHere ? kept : this.#bind(joins), connections);
+  }
+
+  /** Connections so far, which are not traffic of the service. */
+  get accepted(): number {
+    return this.#listener.accepted;
   }
 
   /** The configuration may name another one by now. */
@@ -81,7 +78,7 @@ export class HttpPort {
 
   /** Another baton may join from now on. The kernel keeps that until the port has no socket any more (findings/). */
   share(): void {
-    this.platform.sockets.setOption(this.#listener, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
+    this.platform.sockets.setOption(this.listener, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
   }
 
   get text(): string {
@@ -90,51 +87,29 @@ export class HttpPort {
 
   /** An upgrade in place passes it to the new program, so that no client is refused. */
   get listener(): Fd {
-    return this.#listener;
+    return this.#listener.socket;
   }
 
   /** New clients wait in the queue; resolves when the present ones have their responses, or will not get them soon. */
   pause(): Promise<void> {
-    this.#isPaused = true;
-    this.#watch.arm({});
-    return this.#connections.settle();
+    return this.#listener.pause();
   }
 
   resume(): void {
-    this.#isPaused = false;
-    this.#watch.arm();
-  }
-
-  #accept(): void {
-    if (this.#isPaused) return;
-    try {
-      this.accepted += this.#connections.accept(this.#listener, () => true);
-    } finally {
-      if (this.#listener.isOpen) this.#watch.arm();
-    }
+    this.#listener.resume();
   }
 
   /** Before the end: clients in the queue get an answer. */
   finish(): Promise<void> {
-    if (this.#listener.isOpen) this.#accept();
-    return this.#connections.settle();
+    return this.#listener.finish();
   }
 
   /** Another baton answers here: serves those who are connected already, and then no others. */
   retire(): void {
-    this.platform.clock.after(RETIRE_MS, () => this.#closeListener());
-  }
-
-  #closeListener(): void {
-    if (!this.#listener.isOpen) return;
-    this.#accept();
-    this.#watch.cancel();
-    this.#listener.close();
+    this.platform.clock.after(RETIRE_MS, () => this.#listener.retire());
   }
 
   close(): void {
-    if (this.#listener.isOpen) this.#watch.cancel();
     this.#listener.close();
-    this.#connections.close();
   }
 }

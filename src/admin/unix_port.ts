@@ -6,10 +6,9 @@ import { existsSync, lstatSync } from "node:fs";
 import type { Fd } from "../platform/fd.ts";
 import { UnixListener } from "../platform/network/unix_listener.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { Watch } from "../platform/reactor.ts";
 import { isListening } from "./client.ts";
 import type { FetchHandler } from "./http_connection.ts";
-import { HttpConnections } from "./http_connections.ts";
+import { HttpConnections, HttpListener } from "./http_connections.ts";
 
 const MAX_CONNECTIONS = 64;
 const BACKLOG = 256;
@@ -21,12 +20,10 @@ export interface UnixPlace {
 }
 
 export class UnixPort {
-  readonly #listener: UnixListener;
-  readonly #watch: Watch;
-  readonly #connections: HttpConnections;
+  readonly #node: UnixListener;
+  readonly #listener: HttpListener;
   /** Connections to a Unix socket are no traffic of the service in any case. */
   readonly accepted = 0;
-  #isPaused = false;
 
   /**
    * @param kept a socket that may listen there already; owned
@@ -40,11 +37,11 @@ export class UnixPort {
     joins: boolean,
     kept: Fd | null = null,
   ) {
-    this.#connections = new HttpConnections(platform, handler, MAX_CONNECTIONS, "replace");
+    const connections = new HttpConnections(platform, handler, MAX_CONNECTIONS, "replace");
     const isHere = kept !== null && isAtPath(platform.sockets.unixPath(kept), place.path);
     if (!isHere) kept?.close();
-    this.#listener = isHere ? new UnixListener(kept, place.path) : this.#bind(place, joins);
-    this.#watch = platform.reactor.watch(this.#listener.fd, () => this.#accept());
+    this.#node = isHere ? new UnixListener(kept, place.path) : this.#bind(place, joins);
+    this.#listener = new HttpListener(platform, this.#node.fd, connections);
   }
 
   #bind({ path, mode, owner }: UnixPlace, joins: boolean): UnixListener {
@@ -59,50 +56,37 @@ export class UnixPort {
 
   /** An upgrade in place passes it to the new program, so that no client is refused. */
   get listener(): Fd {
-    return this.#listener.fd;
-  }
-
-  pause(): Promise<void> {
-    this.#isPaused = true;
-    this.#watch.arm({});
-    return this.#connections.settle();
-  }
-
-  resume(): void {
-    this.#isPaused = false;
-    this.#watch.arm();
+    return this.#node.fd;
   }
 
   get text(): string {
-    return `unix:${this.#listener.path}`;
+    return `unix:${this.#node.path}`;
   }
 
-  #accept(): void {
-    if (this.#isPaused) return;
-    try {
-      this.#connections.accept(this.#listener.fd, () => true);
-    } finally {
-      this.#watch.arm();
-    }
+  /** New clients wait in the queue; resolves when the present ones have their responses, or will not get them soon. */
+  pause(): Promise<void> {
+    return this.#listener.pause();
+  }
+
+  resume(): void {
+    this.#listener.resume();
   }
 
   /** Before the end: clients in the queue get an answer. */
   finish(): Promise<void> {
-    if (this.#listener.fd.isOpen) this.#accept();
-    return this.#connections.settle();
+    return this.#listener.finish();
   }
 
   /** Another baton answers here: serves those who wait, and then no others. */
   retire(): void {
-    if (!this.#listener.fd.isOpen) return;
-    this.#accept();
-    this.#watch.cancel();
-    this.#listener.close();
+    if (!this.listener.isOpen) return;
+    this.#listener.retire();
+    this.#node.close();
   }
 
   close(): void {
     this.retire();
-    this.#connections.close();
+    this.#listener.close();
   }
 }
 

@@ -194,7 +194,7 @@ describe("baton itself under systemd", { skip }, () => {
         seen.push(await storedAtRest(service));
       }
       const [first = 0] = seen;
-      // A server that is writing as it begins to listen keeps its pipes (output.ts): two more, until it is replaced.
+      // A server that is writing as it begins to listen keeps its pipes (output/candidate_output.ts): two more, until it is replaced.
       await waitUntil(async () => {
         if (await service.stored() <= first) return true;
         await service.succeeds("reload");

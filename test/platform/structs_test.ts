@@ -54,7 +54,7 @@ const SOCKETS = ["sys/socket.h", "sys/un.h", "netinet/in.h"];
 const SECCOMP = ["linux/seccomp.h", "linux/filter.h"];
 const DIAG = ["linux/netlink.h", "linux/sock_diag.h", "linux/inet_diag.h"];
 
-/** src/platform/network/address.ts, socket.ts */
+/** src/platform/network/address.ts, sockets.ts */
 const ADDRESSES: readonly Layout[] = [
   {
     type: "struct sockaddr_in",
@@ -287,7 +287,7 @@ const DIAG_LAYOUTS: readonly Layout[] = [
 
 for (
   const [file, layouts] of [
-    ["address.ts and socket.ts", ADDRESSES],
+    ["address.ts and sockets.ts", ADDRESSES],
     ["descriptors.ts and processes.ts", DESCRIPTORS],
     ["seccomp.ts", SECCOMP_LAYOUTS],
     ["sock_diag.ts", DIAG_LAYOUTS],

@@ -1,4 +1,4 @@
-/** The options of a server's process: what the launcher does before execve(2) (docs/process.md). */
+/** The options of a server's process: what the launcher does before execve(2) (docs/configuration.md). */
 import { list, matching, parsed, refuse, scalar } from "../option_makers.ts";
 import {
   type Assignment,

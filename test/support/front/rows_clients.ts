@@ -101,7 +101,7 @@ export const CLIENT_ROWS: readonly Row[] = [
   {
     line: "http3 = true",
     rest: certificateLines(),
-    // What HTTP/3 itself does is in front_http3_test.ts.
+    // That clients of HTTP/3 are answered is in init_envoy_test.ts.
     look: async ({ trial, name }) => {
       const { configs } = JSON.parse(await trial.admin("/config_dump")) as { configs: unknown[] };
       return JSON.stringify(configs).includes(`"${name}/clients-http3"`);

@@ -62,6 +62,35 @@ describe("literals", () => {
   }
 });
 
+/** A file of this repository, as comments name it: "drain.ts", "docs/signals.md". Not a part of an address, or an ending. */
+const FILE_NAME = /(?<![\w./-])(?:[\w-]+\/)*[\w-]+\.(?:ts|md)\b/g;
+const COMMENT = /^\s*(?:\*|\/\*\*|\/\/)|\s\/\/\s/;
+/** Names that stand for any file, and one of a repository elsewhere. */
+const OTHER_FILES: ReadonlySet<string> = new Set([
+  "a.ts",
+  "b.ts",
+  "src/a.ts",
+  "_test.ts",
+  "folder/file.ts",
+  "PROTOCOL-HTTP2.md",
+]);
+
+test("no comment names a file that there is not", () => {
+  const folders = ["docs", "examples", "findings", "scripts", "src", "test"];
+  const files = folders.flatMap((folder) =>
+    readdirSync(join(REPOSITORY, folder), { recursive: true, encoding: "utf8" })
+      .map((name) => `${folder}/${name}`)
+  ).concat("CONTRIBUTING.md", "README.md", "CHANGELOG.md");
+  const isThere = (name: string) => files.some((file) => `/${file}`.endsWith(`/${name}`));
+  const lost = linesWith(COMMENT, ["scripts", "src", "test"], /\.ts$/).flatMap((line) => {
+    const [, place = "", text = ""] = /^(\S+) (.*)$/.exec(line) ?? [];
+    return [...text.matchAll(FILE_NAME)].map(([name]) => name)
+      .filter((name) => !OTHER_FILES.has(name) && !isThere(name))
+      .map((name) => `${place} ${name}`);
+  });
+  assert.deepEqual(lost, []);
+});
+
 test(`no test file has more than ${MOST_TEST_LINES} lines`, () => {
   const files = readdirSync(join(REPOSITORY, "test"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith("_test.ts"));
