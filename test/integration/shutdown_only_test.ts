@@ -14,6 +14,7 @@ import { CONTAINER, noContainer } from "../support/pid1.ts";
 import { alive, children } from "../support/proc.ts";
 import { processNumbered } from "../support/restrict.ts";
 import { fixtureCommand } from "../support/servers.ts";
+import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const OPTIONS = { timeout: TEST_TIMEOUT_MS };
@@ -191,22 +192,23 @@ describe("--shutdown-only", () => {
       OPTIONS,
       async () => {
         const port = await freePort();
+        using dir = tempDir();
         await using running = await startBaton({
-          command: fixtureCommand("node_http.js"),
-          env: { PORT: String(port) },
+          command: fixtureCommand("held_answers.js"),
+          env: { PORT: String(port), RELEASE: dir.join("release") },
           flags: mode === "full"
             ? ["--min-drain", "50ms", "--drain-time", "60s", "--quiet", "50ms"]
             : ["--shutdown-only", "--max-drain", "800ms", "--stop-time", "200ms"],
         });
         await waitUntil(() => probe("127.0.0.1", { port, path: "/" }), { what: "it serves" });
-        await using load = new Load({ port, path: "/slow?ms=2500", clients: 1, maxRequests: 1 })
-          .start();
+        await using load = new Load({ port, path: "/hold", clients: 1, maxRequests: 1 }).start();
         await waitUntil(() => load.tally.connections === 1, { what: "the request is sent" });
         const zero = await running.cli("prestop", "--min", "0", "--max", "0");
         assert.equal(zero.code, 124, "no time is not for ever");
         const { code, stderr } = await running.cli("prestop");
         assert.equal(code, 124, stderr);
         assert.match(stderr, /"web": 1 connections are still busy after/);
+        dir.write("release", "");
         const tally = await load.finished();
         assert.deepEqual([tally.ok, tally.lost], [1, 0], formatTally(tally));
         const { code: later, stdout } = await running.cli("prestop");

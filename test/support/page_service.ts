@@ -37,7 +37,7 @@ export async function startPageService(
   const release = files.join("release");
   const access = withToken ? ["--admin-token-file", tokenFile] : [];
   const baton = await startBaton({
-    command: fixtureCommand("page_server.js"),
+    command: fixtureCommand("held_answers.js"),
     env: { PORT: String(port), BROKEN: broken, RELEASE: release },
     flags: ["--admin", `${HOST}:${admin}`, ...access, ...flags],
   });
