@@ -186,12 +186,13 @@ describe("a stop", () => {
   });
 
   test("refuses the reloads that come after it", { timeout: TEST_TIMEOUT_MS }, async () => {
+    using dir = tempDir();
     const port = await freePort();
     await using baton = await startBaton({
-      command: fixtureCommand("node_http.js"),
-      env: { PORT: String(port) },
+      command: fixtureCommand("held_answers.js"),
+      env: { PORT: String(port), RELEASE: dir.join("release") },
     });
-    const request = { port, clients: 1, maxRequests: 1, path: "/slow?ms=3000" };
+    const request = { port, clients: 1, maxRequests: 1, path: "/hold" };
     await using load = new Load(request).start();
     await waitUntil(async () => (await baton.status()).generations[0]?.connections.busy === 1, {
       what: "the request is in flight",
@@ -205,6 +206,7 @@ describe("a stop", () => {
     assert.match(report.reason ?? "", /stopping/);
     assert.equal((await baton.cli("reload")).code, 75);
     baton.signal("SIGHUP");
+    dir.write("release", "");
     const tally = await load.finished();
     assert.equal(tally.ok, 1, show(tally, baton));
     assert.equal((await baton.exited).code, 0, baton.stderr);

@@ -301,16 +301,21 @@ describe("lastReload", () => {
     "tells what became of the old connections, once they are gone",
     TEST,
     async () => {
+      using dir = tempDir();
       const port = await freePort();
-      await using baton = await startBaton(server(port));
-      const slow = { port, path: "/slow?ms=6000", clients: 3, maxRequests: 3 };
-      await using load = new Load(slow).start();
+      await using baton = await startBaton({
+        command: fixtureCommand("held_answers.js"),
+        env: { PORT: String(port), RELEASE: dir.join("release") },
+      });
+      const held = { port, path: "/hold", clients: 3, maxRequests: 3 };
+      await using load = new Load(held).start();
       await waitUntil(
         async () => (await baton.status()).generations[0]?.connections.busy === 3,
         { what: "three are in flight" },
       );
       assert.equal(await reloads(baton), 0);
       assert.equal((await baton.status()).lastReload?.connections, null, "not known yet");
+      dir.write("release", "");
       assert.equal((await load.finished()).lost, 0);
       const { lastReload } = await baton.settled();
       assert.deepEqual(lastReload?.connections, { finished: 3, cut: 0, undecided: 0, moved: 0 });

@@ -32,16 +32,20 @@ const RTMIN_3 = 37;
 const LISTENS_AND_ENDS = "import os,socket; s=socket.socket(); " +
   "s.bind(('127.0.0.1', int(os.environ['PORT']))); s.listen(); s.settimeout(1); s.accept()";
 
-async function server(flags: readonly string[]): Promise<BatonOptions & { port: number }> {
+/** @param release a file: requests for /hold are answered when it is there */
+async function server(
+  flags: readonly string[],
+  release = "",
+): Promise<BatonOptions & { port: number }> {
   const port = await freePort();
-  const env = { PORT: String(port) };
-  return { command: fixtureCommand("node_http.js"), env, flags, port };
+  const env = { PORT: String(port), RELEASE: release };
+  return { command: fixtureCommand("held_answers.js"), env, flags, port };
 }
 
-/** A request that is in flight when this returns. */
+/** A request that is in flight when this returns, until it is released. */
 async function inFlight(port: number, baton: Baton, isShutdownOnly = false): Promise<Load> {
   await waitUntil(() => probe("127.0.0.1", { port, path: "/" }), { what: "it serves" });
-  const load = new Load({ port, path: "/slow?ms=2000", clients: 1, maxRequests: 1 }).start();
+  const load = new Load({ port, path: "/hold", clients: 1, maxRequests: 1 }).start();
   await waitUntil(() => load.tally.connections === 1, { what: "it is connected" });
   if (isShutdownOnly) return load;
   // A connection that is made may not have sent its request yet.
@@ -101,12 +105,18 @@ describe("--stop-on", () => {
   for (const [what, signal, flags] of cases) {
     const name = typeof signal === "string" ? signal : "RTMIN+3";
     test(`${what} ${flags}: the request in flight ends, and baton with 0`, TEST, async () => {
-      const { port, ...options } = await server(["--stop-on", name, ...flags]);
+      using dir = tempDir();
+      const { port, ...options } = await server(["--stop-on", name, ...flags], dir.join("release"));
       await using baton = await startBaton(options);
       await using load = await inFlight(port, baton, flags.length > 0);
       process.kill(baton.pid, signal);
+      await waitUntil(() => /SIG(RTMIN\+3|USR1): stop/.test(baton.stderr), { what: "it stops" });
+      const state = async () => (await baton.status()).generations[0]?.state;
+      await waitUntil(async () => await state() === "draining", {
+        what: "the request is waited for",
+      });
+      dir.write("release", "");
       assert.deepEqual(await baton.exited, { code: 0, signal: null }, baton.stderr);
-      assert.match(baton.stderr, /SIG(RTMIN\+3|USR1): stop/);
       const tally = await load.finished();
       assert.deepEqual([tally.ok, tally.lost], [1, 0], formatTally(tally));
     });
