@@ -15,11 +15,17 @@ export interface AccessRequest {
 }
 
 export interface AccessRules {
-  /** Names besides addresses and localhost. */
+  /** Names of this address, besides IP addresses and localhost (--admin-host). */
   readonly hosts: readonly string[];
-  /** A Unix socket: no browser connects there, and what a proxy puts into Host is the proxy's business. */
+  /**
+   * Whether the address is a Unix socket: no browser connects there, and what a proxy puts into Host is the proxy's
+   * business.
+   */
   readonly isLocal: boolean;
-  /** Null: there is no token, so nothing can be changed. @returns null for the token, else why it is refused */
+  /**
+   * Checks a token: null for a good one, else why it is refused. The whole is null: there is no token, so nothing can
+   * be changed.
+   */
   readonly refuseToken: ((given: string) => TokenRefusal | null) | null;
 }
 
@@ -31,7 +37,7 @@ export interface TokenRefusal {
 export interface Refusal {
   readonly status: 400 | 401 | 403 | 503;
   readonly error: string;
-  /** Of a 401: what the client must send. */
+  /** In a 401: what the client must send. */
   readonly challenge?: string;
 }
 
@@ -63,7 +69,7 @@ function refusePage(
   { host, origin }: Pick<AccessRequest, "host" | "origin">,
   hosts: readonly string[],
 ): Refusal | null {
-  // HTTP/1.0 has none, and no browser speaks it.
+  // A request of HTTP/1.0 may have no Host, and no browser speaks that.
   if (host !== null && !isKnownHost(host, hosts)) {
     const error =
       `the host ${JSON.stringify(host)} is not known here: use an address or localhost, ` +
@@ -71,7 +77,7 @@ function refusePage(
     return { status: 403, error };
   }
   if (origin === null || origin.toLowerCase() === `http://${host ?? ""}`.toLowerCase()) return null;
-  // Behind a proxy that speaks TLS.
+  // The page's own address, behind a proxy that speaks TLS.
   if (origin.toLowerCase() === `https://${host ?? ""}`.toLowerCase()) return null;
   return { status: 403, error: `requests of the page ${JSON.stringify(origin)} are refused` };
 }

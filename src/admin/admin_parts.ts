@@ -24,11 +24,13 @@ export type AdminParts = ServiceParts & GuardOptions & { readonly facts: Service
 
 /** What does not change while this baton runs. */
 export interface ServiceFacts {
-  /** Of baton. */
+  /** The version of baton. */
   readonly version: string;
   readonly drainTimeMs: number;
   readonly parentShutdownTimeMs: number;
-  /** As Envoy calls it: two batons with the same can follow each other. */
+  /**
+   * The version of what one baton passes to the next, in Envoy's words: two batons with the same can follow each other.
+   */
   readonly hotRestartVersion: string;
   readonly nowMs: () => number;
 }
@@ -53,6 +55,6 @@ export interface ServiceParts {
     readonly isDraining: boolean;
   };
   readonly registry: Pick<Registry, "read">;
-  /** Null: none are kept (`--shutdown-only`). */
+  /** The service's events; null: none are kept (`--shutdown-only`). */
   readonly events: Pick<EventStreams, "open" | "lines"> | null;
 }

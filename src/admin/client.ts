@@ -24,7 +24,7 @@ export class ControlError extends Error {
 export interface ControlRequest {
   readonly method: "GET" | "POST";
   readonly path: string;
-  /** 0: no limit. */
+  /** Longest wait for the reply; 0: no limit. */
   readonly timeoutMs: number;
   /** Called again and again while there is no reply. */
   readonly meanwhile?: { readonly everyMs: number; call(): void };

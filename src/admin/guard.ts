@@ -5,7 +5,7 @@ import { refuseToken } from "./token_check.ts";
 import type { AdminEnv } from "./routes/routes.ts";
 
 export interface GuardOptions {
-  /** Null: there is no --admin. */
+  /** The rules of --admin; null: there is no such address. */
   readonly access:
     | Pick<AccessRules, "hosts" | "isLocal"> & { readonly tokenFile: string | null }
     | null;
@@ -16,10 +16,12 @@ export interface GuardOptions {
 const MOST_REFUSALS = 20;
 const REFUSALS_MS = 10_000;
 
-/** Of a text whose route says nothing: Bun's, which writes it down only when it sends it itself, and Deno's. */
+/**
+ * Content types of a text whose route names none: Bun's, which writes it down only when it sends it itself, and Deno's.
+ */
 const IMPLIED_TYPES: readonly (string | null)[] = [null, "text/plain;charset=UTF-8"];
 
-/** Of every response but those that say otherwise. The page has its own policy. */
+/** Headers of every response but those that say otherwise. The page has its own policy. */
 const HEADERS = {
   "cache-control": "no-cache, max-age=0",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -69,7 +71,7 @@ export function guard(
       authorization: req.header("authorization") ?? null,
     };
     const isChange = !READING.includes(method);
-    // Now: a client that does not wait for the outcome has no address any more.
+    // Asked for now: a client that does not wait for the outcome has no address any more.
     const from = isChange && !isControl ? env?.client?.() ?? "?" : "";
     const refusal = isControl ? refusalOfForwarded(request, hosts) : refusalOf(request, rules);
     if (refusal === null) {

@@ -8,7 +8,7 @@
  */
 import type { FetchHandler } from "./http_connection.ts";
 
-/** What the server has answered; null: it did not. */
+/** What the server has answered; null: it has not. */
 export type PassedAnswer = {
   readonly status: number;
   readonly type: string | null;
@@ -17,9 +17,9 @@ export type PassedAnswer = {
 
 export interface HealthEndpointOptions {
   readonly path: string;
-  /** In the name of the service. */
+  /** The name of the service, which answers give. */
   readonly name: string;
-  /** Null: baton answers. */
+  /** How the server is asked; null: baton answers. */
   readonly passThrough: {
     readonly cacheMs: number;
     /** @param target path and query @returns null: no answer */
@@ -31,10 +31,10 @@ export interface HealthEndpointOptions {
 }
 
 export interface ServiceHealth {
-  /** It is to get no new traffic. */
+  /** Whether the service is to get no new traffic. */
   readonly isDraining: boolean;
   readonly isReady: boolean;
-  /** Of the generation that serves. */
+  /** Workers of the generation that serves. */
   readonly workers: { readonly serving: number; readonly total: number };
 }
 
@@ -65,7 +65,7 @@ export function healthHandler(options: HealthEndpointOptions, others: FetchHandl
     }
     if (cached !== null && nowMs() < cached.untilMs) return reply(cached.status);
     const ask = () => passThrough.ask(`${pathname}${search}`, request.headers);
-    // With a cache the server gets one request, however many clients ask when it is over.
+    // With a cache the server gets one request when the time is over, however many clients ask.
     if (passThrough.cacheMs > 0) asking ??= ask().finally(() => void (asking = null));
     const answer = await (asking ?? ask());
     const status = answer?.status ?? 503;
@@ -81,7 +81,7 @@ function isHealthy({ isReady, workers }: ServiceHealth, minPercent: number): boo
   return isReady && workers.serving * 100 >= workers.total * minPercent;
 }
 
-/** A Response with one of these and a body is none. */
+/** Whether an answer of this status may have a body: fetch has no Response with one of the others and a body. */
 function hasBody(status: number): boolean {
   return ![204, 205, 304].includes(status);
 }

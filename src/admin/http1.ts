@@ -11,7 +11,7 @@ const MAX_HEADERS = 100;
 const CONTINUE = "100-continue";
 /** The client may send the body now. */
 export const CONTINUE_RESPONSE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
-/** Two of them would let two readers of one request see two different ones. */
+/** Headers that a request may have once: with two of them, two readers of it could see two different requests. */
 const SINGLE_HEADERS: readonly string[] = ["host", "content-length", "authorization", "origin"];
 
 interface ParsedRequest {
@@ -27,7 +27,7 @@ export type ParseResult =
   | { readonly kind: "request"; readonly request: ParsedRequest }
   | { readonly kind: "invalid"; readonly status: number; readonly message: string };
 
-/** Those that fetch has a Request for, which refuses the others with an exception. */
+/** Methods that fetch has a Request for; it refuses others with an exception. */
 const METHODS: readonly string[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const MAX_TARGET = 2_048;
 /** The absolute form is for proxies, and each server must take it: RFC 9112, 3.2.2. */
@@ -83,7 +83,7 @@ interface RequestLine {
   readonly method: string;
   /** A path, with its query. */
   readonly target: string;
-  /** Of the absolute form: it replaces what Host says. */
+  /** Host and port of the absolute form, which replace what Host says; null: another form. */
   readonly authority: string | null;
   readonly minor: string;
 }
@@ -138,7 +138,7 @@ const REASONS: Readonly<Record<number, string>> = {
   503: "Service Unavailable",
 };
 
-/** Of a response: what the connection itself decides about. */
+/** Headers of a response that the connection itself decides about. */
 const OWN_HEADERS: readonly string[] = [
   "connection",
   "content-length",

@@ -22,11 +22,11 @@ import {
 const REQUEST_TIMEOUT_MS = 5_000;
 /** A client that takes longer to read its response is closed; one that reads a stream, when it is too far behind. */
 const RESPONSE_TIMEOUT_MS = 30_000;
-/** For the rest of a request that was refused before its end. */
+/** How long the rest of a request is read that was refused before its end. */
 const LINGER_MS = 1_000;
 const READ_SIZE = 16 * 1024;
 const JSON_TYPE = "application/json";
-/** Its body is sent as it comes; the one that streams bounds the number of its readers, and what waits for each. */
+/** A response whose body is sent as it comes; its source bounds the number of readers, and what waits for each. */
 const STREAM_TYPE = "text/event-stream";
 
 /** A hono app, or another handler with its signature. @param client where the request comes from, for the log */
@@ -39,7 +39,7 @@ export class HttpConnection {
   #received = new Uint8Array(0);
   #pending = new Uint8Array(0);
   #answering = false;
-  /** The request was not read to its end. */
+  /** Whether the request was not read to its end. */
   #lingers = false;
   /** Where the rest of the response comes from. */
   #stream: ReadableStreamDefaultReader<Uint8Array> | null = null;
@@ -63,17 +63,17 @@ export class HttpConnection {
     );
   }
 
-  /** The client is sending its request, or receiving its response. */
+  /** Whether the client is sending its request, or receiving its response. */
   get isTransferring(): boolean {
     return !this.#answering || (this.#pending.length > 0 && !this.isStreaming);
   }
 
-  /** Its request is not complete, or was refused. */
+  /** Whether its request is not complete, or was refused. */
   get isSilent(): boolean {
     return !this.#answering || this.#lingers;
   }
 
-  /** Its response waits for it. */
+  /** Whether its response waits for it to read. */
   get isSlow(): boolean {
     return this.#pending.length > 0;
   }
@@ -164,14 +164,14 @@ export class HttpConnection {
 
   #beginStream(body: ReadableStream<Uint8Array>, head: Uint8Array): void {
     this.#stream = body.getReader();
-    // It was too slow: it may never be writable again.
+    // The client was too slow: the socket may never be writable again.
     this.#stream.closed.catch(() => this.close());
     if (!this.socket.isOpen) return this.#endStream();
     this.#pending = new Uint8Array(head);
     this.#flush();
   }
 
-  /** The next part is not asked for before this one is sent: what waits is bounded by the one that streams. */
+  /** Asks for the next part only when this one is sent: what waits is bounded by its source. */
   async #sendNextPart(): Promise<void> {
     const { done, value } = await this.#stream?.read() ?? { done: true };
     if (done || value === undefined || !this.socket.isOpen) return this.close();
@@ -201,7 +201,7 @@ export class HttpConnection {
     this.#sendNextPart().catch(() => this.close());
   }
 
-  /** The client sends more than its request. */
+  /** Whether the client has sent more than its request. */
   #hasUnread(): boolean {
     try {
       const bytes = this.platform.descriptors.read(this.socket, new Uint8Array(1));

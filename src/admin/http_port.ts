@@ -43,7 +43,7 @@ export class HttpPort {
     return this.#listener.accepted;
   }
 
-  /** The configuration may name another one by now. */
+  /** Whether a socket is at the address: the configuration may name another one by now. */
   #isAtAddress(kept: Fd): boolean {
     const at = this.platform.sockets.localAddress(kept);
     return at !== null && formatAddress(at) === this.text;
@@ -66,12 +66,12 @@ export class HttpPort {
     }
   }
 
-  /** The one before, which will close its socket, shall have nothing in its queue then. */
+  /** Leads new connections to this socket, so that the one before has nothing in its queue when it is closed. */
   #steer(listener: Fd): void {
     try {
       this.platform.sockets.attachReuseportProgram(listener, TO_SECOND_MEMBER);
     } catch (error) {
-      // gVisor. Both are asked, until one closes.
+      // gVisor refuses the program: both sockets get connections there, until one is closed.
       if (!(error instanceof SystemCallError)) throw error;
     }
   }

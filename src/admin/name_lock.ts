@@ -23,9 +23,9 @@ import { isListening } from "./client.ts";
 
 const LOCK_MODE = 0o600;
 const BACKLOG = 32;
-/** How often to open a lock file that is removed at that very moment. */
+/** How often to try to open a lock file that is removed at that very moment. */
 const MOST_TRIES = 10;
-/** The previous instance keeps the abstract name until it exits, which is imminent. */
+/** How often to try the abstract name: the previous instance keeps it until it exits, which is imminent. */
 const CLAIM_TRIES = 20;
 const CLAIM_PAUSE_MS = 100;
 /** Longest wait for a killed holder, whose threads exit one by one. */
@@ -96,7 +96,7 @@ export class NameLock {
   #keep(fd: Fd): void {
     const { sockets, reactor } = this.platform;
     const watch = reactor.watch(fd, () => {
-      // Being able to connect is all that a client wants to know.
+      // A client wants to know only whether it can connect.
       for (let peer = sockets.accept(fd); peer !== null; peer = sockets.accept(fd)) peer.close();
       watch.arm();
     });

@@ -21,7 +21,7 @@ const DIRECTORY_MODE = 0o755;
 const PRIVATE_MODE = 0o700;
 const OTHERS_MAY_WRITE = 0o022;
 const MAX_SOCKET_PATH_BYTES = 107;
-/** The path of its notify socket is the longest one. */
+/** The epoch for which the length of paths is checked: its notify socket has the longest path. */
 const LAST_EXPECTED_EPOCH = 9_999_999;
 
 /**
@@ -138,18 +138,18 @@ export function recreateDirectory(directory: string, uid: number, mode: number):
 
 /** The services that a command can reach. */
 interface Reachable {
-  /** Asked for, or the default one. */
+  /** The directory that was asked for, or the default one. */
   readonly directory: string;
   readonly names: readonly string[];
   /** The directory of a service's control socket. */
   placeOf(name: string): string;
-  /** Those of `names` whose baton is running: a killed one leaves its control socket behind. */
+  /** Names whose baton is running: a killed one leaves its control socket behind. */
   running(): string[];
 }
 
 /**
- * Without `asked` also those of systemd units, each in a directory of its own (RuntimeDirectory=baton/NAME, as `baton init
- * systemd` writes it).
+ * @param asked a directory; null: the default one, and those of systemd units, each in a directory of its own
+ * (RuntimeDirectory=baton/NAME, as `baton init systemd` writes it)
  */
 export function reachableServices(platform: Platform, asked: string | null): Reachable {
   const directory = runtimeDirectory(asked, platform.runtime.env(), platform.processes.userId());

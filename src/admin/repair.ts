@@ -5,7 +5,7 @@ const FREE_TIMES = 5;
 const PAUSES_MS = [1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
 /** A fight is over when nothing has been removed for this long. */
 export const QUIET_MS = 2 * 60_000;
-/** From here on it looks like a fight. */
+/** Removals from which on it looks like a fight. */
 const MANY = 4;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;

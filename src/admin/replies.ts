@@ -71,7 +71,7 @@ export const SCALE_REPLY = v.looseObject({ ...OUTCOME, workers: number });
 
 export const UPGRADE_REPLY = v.looseObject({ ...OUTCOME, pid: maybeNumber });
 
-/** Which service answers; the rest of its status may be any. */
+/** What says which service answers; the rest of its status may be any. */
 export const SERVICE_REPLY = v.looseObject({ name: string, pid: number, incarnation: number });
 
 const CONNECTIONS = v.looseObject({ busy: number, idle: number, undecided: number });

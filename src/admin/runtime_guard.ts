@@ -57,7 +57,7 @@ export class RuntimeGuard {
   #trouble: string | null = null;
   /** The paths that have been missing since all were in place. */
   readonly #lost = new Set<string>();
-  /** In the current check. */
+  /** Whether the current check has recreated something. */
   #hasRestored = false;
   #restoredAt = -Infinity;
   #timesRestored = 0;

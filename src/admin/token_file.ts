@@ -6,7 +6,7 @@
 import { UserError } from "../config/values/errors.ts";
 import { readPrivateFile } from "../platform/files/private_file.ts";
 
-/** Of 64 bits and more, if it is random. */
+/** Characters of the shortest token: 64 bits and more, if it is random. */
 const MIN_TOKEN = 16;
 const TOKEN = /^[\x21-\x7e]+$/;
 const MAKE = "Make one: (umask 077; head -c 32 /dev/urandom | base64 >FILE)";

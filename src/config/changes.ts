@@ -7,13 +7,13 @@ import type { ReloadTime } from "./option_makers.ts";
 import { validateConfig } from "./validate.ts";
 
 export interface ConfigChange {
-  /** As in a file. */
+  /** The key as in a file. */
   readonly key: string;
-  /** As they were given; null: not at all. */
+  /** The values as they were given; null: not at all. */
   readonly from: unknown;
   readonly to: unknown;
   readonly reload: ReloadTime;
-  /** With "restart": why. */
+  /** Why the new value counts from a restart on; null: it counts before. */
   readonly why: string | null;
 }
 
@@ -21,7 +21,7 @@ interface Reconciled {
   /** What counts from now on. */
   readonly loaded: LoadedConfig;
   readonly applied: readonly ConfigChange[];
-  /** They count from the next start or upgrade of baton on. */
+  /** Changes that count from the next start or upgrade of baton on. */
   readonly postponed: readonly ConfigChange[];
 }
 
@@ -49,7 +49,7 @@ export function reconcile(before: LoadedConfig, found: LoadedConfig): Reconciled
         before.config[field as keyof Config],
         found.config[field as keyof Config],
       );
-      // What only follows from another command is no wish.
+      // A default that follows from another command is no wish of the user's.
       const isDerived = was?.kind === "default" && is?.kind === "default" && reload === "restart";
       if (isUnchanged || isDerived) return null;
       const why = reload === "restart" ? whyRestart ?? null : null;
@@ -75,8 +75,8 @@ function commandChange(before: LoadedConfig, found: LoadedConfig): ConfigChange 
 }
 
 /**
- * Of values of `Config`: texts, numbers, patterns, bytes, and lists and records of them. `isDeepStrictEqual` of node:util
- * knows more kinds, and Bun keeps what it is made of in memory.
+ * Whether two values of `Config` are the same: texts, numbers, patterns, bytes, and lists and records of them.
+ * `isDeepStrictEqual` of node:util knows more kinds, and Bun keeps what it is made of in memory.
  */
 function isSame(one: unknown, other: unknown): boolean {
   if (Object.is(one, other)) return true;
@@ -105,7 +105,7 @@ export function describeChange({ key, from, to }: ConfigChange): string {
   return `${key}: ${text(to)} instead of ${text(from)}`;
 }
 
-/** By these another baton finds the one that it is to follow. */
+/** Keys by which another baton finds the one that it is to follow. */
 const ADDRESS_KEYS: readonly string[] = ["name", "runtime_dir"];
 
 /** @returns `not yet, because baton binds ...: listen: "..." instead of ...; "baton upgrade" applies it` */

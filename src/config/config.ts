@@ -11,7 +11,7 @@ import type { HookName } from "./values/hook_spec.ts";
 export interface Config extends OptionValues {
   /** Program and arguments of the server, at least one element. */
   readonly command: readonly string[];
-  /** In the names of its control socket and lock, and in log lines. */
+  /** The name of the service: in the names of its control socket and lock, and in log lines. */
   readonly name: string;
 }
 

@@ -17,7 +17,7 @@ export function effectiveLines({ origins, file }: LoadedConfig): string[] {
       "",
       `# ${group}`,
       ...OPTIONS.filter((option) => option.group === group)
-        // A table stands last, and has the option in it.
+        // A table `[front]` stands last, and has the option in it.
         .filter(({ field }) => field !== FRONT_KEY || file?.front === undefined)
         .map(({ field, flag }) => line(field, fileKey(flag))),
     ]),
@@ -58,7 +58,7 @@ function noneIfEmpty(raw: unknown): unknown {
   return Array.isArray(raw) && raw.length === 0 ? null : raw;
 }
 
-/** By key: the value as it was given, or the default; null: none. */
+/** @returns by key the value as it was given, or the default; null: none */
 export function effectiveValues(
   { origins, file }: LoadedConfig,
 ): Record<string, { readonly value: unknown; readonly from: string }> {

@@ -14,12 +14,12 @@ type Environment = Readonly<Record<string, string>>;
 /** Flags of `run` that are no fields of `Config`. */
 const FILE_FLAGS = ["config", "no-config"] as const;
 
-/** What hooks and exec checks are given, and so is not meant for a baton in there. */
+/** Variables that hooks and exec checks are given, and that are not meant for a baton in there. */
 const DESCRIBES_SERVICE: readonly string[] = ["BATON_NAME", "BATON_HOOK", "BATON_WORKERS"];
-/** One of them is set there, always, and is no option. */
+/** Variables of which one is always set in a hook or check, and that are no options. */
 const MARKS: readonly string[] = ["BATON_REASON", "BATON_CHECK_EPOCH", "BATON_EVENT"];
 
-/** What baton itself gives to servers, hooks, checks and other batons. */
+/** Variables that baton itself gives to servers, hooks, checks and other batons. */
 const GIVEN_VARIABLES: readonly string[] = (
   "EPOCH WORKER FDS ACTIVATED IN_PLACE HANDOVER HIDDEN_ENV HOOK REASON PID OLD_EPOCH OLD_PID CHECK " +
   "CHECK_EPOCH CHECK_WORKER CHECK_PID CHECK_ADDRESS OLD_WORKER ADDRESS OLD_ADDRESS EVENT EVENT_ID EVENT_LEVEL EVENT_MESSAGE"
@@ -50,7 +50,7 @@ export function rawOfVariable(
 ): unknown {
   if (option.placeholder === null) return truth(text);
   if (option.isRepeatable !== true) return text;
-  // Not an IPv6 address: [::1]:80.
+  // A JSON list, and not an IPv6 address: [::1]:80.
   if (!/^\s*\[\s*["\]]/.test(text)) return text.split("\n").filter((line) => line.trim() !== "");
   try {
     return JSON.parse(text);

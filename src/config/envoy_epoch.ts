@@ -86,7 +86,7 @@ export function checkEnvoyScript(
   directory: string,
   read: (path: string) => string | null,
 ): void {
-  // Then it is always the first one of its kind, or never has a second one beside it.
+  // With epoch 0 it is always the first one of its kind; with --shutdown-only it never has a second one beside it.
   if (restartEpoch === "0" || shutdownOnly) return;
   const script = scriptIn(command);
   if (script === null) return;

@@ -2,11 +2,11 @@
 
 /** The raw values of a configuration file, with known keys only. */
 export interface FileValues {
-  /** For messages. */
+  /** The path, for messages. */
   readonly path: string;
-  /** It was not named, but found in the working directory. */
+  /** Whether it was not named, but found in the working directory. */
   readonly isFound?: true;
-  /** By key: `ready_timeout`. */
+  /** Values by key: `ready_timeout`. */
   readonly values: ReadonlyMap<string, unknown>;
   /** The table `[front]`, not checked yet (`front.ts`); missing: there is none. */
   readonly front?: ReadonlyMap<string, unknown>;

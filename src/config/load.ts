@@ -18,13 +18,13 @@ import { validateConfig } from "./validate.ts";
 /** The input of `loadConfig`. */
 interface ConfigSources {
   readonly fileValues: FileValues | null;
-  /** Of baton. @default no variable is an option */
+  /** The environment of baton. @default no variable is an option */
   readonly env?: Readonly<Record<string, string>>;
   /** The raw values of flags, by name without dashes; more than one value only for lists. */
   readonly flagValues: ReadonlyMap<string, readonly string[]>;
   /** The server's command line; empty when the words of the command line hold none. */
   readonly command: readonly string[];
-  /** Of a command that is `run` with others. @default those of the table */
+  /** Defaults of a command that is `run` with others. @default those of the table */
   readonly defaults?: Partial<Config>;
   /**
    * @param directory in which the server is started; null: where baton is
@@ -64,9 +64,9 @@ export interface ConfigOrigin {
 /** A configuration, and where it is from. */
 export interface LoadedConfig {
   readonly config: Config;
-  /** By field of `Config`. */
+  /** Where each value is from, by field of `Config`. */
   readonly origins: ReadonlyMap<string, ConfigOrigin>;
-  /** Null: no file was read. */
+  /** The configuration file; null: none was read. */
   readonly file: FileValues | null;
 }
 
@@ -162,7 +162,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     name: defaultName(command),
     preset,
     stopTimeMs: presetForCommand(command, preset).stopTimeMs,
-    // There it is also the time without a new connection, and half a second would be short for that.
+    // With --shutdown-only it is also the time without a new connection, and half a second would be short for that.
     quietMs: given.get("shutdownOnly") === true ? SHUTDOWN_QUIET_MS : DEFAULT_QUIET_MS,
     ...sources.defaults,
   };

@@ -18,21 +18,21 @@ export interface OptionValue<Read, Default = unknown> {
   readonly placeholder: string | null;
   /** One or two sentences; help adds the default. */
   readonly help: string;
-  /** Null: it depends on the environment or on other options, or there is none. */
+  /** The default; null: it depends on the environment or on other options, or there is none. */
   readonly default: Default;
   /** A sentence for the documentation. */
   readonly limits?: string;
-  /** May be given several times. */
+  /** Whether the option may be given several times. */
   readonly isRepeatable?: true;
-  /** Accepts a value with bytes that are not UTF-8. */
+  /** Whether a value may have bytes that are not UTF-8. */
   readonly takesBytes?: true;
-  /** As commands and the log show what was given, without the secrets in it; missing: as it is. */
+  /** What commands and the log show of a value, without the secrets in it; missing: all of it. */
   readonly shown?: (raw: unknown) => unknown;
-  /** In a file, for editors; missing: text. */
+  /** The value's shape in a file, for editors; missing: text. */
   readonly json?: JsonShape;
-  /** Missing: as its group says. */
+  /** When another value counts; missing: as its group says. */
   readonly reload?: ReloadTime;
-  /** Of one that counts from a restart on: why. */
+  /** Why another value counts from a restart on. */
   readonly whyRestart?: string;
   /**
    * @param raw text from a flag (texts if repeatable), or any value from a file
@@ -62,13 +62,13 @@ export function scalar<T>(wanted: string, parse: (text: string) => T): (raw: unk
   };
 }
 
-/** In milliseconds. */
+/** A duration, in milliseconds. */
 export function time<D extends number | null>(value: D, help: string) {
   const read = scalar("a duration", parseDuration);
   return { placeholder: "TIME", help, default: value, read, json: TIME };
 }
 
-/** At least 1 ms. */
+/** A duration of at least 1 ms. */
 export function positiveTime<D extends number | null>(value: D, help: string) {
   const any = time(value, help);
   const read = (raw: unknown) => {
@@ -79,7 +79,7 @@ export function positiveTime<D extends number | null>(value: D, help: string) {
   return { ...any, read, limits: `At least ${formatDuration(1)}.` };
 }
 
-/** Unset by default; with at most two decimals. */
+/** A percentage with at most two decimals; unset by default. */
 export function percent(help: string) {
   const read = scalar("a percentage, such as 10%", (text) => {
     const digits = /^(\d{1,3}(?:\.\d{1,2})?) ?%?$/.exec(text.trim())?.[1];
@@ -109,7 +109,7 @@ export function int(value: number, [min, max]: readonly [number, number], help: 
   return { placeholder: "N", help, default: value, read, limits: `From ${min} to ${max}.`, json };
 }
 
-/** 0 stands for "auto". */
+/** A whole number, or "auto", which 0 stands for. */
 export function intOrAuto(value: number, [min, max]: readonly [number, number], help: string) {
   const { read: readInt, ...rest } = int(value, [min, max], help);
   const read = (raw: unknown) => {
@@ -139,7 +139,7 @@ export function choice<const T extends string, const D extends T | null>(
   return { placeholder: values.join("|"), help, default: value, read, json: { enum: values } };
 }
 
-/** Without a value; in a file true or false. */
+/** A flag without a value; in a file true or false. */
 export function flag(help: string) {
   const read = (raw: unknown): boolean => {
     if (typeof raw === "boolean") return raw;
@@ -148,7 +148,7 @@ export function flag(help: string) {
   return { placeholder: null, help, default: false, read, json: { type: "boolean" } };
 }
 
-/** Unset by default. */
+/** A text; unset by default. */
 export function text(placeholder: string, help: string) {
   return parsed(placeholder, help, (value) => value);
 }

@@ -16,11 +16,11 @@ import { SERVICE, WORKERS } from "./tables/service_options.ts";
 import { CRASHES, PODS, STOP } from "./tables/stop_options.ts";
 import { formatDuration } from "./values/duration.ts";
 
-/** What the place in the table says. */
+/** What follows from an option's place in the table. */
 interface OptionNames {
-  /** Of `Config`. */
+  /** Its field in `Config`. */
   readonly field: string;
-  /** Without the leading dashes. */
+  /** Its flag, without the leading dashes. */
   readonly flag: string;
   /** Heading in help and documentation. */
   readonly group: string;

@@ -5,7 +5,7 @@ import { UserError } from "./values/errors.ts";
 
 export interface ServiceOrder {
   readonly order: Exclude<Config["order"], "auto">;
-  /** Why, for people. */
+  /** Why a reload has this order, for people. */
   readonly reason: string;
 }
 

@@ -43,7 +43,7 @@ interface Preset {
   /** Exit statuses besides 0 that are no failure at the stop signal. */
   readonly cleanExit: readonly number[];
   readonly pidfile: Pidfile | null;
-  /** Null: it has no way, or none is known. */
+  /** How it says goodbye to its clients; null: it has no way, or none is known. */
   readonly goodbye: Goodbye | null;
 }
 
@@ -146,7 +146,7 @@ export function presetForCommand(
   return {
     ...preset,
     ...isReached ? {} : { stopSignal: "SIGTERM", graceful: false },
-    // A shell dies of it.
+    // A shell that is in front dies of SIGUSR1.
     usr1: passes("SIGUSR1") && behindShell === null ? preset.usr1 : "ignore",
     line,
   };

@@ -2,15 +2,15 @@
 import * as v from "valibot";
 import { type EventField, type EventName, EVENTS } from "./event_table.ts";
 
-/** Longest text of a field: a reason may hold what a server has printed. */
+/** Characters of the longest field: a reason may hold what a server has printed. */
 const LONGEST = 2_000;
 
 type Fields = Readonly<Partial<Record<EventField, unknown>>>;
 
-/** Without a place in the order. */
+/** An event without a place in the order. */
 export interface Draft {
   readonly event: EventName;
-  /** For people. */
+  /** One sentence, for people. */
   readonly message: string;
   readonly fields: Fields;
 }
@@ -21,7 +21,7 @@ const RECORD = v.looseObject({
   time: v.string(),
   event: v.string(),
   level: v.picklist(["debug", "info", "warn", "error"]),
-  /** Of the service. */
+  /** The name of the service. */
   name: v.string(),
   message: v.string(),
 });

@@ -11,39 +11,45 @@ import { eventsOf } from "./events_of.ts";
 import { Ring } from "./ring.ts";
 import type { RingFile } from "./ring_file.ts";
 
-/** Of a successor that does not get the name: it fails, and nothing of this is published. */
+/**
+ * Events of a successor that are held at most: one that does not get the name has failed, and nothing of this is
+ * published.
+ */
 const MOST_HELD = 1_000;
 
 interface Subscriber {
   onEvent(record: EventRecord): void;
-  /** There are no more. */
+  /** No more events come. */
   onEnd(why: "handed over" | "ended"): void;
 }
 
 interface EventLogOptions {
   readonly clock: Clock;
-  /** Of the service. */
+  /** The name of the service. */
   readonly name: string;
-  /** Null: there is no runtime directory. */
+  /** The file of events; null: there is no runtime directory. */
   readonly file: RingFile | null;
   readonly onError: (error: unknown) => void;
 }
 
 export class EventLog {
   #ring = new Ring();
-  /** `later`: another baton has the name, and this one is to get it; `no more`: it had it. */
+  /**
+   * Whether this baton has the name. `later`: another one has it, and this one is to get it; `no more`: this one had
+   * it.
+   */
   #owns: "yes" | "later" | "no more" = "later";
   #held: { readonly event: Draft; readonly wallMs: number }[] = [];
   readonly #subscribers = new Set<Subscriber>();
-  /** Of those that came before this baton had the name: the last event that they know. */
+  /** Subscribers that came before this baton had the name, and the last event that each knows. */
   readonly #early = new Map<Subscriber, number>();
 
   constructor(readonly options: EventLogOptions) {}
 
-  /** As an observer of the supervisor. */
+  /** Called by the supervisor after each step. */
   onStep(step: Step): void {
     const { event } = step;
-    // Under another name: this one ends with this baton.
+    // A successor under another name does not continue this log, which ends with this baton.
     if (event.kind === "handed_over" && event.successor === undefined) return this.handOver();
     for (const each of eventsOf(step)) this.publish(each);
   }
@@ -87,7 +93,7 @@ export class EventLog {
     return last;
   }
 
-  /** Another baton has it now, and its clients find the events there. */
+  /** Another baton has the name now, and clients find the events there. */
   handOver(): void {
     this.#end("handed over");
   }
@@ -112,7 +118,7 @@ export class EventLog {
     return this.#known.since(id);
   }
 
-  /** Of the newest one; 0: there is none. */
+  /** The id of the newest event; 0: there is none. */
   get last(): number {
     return this.#known.last;
   }
@@ -124,7 +130,7 @@ export class EventLog {
   }
 
   /**
-   * For one that comes too late this is the end.
+   * Subscribes. For a subscriber that comes too late this is the end.
    * @param after the last event that is known; null: only what happens from now on
    * @returns unsubscribes
    */
@@ -143,7 +149,7 @@ export class EventLog {
     };
   }
 
-  /** This baton has the name, and says what happens. */
+  /** Whether this baton has the name, and says what happens. */
   get isOwner(): boolean {
     return this.#owns === "yes";
   }

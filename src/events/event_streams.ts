@@ -8,11 +8,11 @@ import type { EventRecord } from "./event.ts";
 import type { EventLog } from "./event_log.ts";
 import { isWanted } from "./event_table.ts";
 
-/** Of each door: those who reach an address take no place from the owner. */
+/** Readers at each door: those who reach an address take no place from the owner. */
 const MOST_READERS = 100;
-/** Waits for one reader, in characters: more than all that is kept. */
+/** Characters that may wait for one reader: more than all that is kept. */
 const MOST_WAITING = 1024 * 1024;
-/** Proxies close what is silent for a minute. Shows also who has left without a word. */
+/** Between two signs of life: proxies close what is silent for a minute. Shows also who has left without a word. */
 const HEARTBEAT_MS = 15_000;
 /** Lines that belong to no event, without an empty one: some clients make an event of that (findings/). */
 const HEARTBEAT = ": alive\n";
@@ -22,7 +22,7 @@ const GREETING = "retry: 1000\n";
 interface EventStreamsOptions {
   readonly log: EventLog;
   readonly clock: Clock;
-  /** @param total of readers that were dropped */
+  /** @param total how many readers have been dropped so far */
   readonly onDropped: (total: number) => void;
 }
 
@@ -89,7 +89,7 @@ class Reader {
   readonly stream: ReadableStream<Uint8Array>;
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   #waiting = "";
-  /** It has asked for more, and there was nothing. */
+  /** Set while the reader has asked for more, and there was nothing. */
   #asked: (() => void) | null = null;
   #ended = false;
 
@@ -101,7 +101,7 @@ class Reader {
     }, { highWaterMark: 0 });
   }
 
-  /** Everything so far has been taken. */
+  /** Whether everything so far has been taken. */
   get isIdle(): boolean {
     return this.#waiting === "";
   }
@@ -157,7 +157,9 @@ function eventText(record: EventRecord): string {
   return `id: ${record.id}\ndata: ${asciiJson(record)}\n\n`;
 }
 
-/** For clients that guess the encoding, or take more characters than two for ends of lines (findings/). */
+/**
+ * JSON in ASCII: for clients that guess the encoding, or take more characters than two for ends of lines (findings/).
+ */
 function asciiJson(record: EventRecord): string {
   return JSON.stringify(record).replaceAll(
     /[\u007f-\uffff]/g,

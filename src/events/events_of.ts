@@ -101,7 +101,7 @@ function seen({ event, before, after, effects, history }: Step): Draft[] {
     case "exited": {
       const { text: reason, status, asRequested } = event.exit;
       const what = `has exited: ${reason}`;
-      // How its servers have ended, only its own baton knows.
+      // Only its own baton knows how the servers of another baton's generation have ended.
       if (before.inherited === epoch) {
         return ofGeneration("generation.exited", event, what, { reason });
       }

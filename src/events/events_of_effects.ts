@@ -16,7 +16,7 @@ export function ofEffect(step: Step): (effect: ServiceEffect) => Draft[] {
       }
       case "upgrade_result": {
         const { result, reason } = effect;
-        // The new baton tells of a success.
+        // A success is an event of the new baton.
         if (result === "ok") return [];
         return [draft(`upgrade.${result}`, `baton's upgrade ${result}: ${reason}`, { reason })];
       }
@@ -68,7 +68,7 @@ function reloadResult(
   return [draft("reload.succeeded", `generation ${epoch} serves after ${durationMs} ms`, facts)];
 }
 
-/** Of a generation that was on trial already. */
+/** A change of the share of a generation that was on trial already. */
 function share(
   effect: Extract<ServiceEffect, { kind: "share" }>,
   { before, after }: Step,

@@ -1,7 +1,7 @@
 /** The latest events, oldest first, and how far each receiver has got. Bounded. Pure. */
 import { type EventRecord, parseRecord } from "./event.ts";
 
-/** A reload makes about ten. */
+/** Events that are kept: a reload makes about ten. */
 export const REMEMBERED = 500;
 
 /** A receiver has got everything up to `done`. */
@@ -14,14 +14,14 @@ export class Ring {
   #records: EventRecord[] = [];
   readonly #marks = new Map<string, number>();
 
-  /** Of the newest event; 0: there is none. */
+  /** The id of the newest event; 0: there is none. */
   get last(): number {
     return this.#records.at(-1)?.id ?? 0;
   }
 
   add(record: EventRecord): void {
     this.#records.push(record);
-    // Rarely, because it moves all.
+    // Shortened rarely, because that moves all.
     if (this.#records.length >= 2 * REMEMBERED) this.#records = this.#records.slice(-REMEMBERED);
   }
 

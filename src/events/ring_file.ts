@@ -7,12 +7,12 @@ import { REMEMBERED, Ring } from "./ring.ts";
 
 /** For the owner and root only, as the control socket. */
 const MODE = 0o600;
-/** It is written again, without what is forgotten, when it has so many lines. */
+/** Lines with which the file is written again, without what is forgotten. */
 const MOST_LINES = 4 * REMEMBERED;
 
 export class RingFile {
   #lines = 0;
-  /** It lacks something: a full disk takes half a line, or none. */
+  /** Whether the file lacks something: a full disk takes half a line, or none. */
   #isIncomplete = false;
 
   /** @param check throws where others may write: they could make the path lead to a file that is not theirs */
@@ -56,7 +56,7 @@ export class RingFile {
     }
   }
 
-  /** In one step: a reader finds one of them. */
+  /** Replaces the file in one step: a reader finds one of the two. */
   #rewrite(ring: Ring): void {
     const lines = ring.lines();
     const next = `${this.path}.next`;

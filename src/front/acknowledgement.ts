@@ -9,7 +9,7 @@ const Host = v.object({
     socket_address: v.optional(v.object({ address: v.string(), port_value: v.number() })),
     pipe: v.optional(v.object({ path: v.string() })),
   })),
-  // Numbers are text, and 0 is left out.
+  // Envoy writes numbers as text, and leaves out 0.
   stats: v.optional(v.array(v.object({ name: v.string(), value: v.optional(v.string()) })), []),
   health_status: v.optional(
     v.object({
@@ -20,7 +20,7 @@ const Host = v.object({
   ),
   weight: v.optional(v.number(), 1),
 });
-/** Of `GET /clusters?format=json`. */
+/** What baton reads of `GET /clusters?format=json`. */
 const Clusters = v.object({
   cluster_statuses: v.optional(
     v.array(v.object({
@@ -42,8 +42,8 @@ export function readClusters(body: string): EnvoyClusters | null {
 }
 
 /**
- * Those that read the file: by what they have found in it, because a cluster may have another name there (service_name), and
- * several may read one file; while none has found anything, by its name.
+ * @returns the clusters that read the file: by what they have found in it, because a cluster may have another name
+ * there (service_name), and several may read one file; while none has found anything, by its name
  */
 export function readersOf(
   clusters: EnvoyClusters,
@@ -103,8 +103,8 @@ function hostKey({ address }: EnvoyHost): string | null {
 }
 
 /**
- * Requests that are not over, a WebSocket or a stream each one of them: on one on which nothing is said for a while, no byte
- * shows that.
+ * @returns how many requests are not over, a WebSocket or a stream each one of them: where nothing is said for a while
+ * no byte shows them
  * @param keys of endpoints (`addressKey`)
  */
 export function activeRequests(readers: EnvoyClusters, keys: ReadonlySet<string>): number {
@@ -117,10 +117,10 @@ function statOf({ stats }: EnvoyHost, name: string): number {
   return Number(stats.find((each) => each.name === name)?.value ?? 0);
 }
 
-/** Of the requests that went to one endpoint. */
+/** Counts of the requests that went to one endpoint. */
 export interface AnswerCounts {
   readonly requests: number;
-  /** Answered with 5xx, or not at all. */
+  /** Requests that were answered with 5xx, or not at all. */
   readonly errors: number;
 }
 
@@ -149,7 +149,7 @@ export function rejectionsIn(body: string, names: readonly string[]): number {
     .reduce((sum, [, , count]) => sum + Number(count), 0);
 }
 
-/** Envoy makes this counter only for a cluster that it checks. */
+/** Whether Envoy checks one of these clusters: it makes a counter for that only then. */
 export function hasChecks(body: string, names: readonly string[]): boolean {
   return [...body.matchAll(/^cluster\.(.+)\.health_check\.attempt: /gm)]
     .some(([, cluster = ""]) => names.includes(cluster));

@@ -2,14 +2,14 @@
 import type { AnswerCounts } from "./acknowledgement.ts";
 import { addressKey, type AssignedEndpoint } from "./assignment.ts";
 
-/** Fewer errors say nothing, */
+/** Fewest errors that say something. */
 const LEAST_ERRORS = 5;
-/** unless nothing else has come, which is how a service of two requests a minute shows it. */
+/** The same where nothing but errors has come, which is how a service of two requests a minute shows them. */
 const LEAST_IF_ALL = 3;
-/** By so much the part of errors may be above that of the serving generation. */
+/** By how much the part of errors may be above that of the serving generation. */
 const TOLERANCE = 0.05;
 
-/** By epoch. */
+/** Counts by epoch. */
 export type AnswersByEpoch = ReadonlyMap<number, AnswerCounts>;
 
 const NONE: AnswerCounts = { requests: 0, errors: 0 };

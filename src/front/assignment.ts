@@ -11,15 +11,15 @@ type FrontEndpoint = FrontedAddress["endpoints"][number];
 
 export interface AssignedEndpoint extends Pick<FrontEndpoint, "epoch" | "worker"> {
   readonly address: PrivateAddress;
-  /** False: DRAINING. */
+  /** Whether it is HEALTHY; false: DRAINING. */
   readonly isHealthy: boolean;
-  /** At least 1: Envoy rejects a file with 0. */
+  /** Its weight, at least 1: Envoy rejects a file with 0. */
   readonly weight: number;
 }
 
 /**
- * Of one server that gets its full part. Shares have two decimals of a percent. It is the same for all, because others may have
- * endpoints in the file: those of a service on trial together weigh as much as before.
+ * Weight of one server that gets its full part. Shares have two decimals of a percent. It is the same for all, because
+ * others may have endpoints in the file: those of a service on trial together weigh as much as before.
  */
 const FULL_WEIGHT = 10_000;
 const ALL = 100;
@@ -58,8 +58,8 @@ export function assign(
 }
 
 /**
- * Of a service that ends. Where others have endpoints of the cluster, those get its part; where none has, Envoy would keep
- * sending to what is DRAINING, and answers 503 without it. It ends what it has begun, either way.
+ * The endpoints of a service that ends. Where others have endpoints of the cluster, those get its part; where none has,
+ * Envoy would keep sending to what is DRAINING, and answers 503 without it. It ends what it has begun, either way.
  */
 export function assignLeaving(
   endpoints: readonly AssignedEndpoint[],
@@ -68,14 +68,14 @@ export function assignLeaving(
   return hasOthers ? endpoints.map((each) => ({ ...each, isHealthy: false, weight: 1 })) : [];
 }
 
-/** As Envoy writes it: "127.64.0.1:3000", or the path of a Unix socket. */
+/** An address as Envoy writes it: "127.64.0.1:3000", or the path of a Unix socket. */
 export function addressKey(address: PrivateAddress): string {
   if ("path" in address) return address.path;
   const { host, port } = address;
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Only states and weights differ, if anything does. */
+/** Whether only states and weights differ, if anything does. */
 export function hasSameAddresses(
   one: readonly AssignedEndpoint[],
   other: readonly AssignedEndpoint[],

@@ -71,7 +71,7 @@ export function withEndpoints(
   const addresses = new Set(endpoints.map(({ address }) => addressKey(address)));
   const isReplaced = (entry: LbEndpoint) =>
     isOwn(entry, owner) || addresses.has(entryAddress(entry) ?? "");
-  // One whose only endpoints were ours holds no setting of others.
+  // A locality whose only endpoints were ours holds no setting of others.
   const others = (present?.endpoints ?? []).flatMap((locality) => {
     const { lb_endpoints: all = [], ...settings } = locality;
     const left = all.filter((entry) => !isReplaced(entry));
@@ -118,7 +118,7 @@ function entryOf(
   const place = "path" in address
     ? { pipe: address }
     : { socket_address: { address: address.host, port_value: address.port } };
-  // Text: access logs show numbers as 7.000000.
+  // Numbers are written as text: access logs would show them as 7.000000.
   const about = { service, host, generation: `${epoch}`, worker: `${worker}` };
   return {
     health_status: isHealthy ? "HEALTHY" : "DRAINING",
@@ -128,7 +128,7 @@ function entryOf(
   };
 }
 
-/** An endpoint a line, for people. */
+/** The file as text, an endpoint a line, for people. */
 export function documentText({ resources, ...rest }: Document): string {
   const lines = resources.map(({ endpoints = [], ...head }) => {
     const localities = endpoints.map(({ lb_endpoints: entries = [], ...settings }) => {

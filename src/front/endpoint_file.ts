@@ -30,7 +30,7 @@ import {
 } from "./document.ts";
 import { beside, type Place, placeOf, renewLink } from "./symbolic_links.ts";
 
-/** Envoy may run as another user. */
+/** Mode of a new file: Envoy may run as another user. */
 const MODE = 0o644;
 
 interface EndpointFileOptions {
@@ -74,7 +74,7 @@ export class EndpointFile {
     let lock: Fd | null = null;
     try {
       const place = placeOf(path);
-      // One that is a FIFO would hold all of baton.
+      // Opening a FIFO without O_NONBLOCK would hold all of baton.
       const flags = C.O_RDONLY | C.O_CREAT | C.O_NONBLOCK;
       lock = this.platform.descriptors.open(beside(place.path, "lock"), flags, MODE);
       if (!this.platform.processes.tryLock(lock) && waits) return { kind: "locked" };
@@ -87,7 +87,7 @@ export class EndpointFile {
     }
   }
 
-  /** Unless it says that already. */
+  /** Replaces the file, unless it says that already. */
   #replace(endpoints: readonly AssignedEndpoint[], place: Place): void {
     const { cluster, owner } = this.options;
     const before = this.#read();
@@ -99,7 +99,7 @@ export class EndpointFile {
     for (const link of place.links) renewLink(link, beside(link, this.platform.runtime.pid));
   }
 
-  /** Null: there is none. */
+  /** @returns the text of the file; null: there is none */
   #read(): string | null {
     const stat = this.#stat();
     if (stat === null) return null;
@@ -111,7 +111,10 @@ export class EndpointFile {
     return statSync(this.options.path, { throwIfNoEntry: false }) ?? null;
   }
 
-  /** What is no JSON is replaced: the empty file of `baton init envoy`, or one by hand, whose endpoints are lost then. */
+  /**
+   * Reads a document. A text that is no JSON is replaced: the empty file of `baton init envoy`, or one by hand, whose
+   * endpoints are lost then.
+   */
   #parse(text: string): Document {
     try {
       return readDocument(text);
@@ -142,7 +145,7 @@ export class EndpointFile {
     }
   }
 
-  /** With mode and owner of the one that it replaces, as far as we may. */
+  /** Gives a new file mode and owner of the one that it replaces, as far as baton may. */
   #dress(file: number): void {
     const present = this.#stat();
     fchmodSync(file, (present?.mode ?? MODE) & 0o777);

@@ -16,16 +16,16 @@ import {
 import type { AssignedEndpoint } from "./assignment.ts";
 import { unweightedPolicy } from "./lb_policy.ts";
 
-/** For one answer: an Envoy with some thousand endpoints has one within 100 ms. */
+/** Time-out for one answer: an Envoy with some thousand endpoints gives one within 100 ms. */
 const ANSWER_MS = 2_000;
 
 export interface EnvoysOptions {
   readonly file: string;
   readonly cluster: string;
   readonly admins: readonly AdminAddress[];
-  /** Null: all. */
+  /** How many Envoys must acknowledge; null: all. */
   readonly acks: number | null;
-  /** For one acknowledgement. */
+  /** Time-out for one acknowledgement. */
   readonly timeoutMs: number;
 }
 
@@ -33,7 +33,7 @@ export interface EnvoysOptions {
 type Look =
   | {
     readonly kind: "acknowledged";
-    /** Of all of them: the others are absent, or have acknowledged it, too. */
+    /** Whether all of them have acknowledged it, or are absent. */
     readonly isByAll?: boolean;
   }
   | { readonly kind: "waiting"; readonly text: string }
@@ -44,9 +44,9 @@ type Look =
 export interface Preparation {
   /** Why none would notice it; null: enough Envoys answer. */
   readonly failure: string | null;
-  /** Those that do not answer. */
+  /** Envoys that do not answer. */
   readonly silent: readonly EnvoyView[];
-  /** One of them has health checks of its own for these endpoints. */
+  /** Whether one of them has health checks of its own for these endpoints. */
   readonly isChecked: boolean;
 }
 
@@ -66,18 +66,18 @@ export class Envoys {
 
   constructor(readonly platform: Platform, readonly options: EnvoysOptions) {}
 
-  /** Those that are asked: looked up at each use, because Envoy may start later than baton. */
+  /** Admin addresses of the Envoys that are asked; looked up at each use, because Envoy may start later than baton. */
   get admins(): readonly AdminAddress[] {
     const { admins, acks, file } = this.options;
     if (acks === 0) return [];
     if (admins.length > 0) return admins;
     const beside = `${file.slice(0, file.lastIndexOf("/"))}/admin.sock`;
-    // One that has gone is missed.
+    // A socket that was there once is missed when it has gone.
     this.#isBeside ||= exists(beside);
     return this.#isBeside ? [{ family: "unix", path: beside }] : [];
   }
 
-  /** Before a write whose rejection is to be noticed. */
+  /** To be called before a write whose rejection is to be noticed. */
   async prepare(endpoints: readonly AssignedEndpoint[]): Promise<Preparation> {
     this.#before.clear();
     const { admins } = this;

@@ -40,15 +40,15 @@ interface FrontOptions extends FrontLog {
 /** How a candidate is to be promoted. */
 interface Admitted {
   readonly epoch: number;
-  /** It gets everything at once, in the place of a generation of this baton. */
+  /** Whether it gets everything at once, in the place of a generation of this baton. */
   readonly leads: boolean;
-  /** It gets a part first. */
+  /** Whether it gets a part first. */
   readonly isShared: boolean;
 }
 
 interface Leaving {
   readonly sinceMs: number;
-  /** By file: others have endpoints there, and get what comes. */
+  /** For each file, whether others have endpoints there, which get what comes. */
   readonly hasOthers: readonly boolean[];
 }
 
@@ -58,19 +58,19 @@ const ALONE_MS = 1_000;
 export class Front {
   readonly files: readonly FrontFile[];
   readonly #ports: readonly (number | null)[];
-  /** Envoy knows this candidate, which may get nothing. */
+  /** Epoch of a candidate that Envoy knows, and that may get nothing; null: none. */
   #introduced: number | null = null;
-  /** The files say that it serves; the listeners follow. */
+  /** Epoch of the generation that serves by the files, while the listeners do not follow yet; null: none. */
   #planned: number | null = null;
   #isScheduled = false;
-  /** Another baton has written the files. */
+  /** Whether another baton has written the files since. */
   #wasElsewhere = false;
-  /** A generation has served: before that what the files say is not known to be wrong. */
+  /** Whether a generation has served: before that nothing shows that the files are wrong. */
   #hasServed = false;
   #isClosed = false;
-  /** Files for which nothing listens, and that was said. */
+  /** Files, by index, for which nothing listens, and that was logged. */
   readonly #isWarned = new Set<number>();
-  /** The service ends. */
+  /** How the service ends; null: it does not. */
   #leaving: Leaving | null = null;
 
   constructor(readonly options: FrontOptions) {
@@ -92,7 +92,7 @@ export class Front {
     this.update();
   }
 
-  /** A change of several listeners is one of the file. */
+  /** Schedules one write of the files for all listeners that change now. */
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -102,7 +102,7 @@ export class Front {
     });
   }
 
-  /** Another baton steers, and writes the files. */
+  /** Whether another baton steers, and writes the files. */
   get #isElsewhere(): boolean {
     return this.options.listeners.groups.some(({ hold }) => hold === "order and program");
   }
@@ -115,7 +115,7 @@ export class Front {
       return;
     }
     if (!this.#hasServed || this.#isClosed) return;
-    // What it says now is not known.
+    // What the files say now is not known.
     if (this.#wasElsewhere) this.files.forEach((file) => file.endpoints = null);
     this.#wasElsewhere = false;
     if (this.#planned === listeners.servingEpoch) this.#planned = null;
@@ -130,7 +130,7 @@ export class Front {
     }
   }
 
-  /** Envoy answers 503 to all, and nothing else would say why. */
+  /** Warns of a file without endpoints: Envoy answers 503 to all, and nothing else would say why. */
   #warnOfNothing(index: number): void {
     const { listeners, warn } = this.options;
     const { file } = this.files[index]!.options;
@@ -204,7 +204,7 @@ export class Front {
     this.update();
   }
 
-  /** It will not serve: the files are as before. */
+  /** The candidate will not serve: makes the files as they were before. */
   #withdraw(epoch: number): void {
     this.#plan(
       this.#introduced === epoch ? null : this.#introduced,
@@ -212,7 +212,7 @@ export class Front {
     );
   }
 
-  /** After each step of the lifecycle. */
+  /** Called after each step of the lifecycle. */
   afterStep(generations: readonly Pick<Generation, "epoch" | "outcome">[]): void {
     if (this.#isElsewhere) this.#wasElsewhere = true;
     // A server may listen nowhere behind the front: then nothing else leads here.
@@ -256,7 +256,7 @@ export class Front {
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
-  /** What the generations have answered until now, by epoch. */
+  /** Counts of what the generations have answered until now, by epoch. */
   async answers(): Promise<AnswersByEpoch> {
     return addAnswers(await Promise.all(this.files.map((file) => file.requests.answers())));
   }

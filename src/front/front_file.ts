@@ -17,7 +17,7 @@ import { RequestCounts } from "./request_counts.ts";
 /** Between two tries to get the lock, and how long it is waited for. */
 const LOCK_PAUSE_MS = 2;
 const LOCK_MS = 1_000;
-/** Of the last write, which waits for nothing: some 100 ms. */
+/** Tries of the last write, which waits for nothing: some 100 ms. */
 const LAST_TRIES = 10_000;
 const WRITE_AGAIN_MS = 500;
 /** Between two questions to Envoy: it reads a file within 5 to 14 ms. */
@@ -53,7 +53,7 @@ export class FrontFile {
   readonly file: EndpointFile;
   readonly envoys: Envoys;
   readonly requests: RequestCounts;
-  /** Null: what it says is not known. */
+  /** The endpoints in the file; null: what it says is not known. */
   endpoints: readonly AssignedEndpoint[] | null = null;
   /** The generation whose endpoints must pass Envoy's own health checks, before the file counts as followed. */
   checked: number | null = null;
@@ -62,11 +62,11 @@ export class FrontFile {
   #trouble: string | null = null;
   #waiters: ((failure: string | null) => void)[] = [];
   #hasWarned = false;
-  /** Once for the same. */
+  /** The latest warning: the same one is logged once. */
   #warned: string | null = null;
   /** By epoch and worker, since when another baton's file leads nothing there: of those that were asked about. */
   readonly #leftSinceMs = new Map<string, number>();
-  /** The latest change was of states and weights only. */
+  /** Whether the latest change was of states and weights only. */
   #isMerged = false;
   #isClosed = false;
   readonly #sight: FrontSight;
@@ -79,13 +79,13 @@ export class FrontFile {
     this.#sight = new FrontSight(platform.clock);
   }
 
-  /** Endpoints of others get something. */
+  /** Whether endpoints of others get something. */
   hasOthers(): boolean {
     const keys = new Set((this.endpoints ?? []).map(({ address }) => addressKey(address)));
     return [...this.file.led() ?? []].some((key) => !keys.has(key));
   }
 
-  /** What it is to say from now on. */
+  /** Sets what the file is to say from now on. */
   set(endpoints: readonly AssignedEndpoint[]): void {
     if (JSON.stringify(endpoints) === JSON.stringify(this.endpoints)) return;
     this.#isMerged = hasSameAddresses(endpoints, this.endpoints ?? []);
@@ -120,7 +120,7 @@ export class FrontFile {
 
   /** Calls `then` once, when the Envoys do what it says, or that has failed. */
   whenSettled(then: (failure: string | null) => void): void {
-    // Another baton has the file.
+    // Null endpoints: another baton has the file.
     if (this.endpoints === null) return then(null);
     this.#waiters.push(then);
     const progress = this.#progress;
@@ -154,7 +154,7 @@ export class FrontFile {
     return false;
   }
 
-  /** The same where another baton writes the file, and has heard Envoy's answers. */
+  /** As `hasLeft()`, where another baton writes the file, and has heard Envoy's answers. */
   hasLeftByOther(epoch: number, worker: number | null): boolean {
     const own = (this.endpoints ?? []).filter((each) =>
       each.epoch === epoch && (worker ?? each.worker) === each.worker
@@ -215,13 +215,13 @@ export class FrontFile {
     this.#tellWaiters(failure);
   }
 
-  /** Before a write whose rejection is to be noticed. */
+  /** To be called before a write whose rejection is to be noticed. */
   async prepare(): Promise<Preparation> {
     if (this.envoys.admins.length === 0) this.#warnOnce();
     const { platform: { clock }, options: { timeoutMs } } = this;
     const endMs = clock.now() + timeoutMs;
     let prepared = await this.envoys.prepare(this.endpoints ?? []);
-    // One that was killed is started again.
+    // An Envoy that was killed may be started again.
     while (prepared.failure !== null && clock.now() < endMs && !this.#isClosed) {
       await sleep(clock, LONGEST_PAUSE_MS);
       prepared = await this.envoys.prepare(this.endpoints ?? []);

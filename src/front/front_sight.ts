@@ -2,11 +2,11 @@
 import type { Clock } from "../platform/clock.ts";
 import type { EnvoyView, FrontView } from "./front_view.ts";
 
-/** Many may read it: Envoys are asked for them at most so often. */
+/** How old a view may be: many may read it, and Envoys are not asked for each. */
 const FRESH_MS = 1_000;
 
 export class FrontSight {
-  /** As each was at the latest look. */
+  /** The Envoys, as each was at the latest look. */
   #envoys: readonly EnvoyView[] = [];
   #seenAtMs = -Infinity;
   #isLooking = false;
@@ -36,7 +36,7 @@ export class FrontSight {
     await look().finally(() => this.#isLooking = false);
   }
 
-  /** One that has acknowledged the file may have ended since, or have come back. */
+  /** Whether enough Envoys follow the file: one that has acknowledged it may have ended since, or have come back. */
   isFollowed(needed: number): boolean {
     return this.#envoys.filter(({ result }) => result === "follows").length >= needed;
   }

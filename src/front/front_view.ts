@@ -39,6 +39,6 @@ export interface FrontView {
   /** When that was, ISO 8601; null: they were not asked. */
   readonly askedAt: string | null;
   readonly endpoints: readonly EndpointView[];
-  /** The latest one, also when all is well again; null: there was none. */
+  /** The latest error, also when all is well again; null: there was none. */
   readonly lastError: { readonly reason: string; readonly at: string } | null;
 }

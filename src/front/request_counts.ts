@@ -5,7 +5,7 @@ import { addressKey, type AssignedEndpoint } from "./assignment.ts";
 import type { Envoys } from "./envoys.ts";
 
 export class RequestCounts {
-  /** A question that is being asked: all workers are asked about at once. */
+  /** The question that is being asked, so that all workers are asked about at once; null: none is. */
   #shown: Promise<readonly EnvoyClusters[]> | null = null;
 
   constructor(
@@ -13,14 +13,14 @@ export class RequestCounts {
     readonly file: { readonly endpoints: readonly AssignedEndpoint[] | null },
   ) {}
 
-  /** What they have answered until now, by epoch. */
+  /** Counts of what the generations have answered until now, by epoch. */
   async answers(): Promise<AnswersByEpoch> {
     const endpoints = this.file.endpoints ?? [];
     const shown = await this.envoys.clusters(endpoints);
     return addAnswers(shown.map((readers) => answersByEpoch(endpoints, answersOf(readers))));
   }
 
-  /** That those of one worker have not finished. */
+  /** How many requests of one worker have not finished. */
   async active(epoch: number, worker: number): Promise<number> {
     const endpoints = this.file.endpoints ?? [];
     // At the end of a service its endpoints are gone, and what Envoy has led there before is not.

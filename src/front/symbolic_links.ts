@@ -8,9 +8,9 @@ import { resolvePath } from "../platform/files/path.ts";
 const MOST_LINKS = 16;
 
 export interface Place {
-  /** No link; it need not exist. */
+  /** The file that is meant: no link; it need not exist. */
   readonly path: string;
-  /** That lead to it. */
+  /** Links that lead to it. */
   readonly links: readonly string[];
 }
 

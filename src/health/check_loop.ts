@@ -28,9 +28,9 @@ interface CheckLoopOptions {
   readonly thresholds: Thresholds;
   /** Reports its result once, not before it returns. @returns null: there is nothing to check yet */
   readonly startCheck: (onResult: (result: CheckOutcome) => void) => RunningCheck | null;
-  /** After each result. */
+  /** Called after each result. */
   readonly onResult: (before: Health, after: Health) => void;
-  /** 0 to below 1. */
+  /** A random number, 0 to below 1. */
   readonly random: () => number;
 }
 
@@ -61,7 +61,7 @@ export class CheckLoop {
     this.#wait(delayMs, "waiting");
   }
 
-  /** Something has changed: there may be something to check now. */
+  /** Checks now, because something has changed: there may be something to check. */
   checkNow(): void {
     if (this.#state === "unavailable") this.#startCheck();
   }

@@ -78,7 +78,7 @@ export class ConnectionCheck implements RunningCheck {
       attempted(() => this.#watchSocket(), skipped);
     if (result === null) return;
     this.#close();
-    // Not now: the caller does not have this object yet.
+    // Not reported at once: the caller does not have this object yet.
     this.#timer = this.platform.clock.after(0, () => this.#finish(result));
   }
 
@@ -192,6 +192,6 @@ function attempted(
 function connectingText(error: unknown): string {
   if (!(error instanceof SystemCallError)) return errorText(error);
   if (error.errno === C.ECONNREFUSED) return "refused";
-  // unix(7): TCP drops the handshake instead, and is a time-out in the end.
+  // EAGAIN is of unix(7) only: TCP drops the handshake instead, which ends as a time-out.
   return error.errno === C.EAGAIN ? "its accept queue is full" : error.message;
 }

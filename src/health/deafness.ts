@@ -3,19 +3,24 @@
  * any more. baton's duplicate keeps the queue, so clients are not refused, and would wait in vain. Pure.
  */
 
-/** A server may close its listener to open it again (a configuration that it reads again), or be about to end. */
+/**
+ * How long a server may be without a listener: it may open it again (a configuration that it reads again), or be about
+ * to end.
+ */
 export const DEAF_MS = 500;
 
-/** One that has its listeners and does not wait for connections may be full for the moment. */
+/** How long a server may leave its listeners alone: it may be full for the moment. */
 export const IGNORING_MS = 2_500;
 
 interface DeafLook {
   readonly atMs: number;
   /** Connections in its queues. */
   readonly waiting: number;
-  /** Some process has a listener and waits for it, or one that had it is gone and may be replaced by its parent. */
+  /**
+   * Whether some process has a listener and waits for it, or one that had it is gone and may be replaced by its parent.
+   */
   readonly isHeld: boolean;
-  /** Nothing happens in any of its processes. */
+  /** Whether nothing happens in any of its processes. */
   readonly isAsleep: boolean;
 }
 

@@ -106,7 +106,7 @@ export class ExecCheck implements RunningCheck {
   }
 
   #onEnd(status: ExitStatus): void {
-    // Once it is reaped the number may name another group.
+    // Forgotten once it is reaped: the number may name another group then.
     this.#pid = null;
     this.#timer?.cancel();
     // Output that the reactor has not reported yet.

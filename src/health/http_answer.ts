@@ -6,7 +6,7 @@
 import { concatBytes } from "../platform/bytes.ts";
 
 const LONGEST_HEAD = 64 * 1024;
-/** What --check-body matches against; other users have their own limit. */
+/** Bytes that --check-body matches against; other users have their own limit. */
 const LONGEST_BODY = 64 * 1024;
 
 export interface HttpHead {
@@ -16,11 +16,11 @@ export interface HttpHead {
 }
 
 export class HttpAnswer {
-  /** Null: incomplete. */
+  /** The head; null: it is incomplete. */
   head: HttpHead | null = null;
-  /** It is not HTTP/1. */
+  /** Whether the answer is not HTTP/1. */
   isBroken = false;
-  /** It is the answer to HEAD. */
+  /** Whether it is the answer to HEAD. */
   hasNoBody = false;
   #rest: Uint8Array = new Uint8Array(0);
   #body: Uint8Array = new Uint8Array(0);
@@ -32,7 +32,7 @@ export class HttpAnswer {
     return this.head === null && this.#rest.length === 0;
   }
 
-  /** All of it that matters has arrived. */
+  /** Whether all of it that matters has arrived. */
   get isComplete(): boolean {
     return this.#bodyIsComplete || this.#body.length >= this.longestBody;
   }

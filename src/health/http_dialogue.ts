@@ -17,13 +17,13 @@ export interface HttpCheckOptions {
   readonly path: string;
   readonly host: string;
   readonly expected: readonly StatusRange[];
-  /** Unexpected ones that count as a failure, not as a wrong answer. */
+  /** Unexpected statuses that count as a failure, not as a wrong answer. */
   readonly retriable: readonly StatusRange[];
   readonly body: RegExp | null;
   readonly serviceName: string | null;
-  /** Of the checked generation. */
+  /** Epoch of the checked generation. */
   readonly epoch: number;
-  /** Another generation may answer, so only an answer with its epoch counts. */
+  /** Whether another generation may answer, so that only an answer with its epoch counts. */
   readonly mustIdentify: boolean;
 }
 
@@ -38,7 +38,7 @@ export class HttpDialogue implements Dialogue {
       `Host: ${host}`,
       "User-Agent: baton-health-check",
       "Accept: */*",
-      // Otherwise the server keeps the connection open for more requests.
+      // Without it the server would keep the connection open for more requests.
       "Connection: close",
       ...method === "POST" ? ["Content-Length: 0"] : [],
     ];

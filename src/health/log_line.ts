@@ -1,6 +1,6 @@
 /** `log:REGEX`: the server is ready when it prints a matching line. Only complete lines are matched. Pure. */
 
-/** A longer line is cut. */
+/** Bytes of the longest line; a longer one is cut. */
 const LONGEST_LINE = 64 * 1024;
 
 export class LogLine {

@@ -49,11 +49,11 @@ export interface Thresholds {
 
 export interface Health {
   readonly healthy: boolean;
-  /** There is no result yet. */
+  /** Whether there is no result yet. */
   readonly isNew: boolean;
   /** Successes in a row while unhealthy, or counted failures in a row while healthy. */
   readonly streak: number;
-  /** Among all results. */
+  /** Successes among all results. */
   readonly successes: number;
   readonly failures: number;
   readonly last: CheckResult | null;
@@ -90,7 +90,7 @@ export function observe(before: Health, outcome: CheckOutcome, thresholds: Thres
 
 export interface Schedule {
   readonly intervalMs: number;
-  /** While a change is pending. */
+  /** Interval while a change is pending. */
   readonly edgeIntervalMs: number;
   readonly jitterMs: number;
   readonly initialJitterMs: number;

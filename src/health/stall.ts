@@ -15,13 +15,13 @@ interface QueueSample {
   readonly unaccepted: ReadonlySet<string>;
   /** How many of them are in queues of others. */
   readonly elsewhere: number;
-  /** Its processes have a connection that they did not have at the previous sample. */
+  /** Whether its processes have a connection that they did not have at the previous sample. */
   readonly hasAccepted: boolean;
 }
 
 /** No connection has been accepted; null: some were, or none waits. */
 export type Stall = {
-  /** On the clock of the samples. */
+  /** When it began, on the clock of the samples. */
   readonly sinceMs: number;
   /** Connections that have been waiting since then. */
   readonly unaccepted: ReadonlySet<string>;

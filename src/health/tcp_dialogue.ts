@@ -6,7 +6,7 @@ import { type Dialogue, type DialogueStep, NEED_MORE, quote } from "./dialogue.t
 import { type CheckResult, failure, success } from "./monitor.ts";
 import { concatBytes, indexOfBytes } from "../platform/bytes.ts";
 
-/** The search is bounded: a server may send without end. */
+/** Bytes of the answer that are searched: a server may send without end. */
 const MOST_KEPT = 64 * 1024;
 
 export class TcpDialogue implements Dialogue {

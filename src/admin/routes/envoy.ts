@@ -13,7 +13,7 @@ import type { Routes } from "./routes.ts";
 
 const OK = "OK\n";
 const DONE = { 200: { what: "OK", schema: null } } as const;
-/** Without a value it is there, or not. */
+/** A parameter without a value, which is there, or not. */
 const given = (what: string) => v.exactOptional(v.pipe(v.string(), v.description(what)));
 
 const SERVER_INFO = v.object({
@@ -157,7 +157,7 @@ function addressOf(text: string): object {
   return { socket_address: udp === undefined ? place : { protocol: "UDP", ...place } };
 }
 
-/** As Envoy lays it out. */
+/** JSON as Envoy lays it out. */
 function json(value: unknown): Response {
   const headers = { "content-type": "application/json" };
   return new Response(`${JSON.stringify(value, null, 1)}\n`, { headers });

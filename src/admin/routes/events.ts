@@ -10,11 +10,11 @@ const LINES_TYPE = "application/x-ndjson";
 const PROBLEM = v.object({ error: v.string() });
 
 const QUERY = v.strictObject({
-  /** Id of an event: those after it. Also a time: milliseconds since 1970. */
+  /** The id of an event: those after it are wanted. An id is a time, too: milliseconds since 1970. */
   since: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(0))),
   /** Names, or beginnings with "*", with commas between them. Default: every outcome; "*": everything. */
   events: v.exactOptional(v.pipe(v.string(), v.maxLength(1_000))),
-  /** False: what is kept, one JSON line each. */
+  /** Whether to follow what happens; false: only what is kept, one JSON line each. */
   follow: v.exactOptional(v.boolean()),
 });
 
@@ -39,11 +39,11 @@ export function mountEvents(routes: Routes, { events }: AdminParts): void {
     if (!follow) {
       return context.body(events.lines(since ?? 0, patterns), 200, { "content-type": LINES_TYPE });
     }
-    // Whose body no one would read.
+    // No one would read the body of an answer to HEAD.
     if (context.req.method === "HEAD") {
       return context.body(null, 200, { "content-type": STREAM_TYPE });
     }
-    // A client that connects again says what it has got, beside the address that it began with.
+    // A client that connects again says what it has got, besides the address that it began with.
     const known = Number(context.req.header("last-event-id") || NaN);
     const after = Number.isSafeInteger(known) ? known : since ?? null;
     const stream = events.open(after, patterns, context.env?.door ?? "admin");

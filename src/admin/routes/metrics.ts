@@ -10,7 +10,7 @@ const maybe = v.exactOptional;
 const JSON_TYPE = "application/json";
 const OPENMETRICS = "application/openmetrics-text";
 
-/** Envoy's; those without a value are there or not. Others of Envoy's are accepted, and change nothing. */
+/** Envoy's parameters; those without a value are there or not. Others of Envoy's are accepted, and change nothing. */
 const STATS_QUERY = v.strictObject({
   filter: maybe(v.string()),
   format: maybe(v.string()),
@@ -68,7 +68,7 @@ export function mountMetrics(routes: Routes, parts: AdminParts, counterBase: Cou
   });
 }
 
-/** Not before they are asked for: no start, and no idle baton, pays for it. */
+/** Loads what makes metrics when they are asked for: no start, and no idle baton, pays for it. */
 async function load() {
   return {
     ...await import("../../metrics/accept.ts"),

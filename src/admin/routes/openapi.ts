@@ -6,7 +6,7 @@ import * as v from "valibot";
 import type { Routes, RouteSpec } from "./routes.ts";
 
 const TITLE = "baton admin API";
-/** Of every route, whatever it does: who may use it (guard.ts), and what goes wrong (http1.ts). */
+/** Answers that every route may give: by who may use it (guard.ts), and by what goes wrong (http1.ts). */
 const REFUSED = "Refused: no such host, a page of another site, or a read-only address";
 
 export function mountOpenApi(routes: Routes, version: string): void {
@@ -32,7 +32,7 @@ export function mountOpenApi(routes: Routes, version: string): void {
   }, (_, context) => context.text(helpText(routes.specs)));
 }
 
-/** As Envoy prints it. */
+/** The list of paths as Envoy prints it at /help. */
 export function helpText(specs: readonly RouteSpec[]): string {
   const sorted = [...specs].sort((a, b) => a.path < b.path ? -1 : 1);
   const lines = sorted.flatMap(({ path, method, summary, query }) => [

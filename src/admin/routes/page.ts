@@ -3,7 +3,7 @@ import type { AdminParts } from "../admin_parts.ts";
 import type { Access } from "../page/built_page.ts";
 import type { AdminEnv, Routes } from "./routes.ts";
 
-/** In page.html. */
+/** The place in page.html that says what may be changed. */
 const ACCESS_PLACE = 'data-access="token"';
 
 /** What may be changed from the page. */
@@ -11,7 +11,8 @@ function accessBy(
   door: AdminEnv["Bindings"]["door"],
   access: AdminParts["access"],
 ): Access {
-  // Its clients are the service's own user and root: the page comes there by a forwarded port (ssh -L).
+  // Clients of the control socket are the service's own user and root: the page comes there by a forwarded port (ssh
+  // -L).
   if (door === "control") return "open";
   return access?.tokenFile === null ? "read-only" : "token";
 }

@@ -15,29 +15,29 @@ export interface AdminEnv {
   readonly Bindings: { readonly door?: Door; readonly client?: () => string };
 }
 
-/** A strict one refuses other parameters. */
+/** The schema of a query. A strict one refuses other parameters. */
 type QuerySchema =
   | v.StrictObjectSchema<v.ObjectEntries, undefined>
   | v.ObjectSchema<v.ObjectEntries, undefined>;
 
 interface Reply {
   readonly what: string;
-  /** Null: text. */
+  /** Schema of the body; null: it is a text. */
   readonly schema: v.GenericSchema | null;
-  /** Default: JSON with a schema, else plain text. */
+  /** Content type. @default JSON with a schema, else plain text */
   readonly type?: string;
-  /** Other types, by what is asked for or wrong. */
+  /** Other content types, by what is asked for or wrong. */
   readonly also?: readonly string[];
 }
 
 export interface RouteSpec {
   readonly method: "GET" | "POST";
-  /** It only reads, and answers to other methods as well. */
+  /** Whether it answers to other methods as well, because it only reads. */
   readonly anyMethod?: true;
   readonly path: string;
   /** One sentence, without a full stop: `/help` has it, too. */
   readonly summary: string;
-  /** Of numbers, booleans ("1" and "true") and texts. Null: parameters are ignored. */
+  /** The parameters: numbers, booleans ("1" and "true") and texts. Null: parameters are ignored. */
   readonly query: QuerySchema | null;
   readonly replies: Readonly<Record<number, Reply>>;
 }
@@ -73,7 +73,7 @@ export class Routes {
     });
   }
 
-  /** After all were added: any other method of their paths is refused. */
+  /** To be called after all were added: any other method of their paths is refused. */
   refuseOtherMethods(): void {
     for (const path of new Set(this.specs.map((spec) => spec.path))) {
       const methods = this.specs.filter((spec) => spec.path === path).map(({ method }) => method);

@@ -35,7 +35,7 @@ const RELOAD_QUERY = v.strictObject({
   order: maybe(v.picklist(["start-first", "stop-first"])),
 });
 
-/** Of a request whose outcome is waited for. */
+/** The replies of a request whose outcome is waited for. */
 function outcomes(schema: v.GenericSchema) {
   return {
     200: { what: "It is done", schema },

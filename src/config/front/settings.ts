@@ -18,7 +18,7 @@ import {
 import { UserError, withPlace } from "../values/errors.ts";
 import { suggest } from "../values/suggest.ts";
 
-/** Of the service's own option: `--front eds:...`. */
+/** The key in `[front]` for the service's own option: `--front eds:...`. */
 const EDS_KEY = "eds";
 
 const FIELDS = {
@@ -40,12 +40,12 @@ export type FrontSettings = {
 
 interface FrontKey {
   readonly field: keyof FrontSettings;
-  /** In the file. */
+  /** The key in the file. */
   readonly key: string;
   readonly value: OptionValue<unknown>;
 }
 
-/** In the order of the documentation. */
+/** The keys, in the order of the documentation. */
 export const FRONT_KEYS: readonly FrontKey[] = Object.entries(FIELDS).map(([field, value]) => ({
   field: field as keyof FrontSettings,
   key: field.replace(/Ms$/, "").replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
@@ -76,7 +76,7 @@ export function readFront(file: FileValues | null): FrontSettings {
   return front;
 }
 
-/** What needs another key: without that it would do nothing, and nothing would say so. */
+/** Keys that need another one: without that they would do nothing, and nothing would say so. */
 const NEEDS: readonly (readonly [key: string, needed: string])[] = [
   ["certificate", "private_key"],
   ["private_key", "certificate"],

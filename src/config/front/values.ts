@@ -6,14 +6,14 @@ import { parseMinFree } from "../values/memory_size.ts";
 type FrontCheck =
   | { readonly kind: "http"; readonly path: string }
   | { readonly kind: "tcp" }
-  /** An empty service is the whole server. */
+  /** A check by gRPC; an empty service is the whole server. */
   | { readonly kind: "grpc"; readonly service: string };
 
 type Sticky =
   | { readonly kind: "header" | "cookie"; readonly name: string }
   | { readonly kind: "address" };
 
-/** So many in a time. */
+/** So many requests in a time. */
 interface Rate {
   readonly requests: number;
   readonly perMs: number;
@@ -21,7 +21,7 @@ interface Rate {
 
 /** Which requests go to another cluster than that of the service. */
 interface FrontRoute {
-  /** Null: any. */
+  /** The host of a request; null: any. */
   readonly host: string | null;
   readonly prefix: string;
   readonly cluster: string;

@@ -13,19 +13,19 @@ export interface CommandLine {
   readonly front: {
     readonly program: string;
     readonly way: "relays" | "stays" | "leaves";
-    /** What it relays; null: every signal. */
+    /** The signals that it relays; null: all. */
     readonly signals: readonly SignalName[] | null;
   } | null;
   /** A shell that may stay in front: some become the last command of their script even without `exec`. */
   readonly behindShell: string | null;
-  /** Its root directory is another one than baton's. */
+  /** Whether the server's root directory is another one than baton's. */
   readonly isElsewhere: boolean;
 }
 
-/** Scripts in scripts, wrappers in wrappers. */
+/** How deep scripts in scripts and wrappers in wrappers are followed. */
 const MOST_LAYERS = 16;
 
-/** Of images: by convention they end with `exec "$@"`. */
+/** Scripts of container images: by convention they end with `exec "$@"`. */
 const ENTRY_SCRIPT = /(^|\/)(docker-)?entrypoint(\.sh)?$/;
 
 export function commandLine(argv: readonly string[]): CommandLine {

@@ -2,17 +2,20 @@
 import type { CallPlace } from "../values/drain_call_spec.ts";
 import type { Look } from "./server_files.ts";
 
-/** Of one process of the server. Paths are as the server sees them: relative to its directory, below its root. */
+/**
+ * What a finder may look at: one process of the server. Paths are as the server sees them: relative to its directory,
+ * below its root.
+ */
 export interface ControlLook extends Look {
-  /** The worker listens there. */
+  /** Whether the worker listens there. */
   listensAt(place: CallPlace): boolean;
 }
 
 export type FoundControl =
   | { readonly place: CallPlace }
-  /** It cannot be found yet; a sentence without its full stop. */
+  /** The address cannot be found yet; why, in a sentence without its full stop. */
   | { readonly later: string }
-  /** It cannot be found: what follows from that, and the remedy. Said once. */
+  /** The address cannot be found: what follows from that, and the remedy. Logged once. */
   | { readonly notice: string };
 
 /** @param words after the program */

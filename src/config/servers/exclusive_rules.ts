@@ -6,10 +6,10 @@ import { directives, type Look, optionValues, redisSettings } from "./server_fil
 
 interface ExclusiveRule {
   readonly names: string;
-  /** For people, after the program's name. */
+  /** The reason for people, after the program's name. */
   readonly reason: string;
   readonly source: string;
-  /** Missing: always. @param words after the program */
+  /** Whether the rule applies; missing: always. @param words after the program */
   readonly applies?: (words: readonly string[], look: Look) => boolean;
 }
 
@@ -27,14 +27,14 @@ function text(
   return path === null ? "" : look.read(path) ?? "";
 }
 
-/** Without --save "" and the like, redis writes a dump. */
+/** Whether Redis writes a dump, as it does without --save "" and the like. */
 function redisPersists(words: readonly string[], look: Look): boolean {
   const settings = redisSettings(words, look);
   const values = (name: string) =>
     settings.filter((each) => each.name === name).map(({ value }) => value);
   const isOn = (name: string) => values(name).at(-1) === "yes";
   const saves = values("save");
-  // Later lines add to earlier ones; an empty one takes all back.
+  // Later lines add to earlier ones; an empty one takes all of them back.
   const dumps = saves.length === 0 || saves.slice(saves.lastIndexOf("") + 1).length > 0;
   return dumps || isOn("appendonly") || isOn("cluster-enabled") || words.includes("--sentinel");
 }
@@ -59,7 +59,7 @@ function squidStores(words: readonly string[], look: Look): boolean {
   );
 }
 
-/** `erl -sname n{epoch}` is another node each time. */
+/** Whether a node of Erlang has one name at each start; `erl -sname n{epoch}` has not. */
 function hasFixedNodeName(words: readonly string[]): boolean {
   const name = optionValues(words, "-sname -name --sname --name").at(-1);
   return name !== undefined && !name.includes("{");

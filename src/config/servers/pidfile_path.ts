@@ -21,9 +21,8 @@ export function pidfileAdvice(
 }
 
 /**
- * Of servers that write it without a look at what is there: to keep it for them costs nothing. Those that check it need
- * one for each generation.
- *
+ * The pid file of servers that write it without a look at what is there: to keep it for them costs nothing. Those that
+ * check it need one for each generation.
  * @param words after the program
  * @returns an absolute path that is the same for all generations; null: none is known
  */

@@ -23,7 +23,7 @@ export interface Pidfile {
   /** How its path is given on the command line; null: in its configuration only. */
   readonly option: {
     readonly names: string;
-    /** In the value, when that holds more: its first group is the path. */
+    /** Where the path is in a value that holds more: the first group of this pattern. */
     readonly pattern: RegExp | null;
   } | null;
   /** How to give each generation a file of its own; null: not needed. */
@@ -43,7 +43,7 @@ export interface Goodbye {
   readonly ready?: string;
   /** Path of gauges at the control address, "name: 3" each: streams that look idle from outside. */
   readonly streams?: string;
-  /** Missing: the call is whole. */
+  /** How the control address is found; missing: the call needs none. */
   readonly finder?: ControlFinder;
 }
 
@@ -53,7 +53,7 @@ interface Extras {
   /** What it exits with at its stop signal, besides 0: that is its way, and no failure. */
   readonly cleanExit?: readonly number[];
   readonly pidfile?: readonly [PidfileHabit, string?, RegExp?];
-  /** Where it checks: how to give each generation a file of its own. */
+  /** How to give each generation a pid file of its own, for servers that check it. */
   readonly ownPidfile?: string;
   readonly goodbye?: Goodbye;
 }
@@ -69,7 +69,7 @@ type Row = readonly [
   Extras?,
 ];
 
-/** It may have much to write. Units of distributions give them 15 minutes, or no limit. */
+/** Databases may have much to write at their end. Units of distributions give them 15 minutes, or no limit. */
 const DATABASE = { stopTimeMs: 300_000 } as const;
 
 const SCRIPT = "what TERM does is up to the script";

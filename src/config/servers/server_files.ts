@@ -8,7 +8,7 @@ export interface Look {
 
 interface Setting {
   readonly name: string;
-  /** "" for an empty text, or none. */
+  /** The value; "" where it is empty, or missing. */
   readonly value: string;
 }
 

@@ -9,7 +9,10 @@ import { baseName } from "./wrappers.ts";
 interface LastCommand {
   /** Its words, without assignments and redirections; variables stay as they are written. */
   readonly words: readonly string[];
-  /** By `exec`: the shell becomes it. Otherwise that is up to the shell: bash often does, dash does not. */
+  /**
+   * Whether it is started by `exec`: the shell becomes it. Otherwise that is up to the shell: bash often does, dash
+   * does not.
+   */
   readonly isExec: boolean;
 }
 
@@ -17,7 +20,7 @@ const SHELL = /^((r?ba|da|a|z|k|mk|pdk|ya|fi)?sh|busybox)$/;
 /** Words of the language before a command, and those after the last one. */
 const OPENING = "then do else elif if while until { ( !";
 const CLOSING = "fi done esac } )";
-/** They start no program. */
+/** Words of the language that start no program. */
 const BUILTINS =
   "cd export set unset trap umask ulimit wait exit return true false : . source eval read shift echo printf test [ local";
 const OPERATOR = /^(\|\||&&|;;|[;&|\n()])/;
@@ -84,9 +87,9 @@ function programOf(words: readonly string[]): LastCommand {
 
 interface ShellCommand {
   readonly words: readonly string[];
-  /** In the background, or at the beginning of a pipe: the shell stays, exec or not. */
+  /** Whether it runs in the background, or at the beginning of a pipe: the shell stays, exec or not. */
   readonly isJob: boolean;
-  /** It reads what the command before it prints: `| tee log`. */
+  /** Whether it reads what the command before it prints: `| tee log`. */
   readonly isFilter: boolean;
 }
 
@@ -148,6 +151,6 @@ function readWord(text: string): { word: string; length: number } {
       at = until - 1;
     } else word += letter;
   }
-  // Something that is no word, such as a single ">": never without progress.
+  // A text that is no word, such as a single ">", is passed over: each call makes progress.
   return { word, length: Math.max(1, at) };
 }

@@ -1,6 +1,6 @@
 /** Words as a shell of the Bourne family reads them again. Pure. */
 
-/** Placeholders too: braces without a comma or two dots are no expansion. */
+/** Words that need no quotes. Placeholders are among them: braces without a comma or two dots are no expansion. */
 const PLAIN = /^(?:[\w@%+=:,./-]|\{[\w:-]+\})+$/;
 
 export function shellWord(word: string): string {

@@ -6,10 +6,10 @@ import { commandLine } from "./command_line.ts";
 import { interpreterOf, scriptIndex } from "./interpreters.ts";
 import { baseName } from "./wrappers.ts";
 
-/** Of the file: what the loader's first name is within. Seen with 2.7 to 3.5: in the first 2 kB. */
+/** Bytes of the file in which the loader's first name is. Seen with 2.7 to 3.5: within the first 2 kB. */
 export const JAR_HEAD_BYTES = 64 * 1024;
 
-/** Of a jar, and of the main class where the jar has been unpacked. */
+/** Where the loader's classes are, in a jar, and in the name of the main class where the jar has been unpacked. */
 const LOADER = "org/springframework/boot/loader/";
 const ZIP_ENTRY = "PK\x03\x04";
 

@@ -8,11 +8,11 @@ import type { EventRecord } from "../event.ts";
 import { isWanted } from "../event_table.ts";
 import { nextTry, type Outcome } from "./next_try.ts";
 
-/** Ten reloads with all their steps. */
+/** Events that may wait: those of ten reloads with all their steps. */
 const MOST_QUEUED = 200;
 
 export interface Receiver {
-  /** The option. */
+  /** The option that names the receiver. */
   readonly name: "on-event" | "webhook";
   /** One try. Its `cancel` makes it end soon. */
   attempt(record: EventRecord): { readonly outcome: Promise<Outcome>; cancel(): void };
@@ -24,19 +24,19 @@ interface DeliveryOptions {
   /** Patterns of the names that it gets. */
   readonly events: readonly string[];
   readonly warn: (message: string) => void;
-  /** It has got everything up to this event. */
+  /** Called when the receiver has got everything up to this event. */
   readonly onDone: (id: number) => void;
 }
 
 export class Delivery {
   #queue: EventRecord[] = [];
   #lost = 0;
-  /** Of the first in the queue; null: none is under way, and none waits for its next try. */
+  /** Tries of the first event in the queue; null: none is under way, and none waits for its next try. */
   #current: { readonly firstTryMs: number; tries: number } | null = null;
   #cancel: () => void = () => {};
   #timer: Timer | null = null;
   #whenIdle: (() => void)[] = [];
-  /** Nothing is tried. */
+  /** Whether nothing is tried for now. */
   #isResting = false;
   /** Called when the try that is under way has ended; null: none is. */
   #whenTried: (() => void)[] | null = null;
@@ -51,7 +51,7 @@ export class Delivery {
   offer(record: EventRecord): void {
     if (!isWanted(record, this.options.events)) return;
     this.#queue.push(record);
-    // The first one is under way.
+    // The first event is under way, so the next one is dropped.
     if (this.#queue.length > MOST_QUEUED) this.#lose(this.#queue.splice(1, 1));
     if (this.#current === null) this.#begin();
   }
@@ -146,7 +146,7 @@ export class Delivery {
     if (this.#current !== null && this.#whenTried === null) this.#try();
   }
 
-  /** What waits is dropped, or left to the next baton. */
+  /** Stops: what waits is dropped, or left to the next baton. */
   stop(): void {
     this.#queue = [];
     this.#timer?.cancel();

@@ -34,10 +34,10 @@ export class Journal {
     readonly path = SOCKET,
   ) {}
 
-  /** A journal that is not there, or is too slow, loses it: the log has the same. */
+  /** Writes an event. A journal that is not there, or is too slow, loses it: the log has the same. */
   write(record: EventRecord): void {
     const message = journalMessage(record);
-    // It may have been restarted since the last event.
+    // The journal may have been restarted since the last event.
     if (this.#socket === null || !this.#send(message)) this.#send(message);
   }
 

@@ -16,7 +16,7 @@ const PASSING: readonly number[] = [408, 425, 429];
 
 interface WebhookOptions {
   readonly url: string;
-  /** The present one, read at each use; null: it is not signed. */
+  /** The present secret, read at each use; null: events are not signed. */
   readonly secret: () => string | null;
   /** PEM of the authorities that count, read at each use; null: those of the runtime. Only for https. */
   readonly certificates: () => string | null;
@@ -86,13 +86,13 @@ export function outcomeOf(host: string, status: number, retryAfter: string | nul
   return { kind: "retry", why, afterMs: seconds * MS_PER_SECOND };
 }
 
-/** Where the message itself says "fetch failed" only. Advice for programmers is left out: Bun's says how to call fetch. */
+/** The cause of an error whose own message only says "fetch failed", without Bun's advice on how to call fetch. */
 function causeOf(error: unknown): string {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   return errorText(cause).replace(/\.? (?:Is the computer able|For more information)\b.*$/s, "");
 }
 
-/** The messages of some runtimes hold it. */
+/** Takes the address out of a message: those of some runtimes hold it. */
 function withoutAddress(message: string, url: string): string {
   return message.replaceAll(url, "the address").replaceAll(/https?:\/\/\S+/g, "the address");
 }
