@@ -82,9 +82,9 @@ export function denoRuntime(): Runtime {
     exit: (status) => process.exit(status) as never,
     // V8 collects when a process becomes idle.
     giveBackMemory: () => {},
-    // Seen: another error than that of the call, in about one of a hundred million.
-    // Atomics.waitAsync does not resolve there.
+    // Its Atomics.waitAsync takes a millisecond, too.
     shortPause: null,
+    // Seen: another error than that of the call, in about one of a hundred million.
     rawCalls: (c, keep) => loadRaw({ arch: ARCH, openLibrary }, c, keep),
     openLibrary,
     addressOf: (view) =>
