@@ -138,7 +138,13 @@ export class ServerProcess implements Leader {
 
   /** After `start`: answers the launcher at once, so that the program starts while baton still has other things to do. */
   letGo(): void {
-    if (this.#asksForGo) this.#launch?.readMessagesWithin(LAUNCHER_MS);
+    if (!this.#asksForGo) return;
+    try {
+      this.#launch?.readMessagesWithin(LAUNCHER_MS);
+    } catch (error) {
+      // As when the event loop reads it: the gate's time limit ends one that never gets its answer.
+      this.platform.reactor.onError(error);
+    }
   }
 
   /** Takes on a process that is running already, and owns the descriptors from now on. */
