@@ -5,12 +5,15 @@ const KERNEL_FOLDERS = ["/dev/", "/proc/", "/sys/"];
 const LOG_FOLDER = "/var/log/";
 /** Made again from something else when they are damaged. */
 const CACHES = /\/(?:__pycache__|hsperfdata_[^/]*|(?:[^/]*[-_.])?caches?(?:[-_.][^/]*)?)\//;
+/** Counters of Go's programs, mapped by all of them at once (golang.org/x/telemetry). */
+const GO_TELEMETRY = "/go/telemetry/";
 /** One number. Which of two processes it names is another question (--server-pidfile). */
 const PID_FILE = /(?:\.|\/)pid$/;
 
 export function isHarmlessPath(path: string): boolean {
   return KERNEL_FOLDERS.some((folder) => path.startsWith(folder)) ||
-    path.startsWith(LOG_FOLDER) || CACHES.test(path) || PID_FILE.test(path);
+    path.startsWith(LOG_FOLDER) || CACHES.test(path) || path.includes(GO_TELEMETRY) ||
+    PID_FILE.test(path);
 }
 
 const SQLITE_MAGIC = "SQLite format 3\0";

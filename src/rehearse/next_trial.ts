@@ -1,9 +1,11 @@
 /** Which change of the command is tried next, after what was seen. Pure. */
+import { presetForCommand } from "../config/presets.ts";
 import type { Attempt, Kept } from "./plan.ts";
 
 const ORDER = "order";
 const UDP = "--udp";
 const PIDFILE = "--server-pidfile";
+const PRESET = "--preset=";
 const DRAIN_TIME = "--drain-time";
 const KEEP_ALIVE = "--keep-alive";
 const MIGRATE = `${KEEP_ALIVE}=migrate`;
@@ -80,16 +82,31 @@ export function isGood({ start, reload, rewritten }: Attempt): boolean {
     rewritten.length === 0;
 }
 
-function trials({ options, command, blocker, start }: Attempt): Trial[] {
-  const path = blocker?.isData === false ? blocker.path : null;
-  const isNamed = path !== null && command.some((word) => word.includes(path));
-  const perGeneration = isNamed
-    ? [{ options, command: command.map((word) => word.replace(path, ofGeneration(path))) }]
-    : [];
+function trials(first: Attempt): Trial[] {
+  const { options, blocker, start } = first;
+  const command = blocker?.isData === false ? perGenerationCommand(first, blocker) : null;
+  const perGeneration = command === null ? [] : [{ options, command }];
   const isGiven = options.some((word) => word.startsWith(`--${ORDER}`)) ||
     start.order === "stop-first";
-  const stopFirst = !isGiven ? [{ options: [...options, STOP_FIRST], command }] : [];
+  const stopFirst = !isGiven ? [{ options: [...options, STOP_FIRST], command: first.command }] : [];
   return [...perGeneration, ...stopFirst];
+}
+
+/** @returns the command with a path of its own for each generation; null: no option of the server is known for it */
+function perGenerationCommand(
+  { options, command }: Attempt,
+  { path, kind }: NonNullable<Attempt["blocker"]>,
+): readonly string[] | null {
+  if (command.some((word) => word.includes(path))) {
+    return command.map((word) => word.replace(path, ofGeneration(path)));
+  }
+  const program = options.find((word) => word.startsWith(PRESET))?.slice(PRESET.length) ?? null;
+  const { line, pidfile } = presetForCommand(command, program);
+  const isLast = line.argv.every((word, at) => word === command.at(at - line.argv.length));
+  if (kind !== "pid file" || pidfile?.habit !== "checks" || !isLast) return null;
+  const { names, pattern } = pidfile.option ?? { names: "", pattern: null };
+  const [option = ""] = names.split(" ");
+  return option === "" || pattern !== null ? null : [...command, option, ofGeneration(path)];
 }
 
 /** "/run/web.pid" -> "/run/web.{epoch}.pid" */

@@ -12,7 +12,7 @@ export function tellConfig(
   { file, origins }: LoadedConfig,
   env: Readonly<Record<string, string>>,
 ): void {
-  const where = file?.isFound ? ", found in the working directory (--no-config: not used)" : "";
+  const where = file?.isFound ? ", found in the working directory (--no-config leaves it out)" : "";
   if (file !== null) log.info(`options are read from ${file.path}${where}`);
   const variables = [...origins.values()].filter(({ kind }) => kind === "variable");
   if (variables.length > 0) {

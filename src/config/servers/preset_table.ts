@@ -124,6 +124,8 @@ export const PRESET_ROWS: readonly Row[] = [
   ["unicorn unicorn_rails", "SIGQUIT", "graceful", "reopen", "TERM and INT are immediate",
     "unicorn's SIGNALS",
     { pidfile: ["checks"], ownPidfile: 'pid "/run/app.#{ENV["BATON_EPOCH"]}.pid" in its configuration' }],
+  ["rails", "SIGTERM", "abrupt", "ignore", "what TERM does is up to the server in it; puma finishes its requests",
+    "railties' commands/server/server_command.rb", { pidfile: ["checks", "-P --pid"], ownPidfile: "-P tmp/pids/server.{epoch}.pid" }],
   ["starman", "SIGQUIT", "graceful", "ignore", "TERM and INT kill the workers at once",
     "starman(1p), SIGNALS", { pidfile: ["checks", "--pid"], ownPidfile: "--pid /run/app.{epoch}.pid" }],
   ["hypnotoad", "SIGQUIT", "graceful", "ignore",

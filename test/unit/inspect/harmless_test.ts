@@ -17,6 +17,7 @@ describe("isHarmlessPath()", () => {
     ["/tmp/node-compile-cache/v20/a", true],
     ["/srv/web/.next/cache/webpack/0.pack", true],
     ["/srv/blog/tmp/cache/bootsnap/load-path-cache", true],
+    ["/root/.config/go/telemetry/local/go@go1.26.8-linux-amd64-2026-11-29.v1.count", true],
     ["/srv/cachet/db", false],
     ["/srv/web/cache.db", false],
     ["/var/lib/etcd/member/snap/db", false],

@@ -92,6 +92,22 @@ describe("judge()", () => {
     assert.deepEqual(words, ["run", "--", ...command]);
   });
 
+  test("a pid file at the default path of a known server: the option for one of its own", () => {
+    const blocker = { ...PID_FILE, path: "/srv/blog/tmp/pids/server.pid" };
+    const after = (command: string[], options: string[] = []) =>
+      nextTrial([{ ...FAILED, options, command, blocker }]);
+    const rails = ["bundle", "exec", "rails", "server", "-p", "80"];
+    const own = ["-P", "/srv/blog/tmp/pids/server.{epoch}.pid"];
+    assert.deepEqual(after(rails), { options: [], command: [...rails, ...own] });
+    const binstub = ["start"];
+    assert.deepEqual(after(binstub, ["--preset=rails"])?.command, [...binstub, ...own]);
+    // What is behind a shell's script is not the server's, and others' options are not known.
+    const others = [["sh", "-c", "rails server"], ["server"], ["puma"]];
+    for (const command of others) {
+      assert.deepEqual(after(command), { options: ["--order=stop-first"], command });
+    }
+  });
+
   test("a directory of data: stop-first, if that worked; else it cannot be reloaded", () => {
     const first = { ...FAILED, blocker: DATA_LOCK };
     const options = ["--order=stop-first"];
