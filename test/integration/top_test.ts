@@ -134,10 +134,11 @@ describe("baton top", () => {
     },
   );
 
-  for (const [keys, signal, status] of [["\x03", null, 0], ["", "SIGTERM", 143]] as const) {
+  const ends = [["\x03", null, 0], ["\x1c", null, 131], ["", "SIGTERM", 143]] as const;
+  for (const [keys, signal, status] of ends) {
     test(
-      `${signal ?? "Ctrl-C"} ends it, and gives the terminal back`,
-      signal === null ? IN_FULL : AT_TERMINAL,
+      `${signal ?? JSON.stringify(keys)} ends it, and gives the terminal back`,
+      keys === "\x03" ? IN_FULL : AT_TERMINAL,
       async () => {
         const port = await freePort();
         await using baton = await startBaton(server(port));

@@ -21,8 +21,8 @@ const END_SCREEN = "\x1b[J";
 /** Also Ctrl-D. */
 const QUITS = ["q", "Q", "\x04"];
 const READ_SIZE = 64;
-/** The shell's, of SIGHUP. */
-const STATUS_OF_HANGUP = 129;
+/** Signals that end it, with the status that a shell has for each. Ctrl-\ is SIGQUIT. */
+const ENDS = [["SIGINT", 0], ["SIGTERM", 143], ["SIGHUP", 129], ["SIGQUIT", 131]] as const;
 
 export class Screen {
   /** Resolves to the exit status, once the program is to end. */
@@ -45,11 +45,7 @@ export class Screen {
     this.#output = new Fd(platform.libc, 1);
     this.#input = new Fd(platform.libc, 0);
     const { runtime } = platform;
-    const ends = [["SIGINT", 0], ["SIGTERM", 128 + C.SIGTERM], [
-      "SIGHUP",
-      STATUS_OF_HANGUP,
-    ]] as const;
-    for (const [signal, status] of ends) {
+    for (const [signal, status] of ENDS) {
       this.#forget.push(runtime.onSignal(signal, () => this.#end(status)));
     }
     this.#forget.push(runtime.onSignal("SIGWINCH", () => this.onChange()));
