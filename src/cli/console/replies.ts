@@ -12,6 +12,15 @@ export const EXIT_STATUS_OF = {
 
 const ERROR_REPLY = v.looseObject({ error: v.string() });
 
+/** @param text body of a refusal @returns why, or the body itself where it is none of ours */
+export function errorIn(text: string): string {
+  try {
+    return v.parse(ERROR_REPLY, JSON.parse(text)).error;
+  } catch {
+    return text.trim();
+  }
+}
+
 /** @param verb for the message: `reload` @throws {UserError} with the error in the body, or about its shape */
 export function readReply<T>(
   schema: v.GenericSchema<unknown, T>,

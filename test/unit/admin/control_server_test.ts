@@ -1,5 +1,7 @@
 /** The control socket as its clients meet it: answers, refusals, and clients that do not behave. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, statSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
@@ -253,6 +255,24 @@ describe("callControl()", () => {
     const hurried = { ...request, timeoutMs: 50 };
     assert.equal(kindOf(() => callControl(platform, path, hurried)), "timed_out");
     assert.ok(performance.now() - startedAt < 5_000);
+  });
+
+  test("says that a baton has exited with the request in its queue", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    using dir = tempDir();
+    const path = dir.join("control.sock");
+    // Exits when there is something to accept.
+    const script =
+      "import select, socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); " +
+      "s.listen(); print(flush=True); select.select([s], [], [])";
+    const child = spawn("python3", ["-c", script, path], { stdio: ["ignore", "pipe", "inherit"] });
+    await once(child.stdout, "data");
+    assert.throws(() => callControl(platform, path, request), {
+      message: `${path} closed the connection without a reply`,
+    });
+    if (child.exitCode === null) await once(child, "exit");
   });
 
   test("does not believe a socket in a folder that it may not look into", {

@@ -7,6 +7,7 @@ import type { Platform } from "../../../platform/platform.ts";
 import type { EventsCommand } from "../../words/parse_events.ts";
 import { EXIT_OK, EXIT_SYSTEM } from "../../console/exit_status.ts";
 import type { Printer } from "../../console/printer.ts";
+import { errorIn } from "../../console/replies.ts";
 import { withService } from "../../console/target.ts";
 import { eventLine, EventTexts, type ShownEvent } from "./event_text.ts";
 
@@ -81,9 +82,7 @@ function readStream(
     const texts = new EventTexts();
     streamControl(platform, socket, request, (text, status) => {
       if (status !== HTTP_OK) {
-        throw new UserError(`Cannot read the events: the service says ${status}: ${text.trim()}`, {
-          status: EXIT_SYSTEM,
-        });
+        throw new UserError(`Cannot read the events: ${errorIn(text)}`, { status: EXIT_SYSTEM });
       }
       return texts.add(text).every(show);
     });

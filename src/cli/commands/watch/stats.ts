@@ -39,7 +39,10 @@ function samplesAt(platform: Platform, name: string, path: string): readonly Sam
     throw cannot(errorText(error), remedy);
   }
   if (samples !== null) return samples;
-  throw cannot("no baton counts there", `Start it with: baton run --name ${name} -- PROGRAM`);
+  throw cannot(
+    "no baton counts there",
+    `Start it with: baton run --name ${name} -- PROGRAM; with --shutdown-only nothing is counted`,
+  );
 }
 
 /** @returns one line for each series, by name */
