@@ -13,6 +13,7 @@ type LogFields = Readonly<Record<string, string | number | boolean | null>>;
 
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
+const TOO_SLOW = "the reader was too slow";
 /** <linux/limits.h> */
 const PIPE_BUF = 4096;
 
@@ -29,6 +30,8 @@ export interface LoggerOptions {
 export class Logger {
   #destination: Fd;
   #lost = 0;
+  /** Of the last one that was lost. */
+  #why = TOO_SLOW;
   /** The last line has no end. */
   #isTorn = false;
   #how: Pick<LoggerOptions, "format" | "level">;
@@ -79,20 +82,24 @@ export class Logger {
     const { clock, descriptors } = this.platform;
     const time = new Date(clock.wallMs()).toISOString();
     const line = this.#format(time, level, message, fields);
-    if (!descriptors.isWritable(this.#destination)) {
-      this.#lost++;
-      return;
-    }
+    if (!descriptors.isWritable(this.#destination)) return this.#lose(TOO_SLOW);
     try {
-      if (this.#lost > 0) {
-        const note = `${this.#lost} log lines lost: the reader was too slow`;
-        this.#lost = 0;
-        this.#write(this.#format(time, "warn", note, {}));
+      const lost = this.#lost;
+      if (lost > 0) {
+        const lines = lost === 1 ? "1 log line" : `${lost} log lines`;
+        this.#write(this.#format(time, "warn", `${lines} lost: ${this.#why}`, {}));
+        this.#lost -= lost;
       }
       this.#write(line);
-    } catch {
-      this.#lost++; // A full disk or a closed pipe must not end the service.
+    } catch (error) {
+      // A full disk or a closed pipe must not end the service.
+      this.#lose(errorText(error));
     }
+  }
+
+  #lose(why: string): void {
+    this.#lost++;
+    this.#why = why;
   }
 
   /** A writable pipe or socket has room for one piece; a longer write would wait for its reader. */
@@ -103,8 +110,7 @@ export class Logger {
     for (let at = 0; at < bytes.length; at += PIPE_BUF) {
       if (at > 0 && !descriptors.isWritable(this.#destination)) {
         this.#isTorn = true;
-        this.#lost++;
-        return;
+        return this.#lose(TOO_SLOW);
       }
       descriptors.write(this.#destination, bytes.subarray(at, at + PIPE_BUF));
     }

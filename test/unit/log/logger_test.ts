@@ -149,6 +149,25 @@ describe("Logger.reopen()", () => {
   });
 });
 
+describe("Logger: a disk that is full", () => {
+  test("costs lines, and is named", { timeout: TEST_TIMEOUT_MS }, async () => {
+    let path = "/dev/full";
+    await using platform = await testPlatform();
+    using dir = tempDir();
+    const open = () => platform.descriptors.open(path, C.O_CREAT | C.O_WRONLY | C.O_APPEND, 0o600);
+    const logger = new Logger(platform, { name: "web", format: "text", level: "info", open });
+    for (const text of ["one", "two"]) logger.info(text);
+    path = dir.join("log");
+    logger.reopen();
+    logger.info("three");
+    const text = readFileSync(path, "utf8");
+    assert.match(
+      text,
+      /^.* warn: 2 log lines lost: Cannot write descriptor \d+: ENOSPC\n.*: three\n$/,
+    );
+  });
+});
+
 describe("Logger: a reader that does not read", () => {
   test(
     "costs lines, which are counted, and never blocks",
@@ -208,7 +227,7 @@ describe("Logger: a reader that does not read", () => {
     assert.ok(kept > 4096 && kept < longest, `${kept} bytes`);
     logger.info("after");
     const lines = new TextDecoder().decode(descriptors.read(read, buffer) ?? buffer).split("\n");
-    assert.match(lines.join("|"), /^\|[^|]*: 1 log lines lost: [^|]*\|[^|]*: after\|$/);
+    assert.match(lines.join("|"), /^\|[^|]*: 1 log line lost: [^|]*\|[^|]*: after\|$/);
   });
 
   test("may be gone for good", { timeout: TEST_TIMEOUT_MS }, async () => {
