@@ -39,6 +39,8 @@ const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)$/;
 
 /** @param bytes everything received so far */
 export function parseRequest(bytes: Uint8Array): ParseResult {
+  const early = refusalOfStart(bytes);
+  if (early !== null) return early;
   const end = indexOfBytes(bytes, HEAD_END);
   if ((end < 0 ? bytes.length : end) > MAX_HEAD_BYTES) {
     return invalid(431, `request head is longer than ${MAX_HEAD_BYTES} bytes`);
@@ -77,6 +79,19 @@ export function parseRequest(bytes: Uint8Array): ParseResult {
   const body = bytes.subarray(bodyAt, bodyAt + Number(length));
   const { method, target } = line;
   return { kind: "request", request: { method, target, headers, body } };
+}
+
+const [CR, LF] = [0x0d, 0x0a];
+const TLS_HANDSHAKE = 0x16;
+
+/** What can never become a request has its answer at once: its client would wait until the time for requests is over. */
+function refusalOfStart(bytes: Uint8Array): (ParseResult & { kind: "invalid" }) | null {
+  const [first] = bytes;
+  if (first === TLS_HANDSHAKE) return invalid(400, "there is no TLS here: use http://");
+  const end = bytes.indexOf(LF);
+  return end >= 0 && bytes[end - 1] !== CR
+    ? invalid(400, "a line of the head must end with CR LF")
+    : null;
 }
 
 interface RequestLine {

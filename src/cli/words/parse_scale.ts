@@ -24,11 +24,14 @@ export function parseScale(words: Words): ScaleCommand {
   }
   const [, sign = "", digits = ""] = CHANGE.exec(text) ?? [];
   if (digits === "" || (sign === "" && Number(digits) === 0)) {
+    const [next = ""] = operands;
     throw new UserError(
       `Cannot use "${text}": it must be a number of workers from 1 on, +1 or -1`,
       {
-        remedy: Number(digits) === 0 && digits !== ""
+        remedy: digits !== ""
           ? "To end the service: baton stop"
+          : CHANGE.test(next)
+          ? `The number comes first: baton scale ${next} ${text}`
           : "For example: baton scale 4",
       },
     );

@@ -23,6 +23,12 @@ export function parseTrial(verb: TrialCommand["verb"], words: Words): TrialComma
       remedy: "For example: baton canary 25%",
     });
   }
+  const [next = ""] = operands;
+  if (!/^\d/.test(percent) && /^\d+(\.\d+)?%?$/.test(next)) {
+    throw new UserError(`Cannot use "${percent}": it must be a percentage from 0% to 100%`, {
+      remedy: `The percentage comes first: baton canary ${next} ${percent}`,
+    });
+  }
   return {
     percent: withPlace("In the percentage", () => OPTION_BY_FIELD.canary.read(percent)),
     ...serviceCommand(verb, { ...words, operands }),

@@ -136,7 +136,8 @@ describe("parseRequest() refuses", () => {
   const cases: [string, Uint8Array, number, RegExp][] = [
     ["garbage", head("\u0001\u0002\u0003"), 400, /not an HTTP/],
     ["an empty head", bytesOf("\r\n\r\n"), 400, /not an HTTP/],
-    ["a TLS hello", Uint8Array.of(22, 3, 1, 0, 5, 13, 10, 13, 10), 400, /not an HTTP/],
+    ["a TLS hello", Uint8Array.of(22, 3, 1, 0, 5, 1), 400, /no TLS here: use http/],
+    ["lines that end with LF alone", bytesOf("GET / HTTP/1.1\nHost: x\n\n"), 400, /with CR LF/],
     ["HTTP/2", head("PRI * HTTP/2.0"), 400, /not an HTTP/],
     ["HTTP/1.2", head("GET / HTTP/1.2"), 400, /not an HTTP/],
     ["HTTP/0.9", head("GET /"), 400, /not an HTTP/],

@@ -178,6 +178,8 @@ describe("parseCommandLine() refuses with a UserError", () => {
     ["run -x s", /^Unknown option -x for run$/, /baton run -- PROGRAM/],
     ["run -name web s", /^Unknown option -name for run: did you mean --name\?$/, /help/],
     ["canary", /^Cannot change the percentage: it is missing$/, /baton canary 25%/],
+    ["canary web 10%", /^Cannot use "web": it must be a percentage/, /first: baton canary 10% web/],
+    ["scale web +1", /^Cannot use "web": it must be a number/, /first: baton scale \+1 web/],
     ["canary web", /^In the percentage: cannot use "web": it must be a percentage/, /10% or/],
     ["canary 5 web x", /^Unexpected word "x" for canary$/, /canary --help/],
     ["abort", /^Unknown command "abort": did you mean rollback\?$/, /baton --help/],
