@@ -80,8 +80,9 @@ export class SocketTable {
       return (places.length > 0 ? places : [address]).flatMap(tcpPortIn);
     });
     this.#isHere = isAtOneOf(ports.map(([, address]) => address));
-    this.sockets = [...new Map(ports).values()].flatMap(({ port, family }) =>
-      platform.sockDiag.tcpByLocalPort(port, undefined, family)
+    const asked = Map.groupBy(new Map(ports).values(), ({ family }) => family);
+    this.sockets = [...asked].flatMap(([family, addresses]) =>
+      platform.sockDiag.tcpByLocalPorts(addresses.map(({ port }) => port), family)
     );
     const hasUnix = groups.some(({ address }) => "family" in address && address.family === "unix");
     this.unix = hasUnix ? platform.unixDiag.sockets() : [];

@@ -109,9 +109,7 @@ export class PortWatch {
     if (listening === null) return null;
     const opened = this.#newOpens();
     try {
-      this.#sockets = [...this.#ports].flatMap((port) =>
-        this.platform.sockDiag.tcpByLocalPort(port)
-      );
+      this.#sockets = this.platform.sockDiag.tcpByLocalPorts(this.#ports);
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
       return this.#sampleFromProc(listening, opened);

@@ -147,9 +147,7 @@ export class AdoptTarget implements ListenerOwner {
 
   /** Finds the listeners that the server has closed, or left behind with a dead worker. */
   refreshListeners(): void {
-    for (const group of this.options.context.listeners.groupsOf(this.epoch)) {
-      refreshSocketHolders(group, this);
-    }
+    refreshSocketHolders(this.options.context.listeners.groupsOf(this.epoch), this);
   }
 
   /**
@@ -202,7 +200,7 @@ export class AdoptTarget implements ListenerOwner {
     this.stopWatchingAccepts = watchAccepts({
       clock: platform.clock,
       members,
-      findAcceptor: (member) => acceptorOf(platform, member, server.processes()),
+      findAcceptor: (member) => acceptorOf(platform, [member], server.processes()),
       onAccepting: () => {
         dispatch({ kind: "listening", epoch: this.epoch });
         onChange();

@@ -6,7 +6,7 @@ import { SocketTable } from "../drain/connections.ts";
 import type { Timer } from "../platform/clock.ts";
 import { orNull } from "../platform/error.ts";
 import { isAsleep } from "../platform/process/rest.ts";
-import { isIgnored, type ListenerUse, listenerUse, mostKnown } from "../process/listener_use.ts";
+import { isIgnored, type ListenerUse, listenerUse } from "../process/listener_use.ts";
 import type { Member } from "../steering/member.ts";
 import { closedText } from "./gate.ts";
 import type { WorkerParts } from "./workers/worker_parts.ts";
@@ -112,7 +112,7 @@ export class RestWatch {
     const pids = server.processes();
     const members = gate.listening.flatMap((group) => group.membersOf(epoch, number))
       .filter(({ owner, unheld }) => owner !== 0 && !unheld);
-    return mostKnown(members.map((member) => listenerUse(platform, member, pids)));
+    return listenerUse(platform, members, pids);
   }
 
   /** Whether no other generation gets connections. */

@@ -85,9 +85,9 @@ export function discardClosedElsewhere(
   group: Group,
   owner: ListenerOwner,
 ): void {
-  for (const other of listeners.groupsOf(owner.epoch)) {
-    if (other !== group) discardClosed(listeners, other, owner);
-  }
+  const others = listeners.groupsOf(owner.epoch).filter((other) => other !== group);
+  refreshSocketHolders(others, owner);
+  for (const other of others) discardClosed(listeners, other, owner);
 }
 
 /**
@@ -96,11 +96,9 @@ export function discardClosedElsewhere(
  * while (closed_listeners.ts): a server that tries its port before it listens there comes back for them.
  */
 function discardClosed(listeners: Listeners, group: Group, owner: ListenerOwner): void {
-  refreshSocketHolders(group, owner);
-  const pids = owner.processes();
   for (const member of group.membersOf(owner.epoch, owner.worker)) {
-    if (isAwaited(group, member, owner)) continue;
-    if (member.unheld && pids.includes(member.owner)) listeners.discard(group, member);
+    if (!member.unheld || isAwaited(group, member, owner)) continue;
+    if (owner.processes().includes(member.owner)) listeners.discard(group, member);
   }
 }
 
@@ -192,7 +190,7 @@ function memberWithQueue(
     const [left] = group.waitingFor(owner.replacementOf);
     if (left) return left;
   }
-  refreshSocketHolders(group, owner);
+  refreshSocketHolders([group], owner);
   const own = group.membersOf(owner.epoch, owner.worker);
   // The predecessor makes members for the generation, and does not know its workers.
   const made = group.isFrozen

@@ -49,7 +49,7 @@ export class ClosedListeners {
     releaseConnected(listeners, epoch);
     const groups = listeners.groupsOf(epoch);
     const theirs = groups.filter(({ text }) => !this.options.isOurs(text));
-    for (const group of groups) refreshSocketHolders(group, this.owner);
+    refreshSocketHolders(groups, this.owner);
     const processes = this.owner.processes();
     const atMs = this.clock.now();
     let waitMs = Infinity;

@@ -116,7 +116,7 @@ export function holdsSocketOf(
 ): boolean {
   const { epoch, worker } = owner;
   if (group.membersOf(epoch, worker).length === 0) return false;
-  refreshSocketHolders(group, owner);
+  refreshSocketHolders([group], owner);
   return group.membersOf(epoch, worker).some((member) => member.owner !== 0 && !member.unheld);
 }
 
@@ -139,16 +139,22 @@ export function isAwaited(
   return replacementOf !== null && readyTicks === 0 && group.isReceiving(member);
 }
 
-/** Marks members that no process has open. The kernel does not report a close(2), so /proc is searched. */
+/**
+ * Marks members that no process has open. The kernel does not report a close(2), so /proc is searched: once for all
+ * `groups`, since a server with hundreds of listeners has as many descriptors.
+ */
 export function refreshSocketHolders(
-  group: Group,
+  groups: readonly Group[],
   owner: Pick<ListenerOwner, "epoch" | "worker" | "processes">,
 ): void {
   const pids = owner.processes();
   if (pids.length === 0 || !pids.every(proc.canSeeDescriptors)) return;
-  const members = group.membersOf(owner.epoch, owner.worker)
-    .filter(({ unheld, owner }) => !unheld && owner !== 0);
-  const wanted = members.map(({ inode }) => inode);
+  const looked = groups.flatMap((group) =>
+    group.membersOf(owner.epoch, owner.worker)
+      .filter(({ unheld, owner }) => !unheld && owner !== 0)
+      .map((member) => ({ group, member }))
+  );
+  const wanted = looked.map(({ member }) => member.inode);
   const held = new Set(pids.flatMap((pid) => [...proc.socketInodesOf(pid, wanted)]));
-  for (const member of members) if (!held.has(member.inode)) group.markUnheld(member);
+  for (const { group, member } of looked) if (!held.has(member.inode)) group.markUnheld(member);
 }

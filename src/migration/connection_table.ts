@@ -60,7 +60,7 @@ export class ConnectionTable {
   /** Reads from the kernel which process has which connection open now. */
   refresh(): void {
     const { ports } = this.listeners;
-    const sockets = ports.flatMap((port) => this.platform.sockDiag.tcpByLocalPort(port));
+    const sockets = this.platform.sockDiag.tcpByLocalPorts(ports);
     const established = sockets.filter(({ state }) => state === C.TCP_ESTABLISHED);
     const byInode = new Map(established.map((socket) => [socket.inode, socket]));
     const found = new Set<number>();

@@ -47,18 +47,20 @@ export function watchAccepts(
   };
 }
 
-/** @returns the pid of a process that accepts from `member`, or null */
+/** @returns the pid of a process that accepts from any of `members`, or null */
 export function acceptorOf(
   platform: Platform,
-  member: Member,
+  members: readonly Pick<Member, "inode">[],
   pids: readonly number[],
 ): number | null {
+  const inodes = new Set(members.map(({ inode }) => inode));
+  const targets = new Set(members.map(({ inode }) => `socket:[${inode}]`));
   const waitsInCall = (tid: number) =>
     proc.blockedCalls(tid)
       .flatMap(({ call, args }) => descriptorsWaitedFor(platform, tid, call, args))
-      .some((fd) => proc.descriptorTarget(tid, fd) === `socket:[${member.inode}]`);
+      .some((fd) => targets.has(proc.descriptorTarget(tid, fd) ?? ""));
   const accepts = (tid: number) =>
-    proc.epollWatchedInodes(tid).has(member.inode) || waitsInCall(tid);
+    [...proc.epollWatchedInodes(tid)].some((inode) => inodes.has(inode)) || waitsInCall(tid);
   return pids.find((pid) => accepts(proc.liveThreadOf(pid))) ?? null;
 }
 

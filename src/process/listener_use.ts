@@ -20,12 +20,15 @@ const USES = [
 ] as const;
 export type ListenerUse = typeof USES[number];
 
+/** What is known most of any of `members`: each process is looked at once, since hundreds are as many descriptors. */
 export function listenerUse(
   platform: Platform,
-  member: Member,
+  members: readonly Member[],
   pids: readonly number[],
 ): ListenerUse {
-  return mostKnown(pids.map((pid) => useBy(platform, member, pid)));
+  if (members.length === 0) return USES[0];
+  const uses = pids.map((pid) => USES.indexOf(useBy(platform, members, pid)));
+  return USES[Math.max(0, ...uses)]!;
 }
 
 /**
@@ -37,21 +40,19 @@ export function isIgnored(
   member: Member,
   pids: readonly number[],
 ): "no" | "perhaps" | "surely" {
-  if (listenerUse(platform, member, pids) !== "held") return "no";
+  if (listenerUse(platform, [member], pids) !== "held") return "no";
   const holders = pids.filter((pid) => proc.socketInodesOf(pid, [member.inode]).has(member.inode));
   if (!holders.every(isAsleep)) return "no";
   return holders.some(hasEventLoop) ? "surely" : "perhaps";
 }
 
-export function mostKnown(uses: readonly ListenerUse[]): ListenerUse {
-  return USES[Math.max(0, ...uses.map((use) => USES.indexOf(use)))]!;
-}
-
-function useBy(platform: Platform, member: Member, pid: number): ListenerUse {
+function useBy(platform: Platform, members: readonly Member[], pid: number): ListenerUse {
   if (!proc.canSeeDescriptors(proc.liveThreadOf(pid))) return "unseen";
   // Not by its epoll sets alone: while baton has a duplicate, they go on watching what the process has closed.
-  const isHeld = proc.socketInodesOf(pid, [member.inode]).has(member.inode);
-  const accepts = isHeld && acceptorOf(platform, member, [pid]) !== null;
+  const open = proc.socketInodesOf(pid, members.map(({ inode }) => inode));
+  const held = members.filter(({ inode }) => open.has(inode));
+  const isHeld = held.length > 0;
+  const accepts = isHeld && acceptorOf(platform, held, [pid]) !== null;
   // A ring can have a listener, and accept from it, without a descriptor of the process.
   if (!accepts && !hasRing(pid)) return isHeld ? "held" : "unheld";
   return isAsleep(pid) ? "resting" : "accepting";

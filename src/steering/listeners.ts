@@ -219,11 +219,11 @@ export class Listeners implements GroupContext {
 
   /** Whether `epoch` listens at the address of `group`, or at an overlapping one that replaces it. */
   #isOpened(group: Group, epoch: number): boolean {
-    const place = placeOf(this.groups, group, epoch);
-    return this.groups.some((each) =>
-      overlaps(each.address, place.address) &&
-      each.membersOf(epoch).some(({ owner, unheld }) => owner !== 0 && !unheld)
-    );
+    const place = group.path ? placeOf(this.groups, group, epoch) : group;
+    const isOpen = (each: Group) =>
+      each.membersOf(epoch).some(({ owner, unheld }) => owner !== 0 && !unheld);
+    return isOpen(place) ||
+      this.#groups.values().some((each) => overlaps(each.address, place.address) && isOpen(each));
   }
 
   /** The processes of `epoch` are gone: its members that stand in wait, with their queues, for the serving generation. */

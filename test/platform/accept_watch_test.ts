@@ -43,9 +43,9 @@ describe("acceptorOf()", () => {
       const other = listenIn(child);
       const { descriptor, port, member } = listenIn(child);
       const find = (wanted: Member) =>
-        acceptorOf(platform, wanted, [platform.runtime.pid, child.pid]);
+        acceptorOf(platform, [wanted], [platform.runtime.pid, child.pid]);
       assert.equal(find(member), null, "it listens, and does not wait yet");
-      const use = (wanted: Member, pid = child.pid) => listenerUse(platform, wanted, [pid]);
+      const use = (wanted: Member, pid = child.pid) => listenerUse(platform, [wanted], [pid]);
       assert.equal(use(member), "held");
       assert.equal(use(member, platform.runtime.pid), "unheld");
       child.send({ kind: "waitForConnection", descriptor, how });
@@ -56,6 +56,8 @@ describe("acceptorOf()", () => {
       assert.equal(find(other.member), null, "another socket of the same process");
       await waitUntil(() => use(member) === "resting", { what: "nothing else happens in it" });
       assert.equal(use(other.member), "held");
+      const ofBoth = listenerUse(platform, [other.member, member], [child.pid]);
+      assert.equal(ofBoth, "resting", "what is known most");
       using client = connectInet(platform, { family: "inet", host: "127.0.0.1", port, scope: 0 });
       assert.ok(client.isOpen && child.answer<number>().value > 0, "it was woken");
       assert.equal(find(member), null, "it waits no more");
@@ -67,7 +69,7 @@ describe("acceptorOf()", () => {
   }, async () => {
     await using platform = await testPlatform();
     const member = { inode: 12345 } as Member;
-    assert.equal(acceptorOf(platform, member, []), null);
-    assert.equal(acceptorOf(platform, member, [2 ** 30]), null);
+    assert.equal(acceptorOf(platform, [member], []), null);
+    assert.equal(acceptorOf(platform, [member], [2 ** 30]), null);
   });
 });

@@ -47,7 +47,7 @@ test("a watch of ports without netlink: what its time did not suffice for is unk
   const refuse = () => {
     throw new SystemCallError("socket", C.EPERM, "NETLINK_SOCK_DIAG");
   };
-  const sockDiag = { listeners: refuse, tcpByLocalPort: refuse };
+  const sockDiag = { listeners: refuse, tcpByLocalPorts: refuse };
   const looks = made.map(({ address: { port } }) => {
     const watch = new PortWatch({ sockDiag, clock: platform.clock } as unknown as Platform, {
       ports: () => [port],

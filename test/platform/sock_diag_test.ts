@@ -8,7 +8,7 @@ import { C } from "../../src/platform/libc/constants.ts";
 import type { Libc } from "../../src/platform/libc/libc.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import * as proc from "../../src/platform/process/proc.ts";
-import { SockDiag } from "../../src/platform/network/sock_diag.ts";
+import { SockDiag, type TcpSocket } from "../../src/platform/network/sock_diag.ts";
 import { noIpv6 } from "../support/features.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
@@ -29,6 +29,12 @@ function row(platform: Platform, port: number, state: number) {
   const rows = platform.sockDiag.tcpByLocalPort(port, [state]);
   assert.equal(rows.length, 1, JSON.stringify(rows));
   return rows[0]!;
+}
+
+/** A listener, or the other end of one of `clients`: clients of other programs may have the same port. */
+function isOurs({ sockets }: Platform, clients: readonly Fd[]) {
+  const ports = new Set(clients.map((client) => sockets.localAddress(client)?.port));
+  return ({ state, remote }: TcpSocket) => state === C.TCP_LISTEN || ports.has(remote.port);
 }
 
 describe("SockDiag: a listener", () => {
@@ -184,6 +190,31 @@ describe("SockDiag: a connection", () => {
   });
 });
 
+describe("SockDiag.tcpByLocalPorts()", () => {
+  test("has rows of those ports only, however many they are", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    const listeners = Array.from({ length: 12 }, () => listenAt(platform, "127.0.0.1"));
+    const clients = listeners.map(({ address }) => connectInet(platform, address));
+    const ports = listeners.map(({ address }) => address.port).sort((one, other) => one - other);
+    // The others lie between these.
+    for (const asked of [ports, ports.filter((_, i) => i % 2 === 0), ports.slice(0, 2), []]) {
+      const rows = platform.sockDiag.tcpByLocalPorts(asked);
+      assert.deepEqual(rows.filter(({ local }) => !asked.includes(local.port)), []);
+      const found = rows.filter(isOurs(platform, clients)).map(({ local }) => local.port);
+      assert.deepEqual(
+        found.sort((one, other) => one - other),
+        asked.flatMap((port) => [port, port]),
+      );
+    }
+    const six = platform.sockDiag.tcpByLocalPorts(ports, "inet6");
+    assert.deepEqual(six.filter(isOurs(platform, clients)), []);
+    for (const { listener } of listeners) listener.close();
+    for (const client of clients) client.close();
+  });
+});
+
 describe("SockDiag.tcpByLocalPort()", () => {
   test("has rows of that port only, not of neighbours, of swapped bytes, or of its clients", {
     timeout: TEST_TIMEOUT_MS,
@@ -192,7 +223,9 @@ describe("SockDiag.tcpByLocalPort()", () => {
     const listeners = Array.from({ length: 24 }, () => listenAt(platform, "127.0.0.1"));
     const clients = listeners.map(({ address }) => connectInet(platform, address));
     for (const { listener, address } of listeners) {
-      const rows = platform.sockDiag.tcpByLocalPort(address.port);
+      const all = platform.sockDiag.tcpByLocalPort(address.port);
+      assert.deepEqual(all.filter(({ local }) => local.port !== address.port), []);
+      const rows = all.filter(isOurs(platform, clients));
       assert.deepEqual(rows.map(({ local }) => local.port), [address.port, address.port]);
       assert.deepEqual(rows.map(({ state }) => state).sort(), [C.TCP_ESTABLISHED, C.TCP_LISTEN]);
       const swapped = ((address.port & 0xff) << 8) | (address.port >> 8);

@@ -69,6 +69,12 @@ export interface TcpTraffic {
 
 const FAMILIES = [["inet", C.AF_INET], ["inet6", C.AF_INET6]] as const;
 
+/** Lowest and highest. */
+type PortRange = readonly [number, number];
+
+/** Each search costs the kernel a walk through its table; one for all shows what lies between, too. */
+const MOST_SEARCHES = 4;
+
 /** All states but TIME_WAIT (6) and CLOSE (7), which no process owns. */
 const OWNED_STATES = [1, 2, 3, 4, 5, 8, 9, 10, 11, 12];
 
@@ -88,19 +94,37 @@ export class SockDiag {
     states: readonly number[] = OWNED_STATES,
     family?: InetAddress["family"],
   ): TcpSocket[] {
+    return this.#between([port, port], states, family);
+  }
+
+  /** The same of several: of many the kernel is asked once, for all that lie between. */
+  tcpByLocalPorts(ports: Iterable<number>, family?: InetAddress["family"]): TcpSocket[] {
+    const wanted = new Set(ports);
+    if (wanted.size <= MOST_SEARCHES) {
+      return [...wanted].flatMap((port) => this.tcpByLocalPort(port, OWNED_STATES, family));
+    }
+    const sorted = [...wanted].sort((one, other) => one - other);
+    return this.#between([sorted[0]!, sorted.at(-1)!], OWNED_STATES, family)
+      .filter(({ local }) => wanted.has(local.port));
+  }
+
+  #between(
+    ports: PortRange,
+    states: readonly number[],
+    family?: InetAddress["family"],
+  ): TcpSocket[] {
     const mask = maskOf(states);
     const families = FAMILIES.filter(([name]) => family === undefined || name === family);
     using socket = this.open();
     const sources = this.remote === null ? [socket] : [socket, this.remote];
     return sources.flatMap((source) =>
-      families.flatMap(([, number]) => this.#dump(source, number, port, mask))
+      families.flatMap(([, number]) => this.#dump(source, number, ports, mask))
     );
   }
 
   /** Of listeners and connections. */
   tagsAt(ports: ReadonlySet<number>): Set<number> {
-    const found = [...ports].flatMap((port) => this.tcpByLocalPort(port));
-    return new Set(found.map(({ tag = NO_TAG }) => tag));
+    return new Set(this.tcpByLocalPorts(ports).map(({ tag = NO_TAG }) => tag));
   }
 
   /** Every listening TCP socket of this network namespace: quick even in a large table. */
@@ -137,8 +161,8 @@ export class SockDiag {
     return Fd.of(this.libc, number, "socket", "NETLINK_SOCK_DIAG");
   }
 
-  #dump(socket: Fd, family: number, port: number | null, states: number): TcpSocket[] {
-    const request = encodeRequest(family, port, states);
+  #dump(socket: Fd, family: number, ports: PortRange | null, states: number): TcpSocket[] {
+    const request = encodeRequest(family, ports, states);
     const sockets: TcpSocket[] = [];
     const onMessage = (bytes: Uint8Array, view: DataView, at: number, end: number) =>
       void sockets.push(decodeSocket(bytes, view, at, end));
@@ -151,11 +175,11 @@ function maskOf(states: readonly number[]): number {
   return states.reduce((mask, state) => mask | (1 << state), 0);
 }
 
-/** nlmsghdr + inet_diag_req_v2 + a byte-code attribute "source port == port", if one is given. */
-function encodeRequest(family: number, port: number | null, states: number): Uint8Array {
+/** nlmsghdr + inet_diag_req_v2 + a byte-code attribute "source port >= lowest and <= highest", if a range is given. */
+function encodeRequest(family: number, ports: PortRange | null, states: number): Uint8Array {
   // struct inet_diag_bc_op { u8 code, u8 yes, u16 no }; `yes` and `no` are byte offsets to continue at.
-  const BYTECODE_SIZE = 8;
-  const attributeSize = port === null ? 0 : 4 + BYTECODE_SIZE;
+  const CONDITION_SIZE = 8;
+  const attributeSize = ports === null ? 0 : 4 + 2 * CONDITION_SIZE;
   const { bytes, view } = struct(NLMSG_HEADER_SIZE + REQUEST_SIZE + attributeSize);
   view.setUint32(0, bytes.length, true);
   view.setUint16(4, C.SOCK_DIAG_BY_FAMILY, true);
@@ -164,15 +188,18 @@ function encodeRequest(family: number, port: number | null, states: number): Uin
   view.setUint8(17, C.IPPROTO_TCP);
   view.setUint8(18, 1 << (C.INET_DIAG_INFO - 1));
   view.setUint32(20, states, true);
-  if (port === null) return bytes;
+  if (ports === null) return bytes;
   const at = NLMSG_HEADER_SIZE + REQUEST_SIZE;
   view.setUint16(at, attributeSize, true);
   view.setUint16(at + 2, C.INET_DIAG_REQ_BYTECODE, true);
-  // S_EQ: the port to compare with stands in `no` of the next op; a jump past the end rejects.
-  view.setUint8(at + 4, C.INET_DIAG_BC_S_EQ);
-  view.setUint8(at + 5, BYTECODE_SIZE);
-  view.setUint16(at + 6, BYTECODE_SIZE + 4, true);
-  view.setUint16(at + 10, port, true);
+  // The port to compare with stands in `no` of the next op; a jump past the end rejects.
+  [C.INET_DIAG_BC_S_GE, C.INET_DIAG_BC_S_LE].forEach((code, i) => {
+    const from = at + 4 + i * CONDITION_SIZE;
+    view.setUint8(from, code);
+    view.setUint8(from + 1, CONDITION_SIZE);
+    view.setUint16(from + 2, (2 - i) * CONDITION_SIZE + 4, true);
+    view.setUint16(from + 6, ports[i]!, true);
+  });
   return bytes;
 }
 

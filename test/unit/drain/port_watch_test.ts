@@ -60,7 +60,8 @@ class World {
         this.portsRead++;
         return this.sockets.filter(({ state }) => state === C.TCP_LISTEN);
       },
-      tcpByLocalPort: (port: number) => this.sockets.filter(({ local }) => local.port === port),
+      tcpByLocalPorts: (ports: Iterable<number>) =>
+        this.sockets.filter(({ local }) => [...ports].includes(local.port)),
     };
     this.watch = new PortWatch({ sockDiag } as unknown as Platform, {
       ports: () => [PORT],

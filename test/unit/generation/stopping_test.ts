@@ -37,7 +37,7 @@ function generation(takesConnections: boolean, needed = { isNeeded: false }, gra
   const inFlight = { inodes: new Set(), hasUnreadRequest: false, wakeAccepted: () => {} };
   const preparing = new Map<number, () => void>();
   const context = {
-    platform: { clock: ticking },
+    platform: { clock: ticking, sockDiag: { tcpByLocalPorts: () => [] } },
     listeners,
     config: {
       drain: "auto",
