@@ -7,10 +7,10 @@ import type { CallPlace } from "../config/values/drain_call_spec.ts";
 import { optionValues } from "../config/servers/server_files.ts";
 import type { ControlLook } from "../config/servers/control.ts";
 
-/** What is known of an address; null: nothing that baton can call. */
+/** What is known of where an administration interface is; null: nothing that baton can call. */
 type Found = CallPlace | "any port" | null;
 
-/** Lines of a configuration, as a part of a sentence. */
+/** Lines of a configuration that baton understands, as a part of a sentence. */
 export const EXAMPLE = "admin: {address: {pipe: {path: /run/envoy.sock}}}, or " +
   "admin: {address: {socket_address: {address: 127.0.0.1, port_value: 9901}}}";
 const BINARY = /\.(pb|pb_text|pb_bin)$/;
@@ -26,7 +26,7 @@ export async function findEnvoyAdmin(
   const written = optionValues(words, "--admin-address-path", isPath).at(-1) ?? null;
   const text = path === null || BINARY.test(path) ? null : look.read(path);
   const [own, added] = [await adminIn(text), await adminIn(inline)];
-  // What is on the command line wins.
+  // An address on the command line wins over the file's.
   const found = added ?? own;
   if (found !== null && found !== "any port") return { place: found };
   const chosen = written === null ? null : placeIn(look.read(written) ?? "");
@@ -51,25 +51,25 @@ function noticeOf(path: string | null, isRead: boolean, found: Found): string {
     "--drain-call none: no more of this";
 }
 
-/** @returns null: it has none */
+/** @returns what a configuration says of `admin`; null: it has none */
 async function adminIn(text: string | null): Promise<Found> {
   if (text === null || !text.includes("admin")) return null;
   const admin = field(await partOf(text), "admin");
   return placeOf(field(admin, "address"));
 }
 
-/** The whole document, or as much as is needed of it: a configuration may be many megabytes. */
+/** Reads a document as a whole, or as much as is needed of it: a configuration may be many megabytes. */
 async function partOf(text: string): Promise<unknown> {
   if (/^\s*\{/.test(text)) {
     try {
       return JSON.parse(text);
     } catch {
-      // YAML's own braces.
+      // The text is in the braces of YAML, and no JSON.
     }
   }
   const { parse } = await import("./parse_yaml.ts");
   const read = (part: string): unknown => parse(part, { uniqueKeys: false, logLevel: "silent" });
-  // From its line to the next one that is not deeper.
+  // The block of `admin`: from its line to the next one that is not deeper.
   const block = /^(["']?)admin\1[ \t]*:.*(?:\n(?:[ \t#].*)?)*/m.exec(text)?.[0];
   for (const part of block === undefined ? [text] : [block, text]) {
     try {
@@ -81,7 +81,7 @@ async function partOf(text: string): Promise<unknown> {
   return null;
 }
 
-/** By its name in a proto file, or as JSON has it. */
+/** A field, by its name in a proto file, or as JSON has it: `socket_address`, `socketAddress`. */
 function field(value: unknown, name: string): unknown {
   if (typeof value !== "object" || value === null) return undefined;
   const other = name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
@@ -99,7 +99,7 @@ function placeOf(address: unknown): Found {
   return port === 0 ? "any port" : { host, port };
 }
 
-/** "127.0.0.1:9901", "[::1]:9901", or a path, as Envoy writes it down. */
+/** An address as Envoy writes it down: "127.0.0.1:9901", "[::1]:9901", or a path. */
 function placeIn(text: string): CallPlace | null {
   const line = text.trim();
   if (/^[/@]./.test(line)) return { unix: line };

@@ -11,15 +11,15 @@ import { ascii, type Dialogue, type DialogueStep, NEED_MORE } from "../health/di
 import { HttpAnswer } from "../health/http_answer.ts";
 import { type CheckResult, failure, success } from "../health/monitor.ts";
 
-/** Envoy's `/clusters` has some 2 KiB for each endpoint. */
+/** Bytes of the longest answer: Envoy's `/clusters` has some 2 KiB for each endpoint. */
 export const LONGEST_ANSWER = 4 * 1024 * 1024;
 
-/** "@name" is abstract. */
+/** Where an interface listens; a path "@name" is abstract. */
 export type AdminAddress = InetAddress | { readonly family: "unix"; readonly path: string };
 
 export interface AdminRequest {
   readonly method: string;
-  /** "/clusters?format=json" */
+  /** Path and query: "/clusters?format=json". */
   readonly path: string;
   readonly timeoutMs: number;
   /** The Host header; missing: the address. */
@@ -28,12 +28,12 @@ export interface AdminRequest {
 
 export type AdminAnswer =
   | { readonly status: number; readonly body: string }
-  /** "refused", "no answer within 2 s" */
+  /** Why there is no answer: "refused", "no answer within 2 s". */
   | { readonly failure: string };
 
 export interface PendingAnswer {
   readonly answer: Promise<AdminAnswer>;
-  /** `answer` then never settles. */
+  /** Gives up: `answer` then never settles. */
   cancel(): void;
 }
 
@@ -78,7 +78,7 @@ export function adminAddressAt(place: CallPlace): AdminAddress {
   return { family, host: host ?? "127.0.0.1", port: port ?? 0, scope: 0 };
 }
 
-/** Nothing is steered. */
+/** A route to an address itself: nothing is steered. */
 export function directRoute({ sockets }: Platform, address: AdminAddress): CheckRoute {
   const isUnix = address.family === "unix";
   return {

@@ -10,12 +10,12 @@ const VERSION = 11;
 const VERSION_AT = 8;
 const FLAG_SIZE = 8;
 const INITIALIZING = 1n;
-/** x64, arm64: the size of a pthread_mutex_t differs. */
+/** Sizes of the structure on x64 and arm64: that of a pthread_mutex_t differs. */
 const KNOWN_SIZES = [104, 120];
-/** Of --base-id in the name. */
+/** The memory's file in /proc/PID/maps; the number in its name follows from --base-id. */
 const NAME = /\s(\/dev\/shm\/envoy_shared_memory_\d+)( \(deleted\))?$/m;
 
-/** Of a file that is larger, this much is enough. */
+/** Bytes to read of the file, which is larger. */
 export const MEMORY_SIZE = 128;
 
 /** @param maps of a process, proc_pid_maps(5) @returns the file, as the process names it; null: it has none */
@@ -26,9 +26,9 @@ export function memoryIn(maps: string): { readonly path: string; readonly isGone
 
 export interface Mark {
   readonly isSet: boolean;
-  /** Where it is in the file. */
+  /** Where the mark is in the file, in bytes. */
   readonly at: number;
-  /** To write there, so that it is not set any more. */
+  /** Bytes to write there, so that the mark is not set any more. */
   readonly cleared: Uint8Array;
 }
 

@@ -1,6 +1,6 @@
 /** Which Envoy one is, by what it says itself ("REVISION/1.40.0/Clean/RELEASE/BoringSSL"), and whether baton knows it. Pure. */
 
-/** The oldest that fronts are tried with: docs/envoy.md. */
+/** The oldest version of Envoy that fronts are tried with: docs/envoy.md. */
 const OLDEST = [1, 36] as const;
 
 /** @param text of `envoy --version`, or of `GET /server_info` @returns "1.40.0"; null: it does not say so */

@@ -16,9 +16,9 @@ const DISABLED: Seen = {
   why: "it runs with --disable-hot-restart, and cannot take over from another Envoy",
 };
 
-/** What can be seen of a child. */
+/** What can be seen of a child in that memory. */
 export type Seen =
-  /** It has not come so far, or is none of Envoy's. */
+  /** The child has no such memory yet, or is no Envoy. */
   | { readonly kind: "none" }
   | { readonly kind: "starting" }
   /** Its workers run, and its parent drains. */

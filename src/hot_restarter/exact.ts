@@ -6,9 +6,9 @@
 import type { ExitStatus } from "../platform/process/wait_status.ts";
 import { type Line, LINES } from "./lines.ts";
 
-/** Between two looks while children are to exit. */
+/** Pause between two looks while children are to exit. */
 export const POLL_MS = 1_000;
-/** So many looks; the first one is at once. */
+/** The number of looks; the first one is at once. */
 export const MOST_POLLS = 30;
 
 export type Caught = "SIGHUP" | "SIGUSR1" | "SIGTERM" | "SIGINT";
@@ -21,9 +21,9 @@ export interface Ended {
 
 export type Event =
   | { readonly kind: "begin"; readonly target: string }
-  /** The answer to the effect `fork`. */
+  /** The answer to the effect `fork`: a child. */
   | { readonly kind: "forked"; readonly pid: number }
-  /** There is no memory for a process, or there are as many as there may be. */
+  /** The other answer: there is no memory for a process, or there are as many as there may be. */
   | { readonly kind: "not_forked"; readonly text: string }
   | { readonly kind: "signal"; readonly signal: Caught }
   /** SIGCHLD, and which children of the state have ended, in its order. */
@@ -33,7 +33,7 @@ export type Event =
 
 export type Effect =
   | { readonly kind: "print"; readonly line: Line }
-  /** With RESTART_EPOCH. */
+  /** Starts a child, with RESTART_EPOCH in its environment. */
   | { readonly kind: "fork"; readonly epoch: number }
   /** kill(2). @param failed printed when it fails */
   | {
@@ -44,13 +44,13 @@ export type Effect =
   }
   /** Looks at the children after this time; replaces the look that was asked for before. */
   | { readonly kind: "poll"; readonly afterMs: number }
-  /** At once: killed children are not waited for. */
+  /** Ends at once: killed children are not waited for. */
   | { readonly kind: "exit"; readonly status: 0 | 1 };
 
 export interface State {
-  /** Of the next child. */
+  /** The epoch of the next child. */
   readonly epoch: number;
-  /** In the order of their start. */
+  /** Process ids, in the order of their start. */
   readonly children: readonly number[];
   /** Looks that were made since TERM; null: not stopping. */
   readonly polls: number | null;
@@ -143,7 +143,9 @@ function onPoll(state: State, ended: readonly Ended[]): Step {
   return { state: next, effects };
 }
 
-/** False: the time is over, and a child that has ended since the last look counts as running. */
+/**
+ * Whether the looks go on. False: the time is over, and a child that has ended since the last look counts as running.
+ */
 function looksAgain({ polls }: Pick<State, "polls">): boolean {
   return polls !== null && polls < MOST_POLLS;
 }
@@ -198,7 +200,7 @@ export function kill(pid: number): Effect[] {
   ];
 }
 
-/** For `Restarter`. */
+/** The functions above with their state, for `Restarter`. */
 export class ExactDecider {
   #state = INITIAL;
 

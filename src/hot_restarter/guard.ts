@@ -21,19 +21,19 @@ import { LiveWatch } from "./live_watch.ts";
 const STANDARD_ERROR = 2;
 const LAST_WORDS = 20;
 const SLOW_READER_MS = 2_000;
-/** For an answer of its administration interface. */
+/** Time-out for an answer of Envoy's administration interface. */
 const ANSWER_MS = 2_000;
 
 /** The outcome of a reload. */
 export interface Verdict {
-  /** Null: baton ended before. */
+  /** Epoch of the child that the reload has started; null: baton ended before. */
   readonly epoch: number | null;
-  /** Null: it is LIVE. */
+  /** Why the reload has failed; null: the child is LIVE. */
   readonly failure: string | null;
-  /** The newest one that is LIVE. */
+  /** The newest child that is LIVE; null: none is. */
   readonly serving: number | null;
   readonly durationMs: number;
-  /** Its last words, when it has failed. */
+  /** The last lines of the child, when it has failed. */
   readonly output: readonly string[];
 }
 
@@ -51,11 +51,11 @@ interface Options extends GuardOptions {
 export class Guard {
   #state = INITIAL_GUARDED;
   readonly #watch: LiveWatch;
-  /** For the child that is asked for, and for the one that starts. */
+  /** Reloads that wait: for the child that is asked for, and for the one that starts. */
   #asking: Waiting[] = [];
   #waiting: Waiting[] = [];
   #output: CandidateOutput | null = null;
-  /** Of the newest one that is LIVE. */
+  /** Administration interface of the newest child that is LIVE. */
   #admin: Promise<FoundAdmin> = Promise.resolve("none is LIVE");
 
   constructor(readonly platform: Platform, readonly options: Options) {
@@ -74,18 +74,18 @@ export class Guard {
   readonly heedsChildren = true;
   readonly looksAgain = true;
 
-  /** The newest one that is LIVE. */
+  /** The newest child that is LIVE; null: none is. */
   get serving(): number | null {
     return this.#state.children.findLast(({ phase }) => phase === "live")?.epoch ?? null;
   }
 
-  /** The one that `pid` is to take over from. */
+  /** The child that `pid` is to take over from; null: there is none. */
   #before(pid: number): number | null {
     const { children } = this;
     return children[children.indexOf(pid) - 1] ?? null;
   }
 
-  /** As HUP. */
+  /** Asks for a child as HUP does, and waits for the outcome. */
   reload(): Promise<Verdict> {
     const { promise, resolve } = Promise.withResolvers<Verdict>();
     this.#asking.push({ sinceMs: this.platform.clock.now(), resolve });
@@ -177,7 +177,7 @@ export class Guard {
     }
   }
 
-  /** Before the end: what a slow reader has not read yet. */
+  /** To be called before the end: prints what a slow reader has not read yet. */
   flush(): void {
     this.#output?.drain();
     flushOutputs(this.platform, SLOW_READER_MS);

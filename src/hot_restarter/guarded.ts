@@ -81,7 +81,7 @@ function onSignal(
       }
       return startNext({ ...state, isAsked: true }, [print(LINES.gotHup)], options, true);
     case "SIGUSR1": {
-      // A young one has no handler yet: the signal would end it, and its logs are new.
+      // A young child has no handler yet: the signal would end it, and its logs are new.
       const live = children.filter(({ phase }) => phase === "live");
       return { state, effects: live.flatMap(({ pid }) => reopen(pid)) };
     }
@@ -91,7 +91,7 @@ function onSignal(
   }
 }
 
-/** The child that was asked for is started, or what it waits for is said, at the first time. */
+/** Starts the child that was asked for, or says what it waits for, once. */
 function startNext(
   state: GuardedState,
   before: readonly GuardedEffect[],
@@ -227,7 +227,7 @@ function onOverdue(
   if (candidate?.pid !== pid || state.polls !== null) return { state, effects: [] };
   const { epoch } = candidate;
   const isAlone = state.children.length === 1;
-  // It may serve all the same, and nothing else does.
+  // This child may serve all the same, and nothing else does.
   if (isAlone && !isEnvoy) return onLive(state, pid, `not LIVE ${text}`, options);
   if (!isAlone || state.isAsked) {
     return doom(state, candidate, { text: `it was not LIVE ${text}`, isApart: false }, [

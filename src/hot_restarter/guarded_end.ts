@@ -49,7 +49,7 @@ export function terminateAll(
   };
 }
 
-/** As the original looks, but without its wait for the next look where all have ended. */
+/** Looks at the children as the original does, but without its wait for the next look where all have ended. */
 export function onPoll(state: GuardedState, ended: readonly Ended[]): GuardedStep {
   if (state.polls === null) return { state, effects: [] };
   const children = state.children.filter(({ pid }) => !ended.some((each) => each.pid === pid));
@@ -87,7 +87,7 @@ export function endAll(
   };
 }
 
-/** The one before it does not serve on. */
+/** Answers the reload of a child that is not LIVE when all end: the one before it does not serve on. */
 function verdictOf(state: GuardedState): GuardedEffect[] {
   return candidateOf(state) === null ? [] : [verdict(null, "hot-restarter is stopping")];
 }

@@ -2,25 +2,25 @@
 import { type Effect, type Ended, type Event, print } from "./exact.ts";
 import { own } from "./lines.ts";
 
-/** `late`: not LIVE in time, and left alone because there is no other. */
+/** How far a child is. `late`: it was not LIVE in time, and is left alone because there is no other. */
 type Phase = "starting" | "late" | "live";
 
 export interface Child {
   readonly pid: number;
   readonly epoch: number;
   readonly phase: Phase;
-  /** Why it is killed. */
+  /** Why the child is killed; missing: it is not. */
   readonly doom?: { readonly text: string; readonly isApart: boolean };
 }
 
 export interface GuardedState {
-  /** Of the next child. */
+  /** The epoch of the next child. */
   readonly epoch: number;
   /** In the order of their start; only the last one may not be LIVE. */
   readonly children: readonly Child[];
-  /** A HUP waits. */
+  /** Whether a HUP waits for its child. */
   readonly isAsked: boolean;
-  /** After TERM, the newest one finishes its requests before all get theirs. */
+  /** Whether the newest child finishes its requests after TERM, before all get theirs. */
   readonly isLeaving: boolean;
   /** Looks that were made since TERM; null: not stopping. */
   readonly polls: number | null;
@@ -29,34 +29,34 @@ export interface GuardedState {
 export type GuardedEvent =
   | Event
   | { readonly kind: "live"; readonly pid: number }
-  /** It has no request left, or cannot be asked, or takes too long. */
+  /** The newest child has no request left, or cannot be asked, or takes too long. */
   | { readonly kind: "left"; readonly text: string; readonly afterMs: number }
-  /** It was not LIVE in time. */
+  /** The child was not LIVE in time. */
   | {
     readonly kind: "overdue";
     readonly pid: number;
     readonly text: string;
-    /** It is one of Envoy's. */
+    /** Whether the child is an Envoy. */
     readonly isEnvoy: boolean;
   }
-  /** It will never take over from the one before it. */
+  /** The child will never take over from the one before it. */
   | { readonly kind: "apart"; readonly pid: number; readonly text: string }
-  /** Whether it is LIVE cannot be seen. */
+  /** Whether the child is LIVE cannot be seen. */
   | { readonly kind: "unseen"; readonly pid: number; readonly text: string };
 
 export type GuardedEffect =
   | Effect
-  /** Look whether it is LIVE, until one of the events. */
+  /** Look whether the child is LIVE, until one of the events. */
   | { readonly kind: "watch"; readonly pid: number }
   | { readonly kind: "unwatch" }
   /** Ask the newest one to accept nothing more and to finish its requests, until the event `left`. */
   | { readonly kind: "leave" }
   /** Clear the mark that a child left behind, in the memory that this one has. */
   | { readonly kind: "clear"; readonly pid: number }
-  /** For those who wait for the outcome of a reload. */
+  /** The outcome of a reload, for those who wait for it. */
   | {
     readonly kind: "verdict";
-    /** Null: all are stopped. */
+    /** The child of the reload; null: all are stopped. */
     readonly epoch: number | null;
     readonly failure: string | null;
   };
@@ -67,7 +67,7 @@ export interface GuardedStep {
 }
 
 export interface GuardOptions {
-  /** HUP waits until the one before the newest has ended. */
+  /** Whether HUP waits until the child before the newest has ended. */
   readonly waitsForDrain: boolean;
 }
 
@@ -79,7 +79,7 @@ export const INITIAL_GUARDED: GuardedState = {
   polls: null,
 };
 
-/** The one that is not LIVE yet. */
+/** The child that is not LIVE yet; null: there is none. */
 export function candidateOf({ children }: GuardedState): Child | null {
   const last = children.at(-1);
   return last === undefined || last.phase === "live" ? null : last;

@@ -10,7 +10,7 @@ import { commandLineOf } from "../platform/process/proc.ts";
 import { envoyOf } from "./envoy_memory.ts";
 
 const LOOK_MS = 100;
-/** With what is left of the 30 s that the original gives: 5 s from TERM to KILL. */
+/** Longest wait for requests: of the 30 s that the original gives, 5 s are left from TERM to KILL. */
 const LONGEST_MS = 25_000;
 const OK = 200;
 const ACTIVE = /^http\.(?!admin\.).*\.downstream_rq_active: (\d+)$/gm;
@@ -34,7 +34,7 @@ export async function leave(clock: Clock, ask: Ask, isOver: () => boolean): Prom
   return "";
 }
 
-/** An Envoy may refuse paths (`allow_paths` of its `admin`). */
+/** Why a request was refused; null: it was not. An Envoy may refuse paths (`allow_paths` of its `admin`). */
 function failureOf(answer: AdminAnswer): string | null {
   if ("failure" in answer) return answer.failure;
   return answer.status === OK ? null : `status ${answer.status}`;
@@ -46,10 +46,10 @@ function activeIn(answer: AdminAnswer): number | string {
   return [...answer.body.matchAll(ACTIVE)].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
-/** Or why it is not known. */
+/** The address of an administration interface, or why it is not known. */
 export type FoundAdmin = AdminAddress | string;
 
-/** To be called when it has just become LIVE: its configuration may be another one later. */
+/** To be called when an Envoy has just become LIVE: its configuration may be another one later. */
 export async function adminOf(pid: number): Promise<FoundAdmin> {
   const envoy = envoyOf(pid);
   if (envoy === null) return `process ${pid} has no memory of Envoy's hot restart`;

@@ -14,7 +14,7 @@ export interface Line {
 /** Local time, as localtime(3) has it. */
 interface LocalTime {
   readonly year: number;
-  /** From 1 on. */
+  /** The month, from 1 on. */
   readonly month: number;
   readonly day: number;
   readonly hours: number;

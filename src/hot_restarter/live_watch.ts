@@ -4,7 +4,7 @@ import type { Seen } from "./envoy_memory.ts";
 import { formatDuration } from "../config/values/duration.ts";
 import type { GuardedEvent } from "./guarded_state.ts";
 
-/** Envoy's own part of a start takes 40 ms and more. */
+/** Pause between two looks: Envoy's own part of a start takes 40 ms and more. */
 const LOOK_MS = 50;
 /** An Envoy whose workers have other names is LIVE when the mark is gone for so long, in milliseconds. */
 const QUIET_MS = 2_000;
@@ -28,7 +28,7 @@ export class LiveWatch {
 
   constructor(readonly options: LiveWatchOptions) {}
 
-  /** Replaces the watch of another. */
+  /** Watches this child, instead of another one. */
   start(pid: number): void {
     this.stop();
     const endMs = this.options.clock.now() + this.options.timeoutMs;
@@ -57,7 +57,7 @@ export class LiveWatch {
       return onEvent({ kind: "live", pid });
     }
     const isOverdue = nowMs >= endMs;
-    // It may still become LIVE, where it is left alone.
+    // A child that is late may still become LIVE, where it is left alone.
     this.#lookSoon({ ...watch, quietSinceMs, isOverdue });
     if (!isOverdue || watch.isOverdue) return;
     const text = `after ${formatDuration(timeoutMs)}`;

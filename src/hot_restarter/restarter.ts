@@ -21,11 +21,11 @@ const FOREVER_MS = 2 ** 31 - 1;
 
 /** What decides: exact.ts, or guarded.ts. */
 interface Decider {
-  /** In the order of their start. */
+  /** Process ids of the children, in the order of their start. */
   readonly children: readonly number[];
-  /** False: SIGCHLD means nothing. */
+  /** Whether ends of children are looked at when SIGCHLD comes. */
   readonly heedsChildren: boolean;
-  /** False: a look that is due is none. */
+  /** Whether a look that is due is made. */
   readonly looksAgain: boolean;
   decide(event: Event): readonly Effect[];
   /** Where the next child writes its errors; null: to baton's own standard error. */
@@ -34,9 +34,9 @@ interface Decider {
 
 export interface RestarterOptions {
   readonly target: string;
-  /** Of the children, without RESTART_EPOCH. */
+  /** The environment of the children, without RESTART_EPOCH. */
   readonly env: Readonly<Record<string, string>>;
-  /** For the reason why the target cannot be executed. */
+  /** Gets the reason why the target cannot be executed. */
   readonly onError: (message: string) => void;
 }
 
@@ -107,7 +107,7 @@ export class Restarter {
     return this.decider.children.flatMap((pid) => processes.reap(pid) ?? []);
   }
 
-  /** Orphans of servers, where this is process 1: they would stay zombies. */
+  /** Reaps orphans of servers, where this is process 1: they would stay zombies. */
   #reapOthers(): void {
     const { processes, runtime } = this.platform;
     for (const pid of childrenOf(runtime.pid)) {
@@ -156,7 +156,9 @@ export class Restarter {
     this.dispatch(event);
   }
 
-  /** A child that cannot execute the target ends with 1, as in the original: then its end says what follows. */
+  /**
+   * Starts a child. One that cannot execute the target ends with 1, as in the original: then its end says what follows.
+   */
   #start(child: Parameters<typeof startPlainChild>[1]): number {
     try {
       return startPlainChild(this.platform, child);
@@ -167,7 +169,7 @@ export class Restarter {
     }
   }
 
-  /** Waits for a slow reader, as the original does; a closed one is no reason to end. */
+  /** Prints a line. Waits for a slow reader, as the original does; a closed one is no reason to end. */
   #print(line: Line): void {
     const { libc, clock, runtime, descriptors } = this.platform;
     const wallMs = clock.wallMs();

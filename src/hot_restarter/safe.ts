@@ -5,7 +5,7 @@
  */
 import type { Config } from "../config/config.ts";
 
-/** --parent-shutdown-time-s of Envoy. */
+/** The default of Envoy's --parent-shutdown-time-s. */
 const PARENT_SHUTDOWN_MS = 900_000;
 /** Together 30 s: TERM_WAIT_SECONDS of hot-restarter.py, which supervisors around it may count on. */
 const STOP_DRAIN_MS = 25_000;

@@ -14,7 +14,7 @@ const DEFAULT_PORT = 8080;
 const PROGRAM = "/usr/local/bin/baton";
 const FOLDER = "/run/handoff";
 const MS_PER_S = 1000;
-/** For the end of baton and of its hooks, on top of its own limits. */
+/** Time for the end of baton and of its hooks, on top of its own limits. */
 const RESERVE_S = 10;
 const FALLBACK_NAME = "web";
 
@@ -80,7 +80,7 @@ function checkTwoReleases({ shutdownOnly, order }: Config): void {
   });
 }
 
-/** In the exec form; compose replaces variables in all values, and a doubled dollar stands for one. */
+/** Words in the exec form; compose replaces variables in all values, and a doubled dollar stands for one. */
 function inCompose(words: readonly string[]): string {
   return wordList(words.map((word) => word.replaceAll("$", "$$$$")));
 }

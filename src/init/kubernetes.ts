@@ -23,7 +23,7 @@ const PROBE_PORT = 9901;
 /** The path of the program in the image, and of the volume for the hook. */
 const PROGRAM = "/usr/local/bin/baton";
 const INSTALLED = "/opt/baton";
-/** What that standard asks of a container. */
+/** What the standard `restricted` of pods asks of a container. */
 const RESTRICTED = "securityContext: {runAsNonRoot: true, allowPrivilegeEscalation: false, " +
   "capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}";
 /** The name of the container, whatever the name of the service. */

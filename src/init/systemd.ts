@@ -8,7 +8,7 @@
 import { longestStartMs, longestStopMs } from "../config/config.ts";
 import type { InitRequest } from "./template.ts";
 
-/** Added to baton's own timeouts, for the work around them. */
+/** Seconds that are added to baton's own timeouts, for the work around them. */
 const RESERVE_S = 10;
 const MS_PER_S = 1000;
 /** Descriptors: with --survive two per generation, and one per listening socket of it. */
@@ -41,7 +41,7 @@ const KILL_NO_SERVER = [
   "KillMode=process",
 ];
 
-/** In seconds, with a reserve. */
+/** A timeout in seconds, with that reserve. */
 function seconds(ms: number): number {
   return Math.ceil(ms / MS_PER_S) + RESERVE_S;
 }

@@ -1,7 +1,7 @@
 /** What has changed in a tree of processes between two looks: a server that another copy tells to replace itself does so in its tree. */
 import { processName, processStat } from "../platform/process/proc.ts";
 
-/** Of each process its start time, which tells it from another one of the same number. */
+/** The start time of each process, which tells it from another one of the same number. */
 export function processesIn(pids: readonly number[]): Map<number, number> {
   return new Map(pids.flatMap((pid) => {
     const startTime = processStat(pid)?.startTime;

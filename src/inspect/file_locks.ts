@@ -3,7 +3,7 @@
 interface FileLock {
   /** A lock, and those that wait for it, have the same number. */
   readonly number: number;
-  /** It is asked for, and held by another one. */
+  /** Whether it is only asked for, and held by another one. */
   readonly waits: boolean;
   readonly isExclusive: boolean;
   /** Who asked for it; -1: unknown, for it belongs to an open file description. */

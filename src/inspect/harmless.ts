@@ -1,13 +1,13 @@
 /** Which files two generations may write to at the same time: what is written there is not lost by it. Pure. */
 
-/** Not data of the server's: devices and what the kernel makes up. */
+/** Folders of devices, and of what the kernel makes up: no data of the server's. */
 const KERNEL_FOLDERS = ["/dev/", "/proc/", "/sys/"];
 const LOG_FOLDER = "/var/log/";
-/** Made again from something else when they are damaged. */
+/** Folders of caches, which are made again from something else when they are damaged. */
 const CACHES = /\/(?:__pycache__|hsperfdata_[^/]*|(?:[^/]*[-_.])?caches?(?:[-_.][^/]*)?)\//;
 /** Counters of Go's programs, mapped by all of them at once (golang.org/x/telemetry). */
 const GO_TELEMETRY = "/go/telemetry/";
-/** One number. Which of two processes it names is another question (--server-pidfile). */
+/** Names of pid files: one number. Which of two processes it names is another question (--server-pidfile). */
 const PID_FILE = /(?:\.|\/)pid$/;
 
 export function isHarmlessPath(path: string): boolean {
@@ -18,14 +18,14 @@ export function isHarmlessPath(path: string): boolean {
 
 const SQLITE_MAGIC = "SQLite format 3\0";
 const LMDB_MAGIC = 0xbeefc0de;
-/** Of the data file, whose first page begins with a header of its own, and of the lock file. */
+/** Where LMDB's mark is in the data file, whose first page begins with a header of its own, and in the lock file. */
 const LMDB_OFFSETS = [16, 0];
 /** Bytes of a file that `isMadeForSeveral` needs. */
 export const HEADER_SIZE = 32;
 
 /**
- * A database whose library is made for several processes at the same time, and locks what it writes: SQLite
- * (sqlite.org/fileformat.html, 1.3), LMDB (mdb.c, MDB_MAGIC).
+ * Whether a file is a database whose library is made for several processes at the same time, and locks what it writes:
+ * SQLite (sqlite.org/fileformat.html, 1.3), LMDB (mdb.c, MDB_MAGIC).
  */
 export function isMadeForSeveral(header: Uint8Array): boolean {
   if (new TextDecoder().decode(header.subarray(0, SQLITE_MAGIC.length)) === SQLITE_MAGIC) {

@@ -10,9 +10,9 @@ import { parseLocks, waitsOf } from "./file_locks.ts";
 
 interface LockObstacle {
   readonly path: string;
-  /** It sleeps in the kernel until it gets the lock; else it has the file open, and tries again and again. */
+  /** Whether it sleeps in the kernel until it gets the lock; else it has the file open, and tries again and again. */
   readonly isWaiting: boolean;
-  /** -1: unknown. */
+  /** Process that holds the lock; -1: unknown. */
   readonly holder: number;
   readonly isHeldByServing: boolean;
 }
@@ -55,7 +55,7 @@ function pathIn(pids: readonly number[], ino: number): string | null {
   return null;
 }
 
-/** Files that it has open for writing and has not locked, and that the serving generation holds locked. */
+/** Files that a candidate has open for writing and has not locked, and that the serving generation holds locked. */
 function tried(open: readonly OpenFile[], serving: readonly number[]): LockObstacle[] {
   const locked = exclusivelyLockedBy(serving);
   const wanted = new Map(open.map((file) => [file.key, file]));

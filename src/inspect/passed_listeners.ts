@@ -8,7 +8,7 @@ export interface OthersListener {
   readonly address: string;
 }
 
-/** The same, open in a process of the candidate. */
+/** Such a socket, open in a process of the candidate. */
 export interface PassedListener extends OthersListener {
   readonly pid: number;
   readonly program: string;

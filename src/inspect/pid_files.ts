@@ -9,10 +9,10 @@ interface PidFile {
 }
 
 const SYSTEM_FOLDER = "/run";
-/** Below the working directory: of Rails, Mojolicious, and of programs with a prefix of their own. */
+/** Folders below the working directory: of Rails, Mojolicious, and of programs with a prefix of their own. */
 const OWN_FOLDERS = ["", "/run", "/var/run", "/tmp", "/tmp/pids", "/log", "/logs", "/pids", "/pid"];
 const PID_NAME = /(?:\.|^)pid$|pid$/;
-/** A number of ten digits, and what some servers write after it. */
+/** Bytes that are read of a pid file: a number of ten digits, and what some servers write after it. */
 const FIRST_BYTES = 24;
 const MOST_FILES = 200;
 

@@ -16,7 +16,7 @@ interface SharedFile {
   readonly newer: number;
 }
 
-/** The workers of one server have the same files; this many are looked at. */
+/** Processes that are looked at: the workers of one server have the same files. */
 const MOST_PROCESSES = 64;
 const STANDARD_STREAMS: readonly number[] = [1, 2];
 
@@ -36,7 +36,7 @@ export function findSharedFiles(
   });
 }
 
-/** By device and inode. Open files go before mappings of the same. */
+/** Data files that processes write to, by device and inode. Open files go before mappings of the same. */
 function dataFilesOf(pids: readonly number[]): Map<string, OpenFile> {
   const found = new Map<string, OpenFile>();
   const outputs = new Set<string>();

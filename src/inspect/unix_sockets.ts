@@ -2,18 +2,18 @@
 import { readText, socketInodesOf } from "../platform/process/proc.ts";
 
 interface UnixSocket {
-  /** The low 32 bits. */
+  /** The low 32 bits of the inode's number. */
   readonly inode: number;
   /** A path, or a name that begins with "@". */
   readonly path: string;
   readonly listens: boolean;
 }
 
-/** __SO_ACCEPTCON, include/linux/socket.h */
+/** Flag of a listener: __SO_ACCEPTCON, include/linux/socket.h */
 const ACCEPTS = 0x10000;
 const LINE = /^\S+: \S+ \S+ ([0-9A-F]+) \S+ \S+ +(\d+) (.+)$/gm;
 
-/** All that have a path or a name. */
+/** All Unix sockets of this network namespace that have a path or a name. */
 export function unixSockets(text = readText("/proc/self/net/unix") ?? ""): UnixSocket[] {
   return [...text.matchAll(LINE)].map(([, flags = "", inode, path = ""]) => ({
     inode: Number(inode) >>> 0,
@@ -22,7 +22,7 @@ export function unixSockets(text = readText("/proc/self/net/unix") ?? ""): UnixS
   }));
 }
 
-/** Those at which `pids` listen, each with the first process that has it open: workers come later. */
+/** The sockets at which `pids` listen, each with the first process that has it open: workers come later. */
 export function listeningSocketsOf(pids: readonly number[]): { path: string; pid: number }[] {
   const sockets = unixSockets().filter(({ listens }) => listens);
   if (sockets.length === 0) return [];

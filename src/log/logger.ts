@@ -14,14 +14,14 @@ type LogFields = Readonly<Record<string, string | number | boolean | null>>;
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
 const TOO_SLOW = "the reader was too slow";
-/** <linux/limits.h> */
+/** Bytes that a pipe takes in one piece: <linux/limits.h> */
 const PIPE_BUF = 4096;
 
 export interface LoggerOptions {
   readonly name: string;
   readonly format: "text" | "json";
   readonly level: LogLevel;
-  /** Of text on a terminal: the line in color. */
+  /** Makes a line of text on a terminal colored. */
   readonly decorate?: (level: LogLevel, line: string) => string;
   /** Opens the destination; `reopen` calls it again. */
   readonly open: () => Fd;
@@ -30,9 +30,9 @@ export interface LoggerOptions {
 export class Logger {
   #destination: Fd;
   #lost = 0;
-  /** Of the last one that was lost. */
+  /** Why the last line was lost. */
   #why = TOO_SLOW;
-  /** The last line has no end. */
+  /** Whether the last line has no end. */
   #isTorn = false;
   #how: Pick<LoggerOptions, "format" | "level">;
 

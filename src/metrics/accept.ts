@@ -9,7 +9,10 @@ interface Range {
 
 const OPENMETRICS = "application/openmetrics-text";
 const TEXTS = ["text/plain", "text/*", "*/*"];
-/** Prometheus before 2.5 named a draft; what is written here is also right as that. */
+/**
+ * Versions of OpenMetrics that are offered. Prometheus before 2.5 named a draft; what is written here is also right as
+ * that.
+ */
 const VERSIONS = ["1.0.0", "0.0.1"];
 
 /** @returns the text of Prometheus unless OpenMetrics is preferred by name: who names nothing can read that */

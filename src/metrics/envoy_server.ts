@@ -6,17 +6,17 @@ import type { Summary } from "../report/summary.ts";
 import type { OwnUsage } from "../platform/own_usage.ts";
 import { type Family, single } from "./family.ts";
 
-/** As `server.state` counts them. */
+/** States in the order in which `server.state` counts them. */
 const STATES = ["LIVE", "DRAINING", "PRE_INITIALIZING", "INITIALIZING"] as const;
 type State = typeof STATES[number];
 
 interface ServerFacts {
   readonly state: State;
   readonly uptimeSeconds: number | null;
-  /** Null: none serves. */
+  /** Epoch of the serving generation; null: none serves. */
   readonly epoch: number | null;
   readonly workers: number;
-  /** Of generations before the serving one. */
+  /** Connections of generations before the serving one. */
   readonly parentConnections: number;
   readonly totalConnections: number;
   readonly residentBytes: number | null;

@@ -40,7 +40,7 @@ interface Distribution {
   readonly point: HistogramPoint;
 }
 
-/** For the form of Prometheus: filtered by the names that it has there. */
+/** Families that are asked for in the form of Prometheus: filtered by the names that they have there. */
 export function usedFamilies(families: readonly Family[], query: StatsQuery): Family[] {
   return families.filter(({ name, type }) => query.matches(name) && isAsked(type, query.type))
     .map((family): Family => {
@@ -116,7 +116,10 @@ function isEmpty({ counts }: HistogramPoint): boolean {
   return counts.every((count) => count === 0);
 }
 
-/** As if the observations of a bucket were evenly spread in it; what is above the last bound counts as that. */
+/**
+ * An estimate of a quantile, as if the observations of a bucket were evenly spread in it; what is above the last bound
+ * counts as that.
+ */
 function quantile(point: HistogramPoint, part: number): number {
   const upTo = cumulative(point);
   const rank = part * (upTo.at(-1) ?? 0);

@@ -24,7 +24,7 @@ const CONTENT_TYPE = {
   openmetrics: Registry.OPENMETRICS_CONTENT_TYPE,
 } as const satisfies Record<TextForm, string>;
 
-/** A family without points is left out. */
+/** Families as text. A family without points is left out. */
 export async function expose(families: readonly Family[], form: TextForm): Promise<Exposition> {
   const metrics = families.filter(({ points }) => points.length > 0)
     .map((family) => ({

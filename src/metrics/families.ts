@@ -15,14 +15,14 @@ interface Scraped {
   readonly usage: OwnUsage;
 }
 
-/** The values that a label of a counter is known to have. */
+/** Values that a label of a counter is known to have. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   result: ["ok", "failed", "refused"],
   outcome: ["failed", "rolled back", "superseded", "crashed", "stopped", "finished"],
   fate: ["finished", "cut", "undecided", "moved"],
 };
 
-/** Each name once: what is true now replaces what was noted about it before. */
+/** The families of a scrape, each name once: what is true now replaces what was noted about it before. */
 export function familiesOf({ samples, summary, usage }: Scraped): Family[] {
   const now = [...serviceGauges(summary), ...processFamilies(usage)];
   const names = new Set(now.map(({ name }) => name));
@@ -39,7 +39,10 @@ function countedFamilies(samples: readonly Sample[]): Family[] {
   });
 }
 
-/** Another version of baton may have counted some of it: then that description is missing, or another. */
+/**
+ * The family of a name. Another version of baton may have counted some of it: then that description is missing, or
+ * another.
+ */
 function familyOf(
   name: string,
   samples: readonly Sample[],

@@ -8,7 +8,7 @@
 type Place = string | null;
 
 interface Alternative {
-  /** Pieces with anything between them. */
+  /** Pieces that must occur in this order, with anything between them. */
   readonly pieces: readonly (readonly Place[])[];
   readonly fromStart: boolean;
   readonly toEnd: boolean;
@@ -60,7 +60,7 @@ function parseAlternative(text: string): Alternative | string {
   return { pieces, fromStart, toEnd };
 }
 
-/** The leftmost place of each piece leaves the most to those after it. */
+/** Whether a name fits. The leftmost place of each piece leaves the most to those after it. */
 function matches({ pieces, fromStart, toEnd }: Alternative, name: string): boolean {
   let from = 0;
   for (const [index, piece] of pieces.entries()) {

@@ -3,9 +3,9 @@ import type { GenerationSummary, Summary } from "../report/summary.ts";
 import { SERIES } from "../stats/series.ts";
 import { type Family, type Labels, type NumberPoint, single } from "./family.ts";
 
-/** Between the request of a reload and its switch. */
+/** States between the request of a reload and its switch. */
 const COMING = ["waiting", "starting", "probing"] as const;
-/** All but `exited`: then there is nothing of it that could be counted. */
+/** States of a generation that is counted: all but `exited`, of which there is nothing that could be. */
 const ALIVE = [...COMING, "baking", "serving", "draining", "stopping"] as const;
 const MS_PER_S = 1000;
 const ENVOY_RESULTS = ["follows", "behind", "rejected", "absent"] as const;
@@ -72,7 +72,7 @@ function gauge(name: string, help: string, points: readonly NumberPoint[]): Fami
   return { name, help, type: "gauge", points };
 }
 
-/** None for a value that is not known. */
+/** One point; none for a value that is not known. */
 function point(value: number | null, labels: Labels = {}): NumberPoint[] {
   return value === null ? [] : [{ labels, value }];
 }

@@ -5,7 +5,7 @@
  * longest shutdown of baton must end before, with a reserve for the server's exit and for the kubelet itself.
  */
 
-/** Kept free at the end of the grace period. */
+/** Time that is kept free at the end of the grace period. */
 export const RESERVE_MS = 3_000;
 /** The default of `terminationGracePeriodSeconds`. */
 const DEFAULT_GRACE_MS = 30_000;
@@ -17,9 +17,9 @@ const MS_PER_SECOND = 1000;
 interface BudgetRequest {
   readonly minDrainMs: number;
   readonly maxDrainMs: number;
-  /** `--grace`; null: not given. */
+  /** The grace period that `--grace` says; null: not given. */
   readonly graceMs: number | null;
-  /** A pod has a grace period even without `--grace`. */
+  /** Whether this is a pod, which has a grace period even without `--grace`. */
   readonly inPod: boolean;
 }
 

@@ -16,9 +16,9 @@ import { resolvePath, statOf } from "../platform/files/path.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 
-/** Without an event for this long a change is complete. */
+/** Pause in the events after which a change is complete. */
 const SETTLE_MS = 300;
-/** Further entries of a directory are ignored. */
+/** Entries of a directory that are looked at; further ones are ignored. */
 const MAX_ENTRIES = 1_000;
 const READ_SIZE = 16 * 1024;
 
@@ -26,7 +26,7 @@ interface WatchSetup {
   readonly platform: Platform;
   readonly config: Pick<Config, "watch">;
   readonly logger: Logger;
-  /** Relative paths begin in its directory. */
+  /** Where baton was started: relative paths begin in its directory. */
   readonly launchContext: { readonly directory: string };
 }
 
@@ -84,7 +84,7 @@ export class PathWatch {
     return new Map(this.paths.map((path) => [path, fingerprint(this.platform.files, path)]));
   }
 
-  /** The directories of each path and of its target; the path itself, if it is a directory. */
+  /** Watches the directories of each path and of its target; the path itself, if it is a directory. */
   #addDirectories(): void {
     const { files } = this.platform;
     for (const path of this.paths) {
@@ -94,7 +94,9 @@ export class PathWatch {
     }
   }
 
-  /** The directory, or the nearest above it. While that is added, a nearer one may appear: then that one, too. */
+  /**
+   * Watches the directory, or the nearest above it. While that is added, a nearer one may appear: then that one, too.
+   */
   #addNearest(directory: string): void {
     const { files } = this.platform;
     for (let nearest = existing(files, directory), last = ""; nearest !== last;) {
@@ -110,7 +112,7 @@ export class PathWatch {
   }
 }
 
-/** Tells one content from another, without reading it; "" for a missing path. */
+/** A text that tells one content from another, without reading it; "" for a missing path. */
 function fingerprint(files: Files, path: string): string {
   if (!isDirectory(files, path)) return fileFingerprint(files, path);
   try {

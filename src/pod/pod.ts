@@ -13,7 +13,7 @@ import { spreadOf } from "../generation/stop_policy.ts";
 import { Shutdown } from "./shutdown.ts";
 
 export interface PodSetup {
-  /** The network namespace belongs to the service alone. */
+  /** Whether this is a pod: the network namespace belongs to the service alone. */
   readonly inPod: boolean;
   readonly minDrainMs: number;
   /** The address of the probes, which are not traffic. */
@@ -29,19 +29,19 @@ export interface PodOptions {
   /** Ports of the service; empty: those that its processes listen on. */
   ports(): readonly number[];
   processes(): readonly number[];
-  /** Connections to ports of baton's own. */
+  /** How many connections to ports of baton's own were accepted. */
   portsAccepted(): number;
-  /** Null: it is ready. */
+  /** Why the service is not ready; null: it is. */
   whyNotReady(): string | null;
-  /** Where it is kept that an operator has failed the health of the service; missing: here. */
+  /** Where it is kept that an operator has failed the health of the service; missing: in this object. */
   readonly hand?: { isFailedByHand: boolean; failByHand(isFailed: boolean): void };
   onBegin?(): void;
-  /** Connections are waited for from now on. */
+  /** Called when connections are waited for from now on. */
   onDraining?(): void;
-  /** @param spentMs the part of the policy's `maxDrainMs` that is used up */
+  /** Sends the stop signal. @param spentMs the part of the policy's `maxDrainMs` that is used up */
   signal(spentMs: number): void;
   kill?(): void;
-  /** A stop was requested after the end of the shutdown. */
+  /** Called when a stop was requested after the end of the shutdown. */
   onLateStop?(): void;
   /** Resolves when the service has exited. */
   readonly finished: Promise<StopReport>;
@@ -83,7 +83,7 @@ export class Pod {
     return this.options.finished;
   }
 
-  /** First request: wait, drain and stop. Second: stop without waiting. Third: kill. */
+  /** Stops. First request: wait, drain and stop. Second: stop without waiting. Third: kill. */
   stop(): void {
     if (this.shutdown.phase === "over") this.options.onLateStop?.();
     else this.shutdown.requestStop();
@@ -136,7 +136,7 @@ export class Pod {
     return this.options.hand?.isFailedByHand ?? this.#isFailedByHand;
   }
 
-  /** It is to get no new traffic. */
+  /** Whether the service is to get no new traffic. */
   get isDraining(): boolean {
     return this.isFailedByHand || this.shutdown.sinceBeginMs !== null;
   }
@@ -157,7 +157,7 @@ function ownPorts(probeAddress: InetAddress | null, { admin }: Config): number[]
   return [...probeAddress === null ? [] : [probeAddress.port], ...adminPort];
 }
 
-/** For the log; the exit of the server is logged where it is noticed. */
+/** What the log says of a phase; the exit of the server is logged where it is noticed. */
 const DESCRIPTIONS: Readonly<Partial<Record<ShutdownPhase, string>>> = {
   "lame-duck": "no longer ready, still accepting connections",
   draining: "waiting for connections to finish",

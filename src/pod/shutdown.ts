@@ -14,13 +14,13 @@ import {
 } from "../lifecycle/shutdown.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 
-/** Interval of looks at the table of connections. */
+/** Interval of looks at the table of connections, by phase. */
 const LOOK_MS: Readonly<Partial<Record<ShutdownPhase, number>>> = {
   "lame-duck": 100,
   draining: 20,
   stopping: 20,
 };
-/** A look that begins at the deadline may take this long: tables may have hundreds of thousands of rows. */
+/** How long a look that begins at the deadline may take: tables may have hundreds of thousands of rows. */
 const LATE_LOOK_MS = 1_000;
 /** Interval of visits to the connections themselves: a pause in the use of one is short. */
 const VISIT_MS = 4;
@@ -29,7 +29,7 @@ export interface ShutdownOptions {
   readonly clock: Clock;
   readonly policy: ShutdownPolicy;
   readonly traffic: {
-    /** @param untilMs when a look that takes long must end */
+    /** A look at the connections. @param untilMs when a look that takes long must end */
     sample(atMs: number, untilMs: number): TrafficLook | null;
     /** Closes connections of the latest look, where that loses nothing. */
     closeIdle(atMs: number): void;
@@ -50,7 +50,7 @@ export class Shutdown {
   #lookAtMs = 0;
   #cut = 0;
   #closed = 0;
-  /** Connections of which it is not known whether they were cut. */
+  /** How many connections were ended of which it is not known whether they were cut. */
   undecided = 0;
   #waiting: (() => void)[] = [];
 
@@ -94,7 +94,7 @@ export class Shutdown {
     return promise;
   }
 
-  /** The last process of the server has exited. */
+  /** To be called when the last process of the server has exited. */
   serverExited(): void {
     this.#step({ kind: "exited", atMs: this.options.clock.now() });
     this.close();
@@ -176,7 +176,7 @@ export class Shutdown {
     }
   }
 
-  /** A look that throws counts as a failed look. */
+  /** Looks once. A look that throws counts as a failed look. */
   #lookOnce(): void {
     let look: TrafficLook | null = null;
     try {

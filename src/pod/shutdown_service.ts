@@ -46,7 +46,7 @@ export class ShutdownService {
   readonly #startedAt: string;
   readonly #finish = Promise.withResolvers<StopReport>();
   #hasListened = false;
-  /** It was killed without a busy connection: nothing was lost. */
+  /** Whether the server was killed without a busy connection: nothing was lost. */
   #killLostNothing = false;
   #listenTimer: Timer | null = null;
 
@@ -56,7 +56,7 @@ export class ShutdownService {
     this.server = new SingleServer({
       ...options,
       ports: () => this.pod.traffic.ports,
-      // They listen, or nothing has listened yet.
+      // The processes that remain listen, or nothing has listened yet.
       mayServeInBackground: () => !this.#hasListened || this.pod.traffic.isListening() !== false,
       onExit: (status) => this.#onExit(status),
     });
@@ -86,7 +86,10 @@ export class ShutdownService {
     this.#lookForListener(FIRST_LISTEN_LOOK_MS);
   }
 
-  /** When the leading process exits with 0, this tells a daemon that serves in the background from a helper. */
+  /**
+   * Looks whether the server listens. When the leading process exits with 0, this tells a daemon that serves in the
+   * background from a helper.
+   */
   #lookForListener(delayMs: number): void {
     this.#listenTimer = this.options.platform.clock.after(delayMs, () => {
       this.#whyNotReady();
@@ -106,7 +109,7 @@ export class ShutdownService {
     });
   }
 
-  /** The log of baton, and the server's. */
+  /** Opens the log of baton again, and the server's. */
   reopenLogs(): void {
     this.options.logger.reopen();
     if (this.options.config.usr1 !== "ignore") this.server.forward(signalNumber("SIGUSR1"));
@@ -129,7 +132,7 @@ export class ShutdownService {
     const { platform: { runtime, reactor, clock }, config, version } = this.options;
     const { shutdown, traffic } = this.pod;
     const isShuttingDown = shutdown.phase !== "serving";
-    // A look compares with the one before: none may come between those of a shutdown.
+    // A look compares with the one before it: no other look may come between those of a shutdown.
     const look = isShuttingDown ? shutdown.latestLook : traffic.sample(clock.now());
     const { owed: busy = 0, atRest: idle = 0, undecided = 0 } = look ?? {};
     return {
@@ -177,7 +180,7 @@ export class ShutdownService {
 
   #whyNotReady(): string | null {
     if (this.server.pid === null || this.server.exitStatus !== null) return "the server exited";
-    // Not repeated once it has listened: what follows is the server's business.
+    // This is not repeated once the server has listened: what follows is the server's business.
     this.#hasListened ||= this.pod.traffic.isListening() === true;
     return this.#hasListened ? null : "the server does not listen yet";
   }

@@ -67,19 +67,19 @@ export class SingleGoodbye {
     return this.#goodbye.views;
   }
 
-  /** Before the server is started. */
+  /** To be called before the server is started. */
   onStart(): void {
     this.#goodbye.onStart();
   }
 
-  /** Its drain begins. */
+  /** To be called when the server's drain begins. */
   begin(): void {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
     this.#farewell.say([{ goodbye: this.#goodbye }], () => this.#end());
   }
 
-  /** Calls `then` when it has been asked, or could not be: at once if that is long ago. */
+  /** Calls `then` when the server has been asked, or could not be: at once if that is long ago. */
   whenSaid(then: () => void): void {
     this.begin();
     if (this.#isOver) then();
@@ -91,7 +91,7 @@ export class SingleGoodbye {
     for (const then of this.#after.splice(0)) then();
   }
 
-  /** It has exited, or is killed. */
+  /** To be called when the server has exited, or is killed. */
   close(): void {
     this.#farewell.cancel();
     this.#after = [];

@@ -30,7 +30,7 @@ export interface SingleServerOptions {
   ports(): readonly number[];
   /** Whether the processes that remain may be a daemon that serves in the background. */
   mayServeInBackground(): boolean;
-  /** The last process has exited. @param status of the leading process */
+  /** Called when the last process has exited. @param status of the leading process */
   onExit(status: ExitStatus): void;
 }
 
@@ -39,7 +39,7 @@ export class SingleServer {
   readonly stopPolicy: StopPolicy;
   readonly goodbye: SingleGoodbye;
   readonly victims: KilledProcess[] = [];
-  /** It has received its stop signal. */
+  /** Whether the server has received its stop signal. */
   isSignaled = false;
   wasKilled = false;
   readonly #children: Children;
@@ -128,7 +128,7 @@ export class SingleServer {
     logger.info("the server starts", { pid: this.#leader.pid });
   }
 
-  /** To the main process, or to the group (`--signal-to`). */
+  /** Sends a signal to the main process, or to the group (`--signal-to`). */
   forward(signal: number): void {
     if (this.pid === null) return;
     const toGroup = this.options.config.signalTo === "group" && this.exitStatus === null;
@@ -136,7 +136,7 @@ export class SingleServer {
     else this.#leader.signal(signal);
   }
 
-  /** Once it has been asked to say goodbye, or could not be. */
+  /** Sends the stop signal, once the server has been asked to say goodbye, or could not be. */
   signalStop(): void {
     this.goodbye.whenSaid(() => this.#signalStop());
   }

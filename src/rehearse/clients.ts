@@ -16,7 +16,7 @@ const REQUEST = new TextEncoder().encode(
 /** How long a server that speaks first may take, and one that answers. */
 const GREETING_MS = 300;
 const ANSWER_MS = 5_000;
-/** Of a connection on which nothing is to be heard. */
+/** How long a connection is kept on which nothing is to be heard. */
 const SILENT_MS = 30;
 const PAUSE_MS = 10;
 const MOST_READ = 1024 * 1024;
@@ -30,7 +30,7 @@ export interface Manner {
   readonly address: ServiceAddress;
   readonly says: "greeting" | "request" | "nothing";
   readonly end: End;
-  /** It answers a second request on a connection. */
+  /** Whether the server answers a second request on a connection. */
   readonly keeps: boolean;
 }
 
@@ -38,7 +38,7 @@ interface ExchangeOptions {
   readonly address: ServiceAddress;
   readonly sent: Uint8Array | null;
   readonly limitMs: number;
-  /** The first bytes are the whole answer; else the end of the connection is awaited. */
+  /** Whether the first bytes are the whole answer; else the end of the connection is awaited. */
   readonly firstBytes: boolean;
 }
 

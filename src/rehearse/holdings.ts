@@ -9,7 +9,7 @@ import { pidIn, type Writings } from "./written_files.ts";
 export interface Holding {
   readonly kind: "pid file" | "lock" | "Unix socket";
   readonly path: string;
-  /** It guards a directory of data, into which only one copy may write. */
+  /** Whether it guards a directory of data, into which only one copy may write. */
   readonly isData: boolean;
 }
 
@@ -40,7 +40,7 @@ function pathOf({ path }: { readonly path: string }): string {
 
 const OF_KERNEL = /^\/(dev|proc)\//;
 const LOG = /\.(log|err|out)$/;
-/** A locked file of that size is no mere lock: etcd's database is locked itself. */
+/** Bytes from which on a locked file is no mere lock: etcd's database is locked itself. */
 const LEAST_DATA = 4096;
 /** Directories that programs share: what else is written there says nothing. */
 const COMMON = ["/tmp", "/var/tmp", "/run", "/var/run", "/run/lock", "/dev/shm", "/"];

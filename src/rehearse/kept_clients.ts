@@ -18,12 +18,12 @@ const REFUSED_PAUSE_MS = 10;
 const BUFFER_BYTES = 64 * 1024;
 const LONGEST_BODY = 16 * 1024 * 1024;
 
-/** Of a listener: of TCP, or the path of a Unix socket. */
+/** Address of a listener: of TCP, or the path of a Unix socket. */
 export type ServiceAddress = InetAddress | { readonly family: "unix"; readonly path: string };
 
 interface Counts {
   readonly requests: number;
-  /** Without a whole answer. */
+  /** Requests without a whole answer. */
   readonly lost: number;
 }
 
@@ -79,7 +79,7 @@ export class KeptClients {
 /** One connection, until it ends, or the server has said that it will. */
 class KeptConnection {
   answered = 0;
-  /** It has ended with a request that has no whole answer. */
+  /** Whether it has ended with a request that has no whole answer. */
   isOwed = false;
   readonly ended: Promise<void>;
   readonly #buffer = new Uint8Array(BUFFER_BYTES);
@@ -110,7 +110,7 @@ class KeptConnection {
     }
   }
 
-  /** No further request: it ends with the answer that is owed. */
+  /** Makes no further request: the connection ends with the answer that is owed. */
   finish(): void {
     this.#left = 0;
     if (this.#answer === null) this.close();

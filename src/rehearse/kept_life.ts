@@ -7,7 +7,7 @@ import { RehearsedService } from "./rehearsed_service.ts";
 import type { LifeOptions } from "./service_life.ts";
 
 const LOOK_MS = 50;
-/** In which the clients get used to each copy. */
+/** Time in which the clients get used to each copy. */
 const REST_MS = 300;
 
 /** @returns null: that has told nothing */

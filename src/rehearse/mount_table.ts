@@ -12,14 +12,14 @@ interface MountStep {
   readonly as: "overlay" | "read-only";
 }
 
-/** The rehearsal makes these itself: nothing of the machine's is to be reached through them. */
+/** Mounts that the rehearsal makes itself: nothing of the machine's is to be reached through them. */
 const REPLACED = ["/proc", "/dev", "/sys"];
 /** File systems without files of anybody; automounts would be triggered by a look. */
 const WITHOUT_FILES = new Set(
   ("proc sysfs cgroup cgroup2 devtmpfs devpts mqueue debugfs tracefs securityfs bpf configfs pstore " +
     "efivarfs fusectl hugetlbfs autofs rpc_pipefs binfmt_misc nsfs").split(" "),
 );
-/** Layers of containers: each is mounted once more, and is no place of a server on the host. */
+/** Mounts that are layers of containers: each is mounted once more, and is no place of a server on the host. */
 const CONTAINERS = /^\/var\/lib\/(docker|containers|containerd|kubelet)\/.*/;
 
 /** @param text of /proc/self/mountinfo @returns in the order of mounting; of several at one place the last */
@@ -41,7 +41,7 @@ export function parseMounts(text: string): Mount[] {
   return [...mounts.values()];
 }
 
-/** Space, tab, newline and backslash are octal in mountinfo. */
+/** Undoes the escapes of mountinfo: space, tab, newline and backslash are octal there. */
 function unescape(text: string): string {
   return text.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)));
 }
@@ -75,7 +75,7 @@ function depth(path: string): number {
   return path === "/" ? 0 : path.split("/").length - 1;
 }
 
-/** For the options of mount(2) of overlayfs, where these characters separate. */
+/** Escapes a path for the options of mount(2) of overlayfs, where these characters separate. */
 export function escapeLower(path: string): string {
   return path.replace(/[\\:,]/g, (char) => `\\${char}`);
 }

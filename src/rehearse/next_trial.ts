@@ -9,7 +9,7 @@ const PRESET = "--preset=";
 const DRAIN_TIME = "--drain-time";
 const KEEP_ALIVE = "--keep-alive";
 const MIGRATE = `${KEEP_ALIVE}=migrate`;
-/** Connections that never fall silent are waited for so long. */
+/** Drain time of a trial: connections that never fall silent are waited for so long. */
 export const KEPT_DRAIN_TIME = "2s";
 const STOP_FIRST = `--${ORDER}=stop-first`;
 
@@ -47,7 +47,10 @@ export function nextKeptTrial(
   return seen.length === 1 && seen[0]!.lost > 0 && !isGiven ? [...short, MIGRATE] : null;
 }
 
-/** Where it is reached by datagrams alone, which are handed over by `--udp switch` only, if that is why it does not start. */
+/**
+ * The address of a service that is reached by datagrams alone, which are handed over by `--udp switch` only, if that is
+ * why it does not start; else null.
+ */
 export function datagramsOf(
   { options, output }: Pick<Attempt, "options" | "output">,
 ): string | null {
@@ -76,7 +79,7 @@ function withPidfile(attempt: Attempt): Trial | null {
   return path === null ? null : { options: [...options, pidfileOption(path)], command };
 }
 
-/** It reloads as it is, and loses neither connections nor what the first copy wrote last. */
+/** Whether the service reloads as it is, and loses neither connections nor what the first copy wrote last. */
 export function isGood({ start, reload, rewritten }: Attempt): boolean {
   return start.ok && reload !== null && reload.ok && reload.lost.length === 0 &&
     rewritten.length === 0;
@@ -109,7 +112,7 @@ function perGenerationCommand(
   return option === "" || pattern !== null ? null : [...command, option, ofGeneration(path)];
 }
 
-/** "/run/web.pid" -> "/run/web.{epoch}.pid" */
+/** A path for each generation: "/run/web.pid" -> "/run/web.{epoch}.pid" */
 function ofGeneration(path: string): string {
   const dot = path.lastIndexOf(".");
   return dot <= path.lastIndexOf("/")

@@ -18,7 +18,7 @@ const PLAN = v.object({
   command: strings,
   env: v.custom<Readonly<Record<string, string>>>(isEnvironment),
   directory: v.string(),
-  /** Null: root, without a user namespace. Else the user and group that the server is to have. */
+  /** The user and group that the server is to have; null: root, without a user namespace. */
   user: v.nullable(v.object({ uid: v.number(), gid: v.number() })),
   /** The machine's own addresses of IPv4, for servers that bind one of them. */
   addresses: strings,
@@ -65,10 +65,10 @@ const ATTEMPT = v.object({
     sharedFiles: strings,
     /** Why the first copy may not be as it was, although the second one has failed. */
     doubt: v.nullable(v.string()),
-    /** With stop-first: how long a client waited at most. */
+    /** With stop-first: how long a client waited at most, in milliseconds. */
     waitedMs: v.nullable(v.number()),
   })),
-  /** Where it answers a second request on a connection. */
+  /** An address where the service answers a second request on a connection; null: there is none. */
   keeps: v.nullable(v.string()),
   /** What the first copy held when the second one failed. */
   holds: strings,
@@ -79,7 +79,7 @@ const ATTEMPT = v.object({
     isData: v.boolean(),
   })),
   pidFiles: v.pipe(v.array(FILE_FATE), v.readonly()),
-  /** Both copies rewrote them, the first one when it ended. */
+  /** Files that both copies rewrote, the first one when it ended. */
   rewritten: strings,
   stop: v.nullable(v.object({
     durationMs: v.number(),
@@ -94,7 +94,7 @@ const ATTEMPT = v.object({
 const KEPT = v.object({
   options: strings,
   requests: v.number(),
-  /** Without a whole answer. */
+  /** Requests without a whole answer. */
   lost: v.number(),
 });
 

@@ -27,7 +27,7 @@ export class RefusedError extends Error {
     message: string,
     readonly code: string,
     readonly asRoot: boolean,
-    /** Where it is known what is in the way. */
+    /** What helps, where it is known what is in the way; null: that is not known. */
     readonly remedy: string | null = null,
   ) {
     super(message);
@@ -36,7 +36,10 @@ export class RefusedError extends Error {
 
 export interface Seen {
   readonly attempts: readonly Attempt[];
-  /** With the words of the first good attempt; empty where the server keeps no connections, or there is none. */
+  /**
+   * What became of kept connections, with the words of the first good attempt; empty where the server keeps no
+   * connections, or there is no such attempt.
+   */
   readonly kept: readonly Kept[];
   /** Places that could be shown only without the right to write. */
   readonly readOnly: readonly string[];
@@ -53,7 +56,7 @@ export function rehearse(platform: Platform, { plan, onStep }: RehearsalOptions)
   const isRoot = hasCapability(CAPABILITY.CAP_SYS_ADMIN);
   if (isChrooted()) throw new RefusedError(CHROOTED.what, "EINVAL", isRoot, CHROOTED.remedy);
   const user = isRoot ? null : ownIds();
-  // Another namespace could still connect to them.
+  // Sockets with a path: another namespace could still connect to them.
   const unixPaths = unixSockets().map(({ path }) => path).filter((path) => path.startsWith("/"));
   const whole = { ...plan, user, unixPaths, addresses: ownAddresses() };
   try {
@@ -71,8 +74,9 @@ export function rehearse(platform: Platform, { plan, onStep }: RehearsalOptions)
 class LostStageError extends Error {}
 
 /**
- * Seen once in some 300 starts, on a busy machine: the runtime of the stage crashed. The likely cause: between unshare(2)
- * with CLONE_NEWPID and the start of the director its thread can start no other thread, pid_namespaces(7).
+ * Tries a second time if the stage was lost. Seen once in some 300 starts, on a busy machine: the runtime of the stage
+ * crashed. The likely cause: between unshare(2) with CLONE_NEWPID and the start of the director its thread can start no
+ * other thread, pid_namespaces(7).
  */
 function onceMoreIfLost<T>(run: () => T): T {
   for (let left = MOST_STARTS - 1;; left--) {
@@ -84,7 +88,10 @@ function onceMoreIfLost<T>(run: () => T): T {
   }
 }
 
-/** As an ordinary user, in a user namespace in which this user is root: all others need no privilege from there. */
+/**
+ * Starts the stage: for an ordinary user in a user namespace in which this user is root: all others need no privilege
+ * from there.
+ */
 function startStage(platform: Platform, plan: RehearsalPlan): HelperProcess {
   using nothing = platform.descriptors.open("/dev/null", C.O_RDWR);
   // What it has to say are messages; the service's output is kept in the rehearsal.

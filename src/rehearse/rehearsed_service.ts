@@ -19,9 +19,9 @@ const LOOK_MS = 50;
 const OUTPUT_LINES = 20;
 const OWN_PREFIX = /^\S+ baton\[rehearsal\] (?:info|warn|error): /;
 const GOES_WELL = /^\S+ baton\[rehearsal\] (?:info|debug): (?!generation \d+: )/;
-/** Of one service: each has a file of its own for its answer. */
+/** Commands for one service: each has a file of its own for its answer. */
 const MOST_COMMANDS = 100;
-/** They belong to the service manager of the machine. */
+/** Variables that are not passed on: they belong to the service manager of the machine. */
 const NOT_PASSED = [
   "NOTIFY_SOCKET",
   "LISTEN_FDS",
@@ -77,7 +77,10 @@ export class RehearsedService {
     return reply.success ? reply.output : null;
   }
 
-  /** Blocks. @returns the reply of the control socket; null: there is none */
+  /**
+   * Calls the control socket. Blocks.
+   * @returns the reply; null: there is none
+   */
   call(method: "GET" | "POST", path: string, timeoutMs: number): unknown {
     const { socket } = servicePaths(BATON_PLACE, NAME);
     try {
@@ -88,7 +91,10 @@ export class RehearsedService {
     }
   }
 
-  /** A command of baton's, with its output as JSON, if it is that. @returns status null: it took too long */
+  /**
+   * Runs a command of baton's, with its output as JSON, if it is that.
+   * @returns status null: it took too long
+   */
   async command(words: readonly string[], limitMs: number) {
     const output = `${BATON_PLACE}/answer.${++this.#answers}`;
     const pid = this.#start([...words, ...ADDRESS], output);
@@ -97,12 +103,12 @@ export class RehearsedService {
     return { status, text, json: jsonIn(text) };
   }
 
-  /** Whether it has ended, with which status. */
+  /** Exit status of baton; null: it runs. */
   get exit(): number | null {
     return this.children.statusOf(this.pid);
   }
 
-  /** Until only the serving generation is left. */
+  /** Waits until only the serving generation is left. */
   async settled(): Promise<void> {
     const isAlone = () => {
       const status = this.status();
@@ -122,7 +128,7 @@ export class RehearsedService {
     return reply;
   }
 
-  /** The last lines, without those with which baton says what goes well. */
+  /** The last lines of the output, without those with which baton says what goes well. */
   lastOutput(): string[] {
     const lines = readFileSync(this.#output, "utf8").trimEnd().split("\n");
     return lines.filter((line) => !GOES_WELL.test(line)).slice(-OUTPUT_LINES)

@@ -16,12 +16,15 @@ import type { View } from "./view.ts";
 import { rewrittenByBoth, type Writings, writingsIn } from "./written_files.ts";
 
 const LOOK_MS = 50;
-/** In which a server comes to rest, and its clients have made some exchanges. */
+/** Time in which a server comes to rest, and its clients have made some exchanges. */
 const REST_MS = 300;
-/** A second copy that took longer to fail has waited: each further trial would take as long. */
+/**
+ * Longest failure of a second copy that is tried again: one that took longer has waited, and each further trial would
+ * take as long.
+ */
 const MOST_TRIED_MS = 10_000;
 const GIVING_UP_MS = 10_000;
-/** A server that binds UDP listens with TCP by then, if it does. */
+/** Time within which a server that binds UDP listens with TCP, too, if it does. */
 const LATE_MS = 5_000;
 const MOST_ADDRESSES = 8;
 const MOST_TEXTS = 20;
@@ -112,7 +115,7 @@ export class ServiceLife {
     return null;
   }
 
-  /** It would be waited for in vain. */
+  /** Whether the service is reached by datagrams alone: a listener would be waited for in vain. */
   #hasDatagramsAlone(status: StatusReply | null): boolean {
     const isLate = this.life.platform.clock.now() > this.#startedAt + LATE_MS;
     if (!isLate || status === null || status.listeners.length > 0) return false;
@@ -137,7 +140,7 @@ export class ServiceLife {
     return leader ? processTree(leader) : [];
   }
 
-  /** How it speaks at its addresses. That takes as long as a server needs to come to rest. */
+  /** Learns how the service speaks at its addresses. That takes as long as a server needs to come to rest. */
   #learn({ listeners }: StatusReply): Promise<Manner[]> {
     const addresses = listeners.flatMap(({ address }) => addressIn(address) ?? []);
     return Promise.all(
@@ -176,7 +179,10 @@ export class ServiceLife {
     return { report: report.success ? report.output : null, text: text.trim() };
   }
 
-  /** Takes one thing after the other out of the second copy's way: nothing of it is real. */
+  /**
+   * Finds what keeps the second copy from starting, by taking one thing after the other out of its way: nothing of it
+   * is real.
+   */
   async #findBlocker(
     held: readonly Holding[],
     { reason, durationMs }: Reload,
@@ -236,7 +242,7 @@ function moved(from: string, to: string): boolean {
   }
 }
 
-/** Bounded: a message has to fit. */
+/** Lines for a message, which is bounded: it has to fit. */
 function texts(lines: readonly string[]): string[] {
   return lines.filter((line) => line !== "").slice(-MOST_TEXTS).map((line) =>
     line.slice(0, LONGEST_TEXT)

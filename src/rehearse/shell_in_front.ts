@@ -6,10 +6,10 @@ import { tcpRows } from "../platform/network/proc_net.ts";
 import { linkTarget, processName, socketInodesOf } from "../platform/process/proc.ts";
 import type { Attempt } from "./plan.ts";
 
-/** What listens is not the leader, and the leader is a shell: it waits for the server. */
+/** The shell that waits for the server, if what listens is not the leader, and the leader is a shell. */
 export function shellInFront([leader, ...others]: readonly number[]): Attempt["start"]["shell"] {
   if (leader === undefined) return null;
-  // Not its name in /proc/PID/comm: of a script, that is the script's.
+  // The name is not that of /proc/PID/comm, which is the script's.
   const name = baseName(linkTarget(`/proc/${leader}/exe`) ?? "");
   const listening = new Set((tcpRows([C.TCP_LISTEN])?.rows ?? []).map(({ inode }) => inode));
   const listens = (pid: number) => [...socketInodesOf(pid)].some((inode) => listening.has(inode));

@@ -45,7 +45,7 @@ function startDirector(platform: Platform, control: number): number {
       descriptors: Array.from({ length: control + 2 }, (_, descriptor) => descriptor),
     });
   } finally {
-    // Without it this thread still can do all that it will: wait.
+    // A failure changes nothing: this thread still can do all that it will, which is to wait.
     namespaces.returnToPid(own);
   }
 }

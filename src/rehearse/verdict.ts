@@ -74,7 +74,7 @@ function startText({ start, output }: Attempt): string {
   const isNetwork =
     /ENETUNREACH|Network is unreachable|EAI_AGAIN|getaddrinfo|name resolution|ECONNREFUSED|Connection refused/i
       .test(said);
-  // It may wait for an answer that never comes, and say nothing.
+  // The copy may wait for an answer that never comes, and say nothing.
   const isWaiting = /^not ready within .*it does not listen/.test(how);
   const network = isNetwork || isWaiting
     ? "; it may want to reach another service, and a rehearsal has no network but its own loopback"
@@ -163,7 +163,7 @@ function notesOf({ options, start, stop, reload }: Attempt): string[] {
   return notes;
 }
 
-/** Of the user's own words, when they are fine but for the pid file. */
+/** Notes on the user's own words, when they are fine but for the pid file. */
 function pidFileNotes([first, second]: readonly Attempt[]): string[] {
   if (first === undefined || !isGood(first)) return [];
   const path = lostPidFile(first);

@@ -32,7 +32,10 @@ import type { RehearsalPlan } from "./plan.ts";
 import { filesBelow } from "./tree.ts";
 import { writablePlaces } from "./writable_places.ts";
 
-/** Covers the machine's /proc, which nothing needs meanwhile, and is covered by the new one. */
+/**
+ * Where the layers are made: it covers the machine's /proc, which nothing needs meanwhile, and is covered by the new
+ * one.
+ */
 const SCRATCH = "/proc";
 const ROOT = `${SCRATCH}/root`;
 const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -43,7 +46,7 @@ const LINKS = {
   stderr: "fd/2",
   ptmx: "pts/ptmx",
 };
-/** baton's own control socket and output: on the new /dev, where no server keeps anything. */
+/** Place of baton's own control socket and output: on the new /dev, where no server keeps anything. */
 export const BATON_PLACE = "/dev/baton-rehearsal";
 const LEAST_SPACE = 64 * 1024 * 1024;
 const FIRST_USER_NAMESPACE = "user:[4026531837]";
@@ -53,13 +56,13 @@ const NET_SETTINGS = [
   "net/core/somaxconn",
   "net/ipv6/bindv6only",
 ];
-/** Pids of the rehearsal begin here, so that a pid file of the machine never names one of them. */
+/** The first pid of the rehearsal, so that a pid file of the machine never names one of its processes. */
 const PIDS_APART = 10_000;
 
 interface Layer {
-  /** Where it is seen. */
+  /** Where the layer is seen. */
   readonly path: string;
-  /** What was written below it. */
+  /** Directory of what was written below that path. */
   readonly upper: string;
 }
 
@@ -110,7 +113,7 @@ export function enterView(platform: Platform, plan: RehearsalPlan): View {
   mountProc(namespaces, settings, firstPid);
   const { layers, readOnly } = maker;
   namespaces.enterRoot(ROOT);
-  // Only from here on: a link in a path below ROOT would have led back to the machine's own files.
+  // Sockets are covered only from here on: a link in a path below ROOT would have led back to the machine's own files.
   coverSockets(namespaces, plan.unixPaths, layers);
   clearRun(layers);
   platform.processes.changeDirectory(plan.directory);
@@ -144,7 +147,10 @@ class ViewMaker {
     }
   }
 
-  /** Where other mounts are below, which the kernel does not let a user namespace look behind: its directories one by one. */
+  /**
+   * Makes a layer for a directory. Where other mounts are below it, which the kernel does not let a user namespace look
+   * behind, its directories get one each.
+   */
   overlayTree(path: string, depth = 3): void {
     try {
       this.#overlay(path);
@@ -223,7 +229,7 @@ function makeDevices(namespaces: Namespaces): void {
   mkdirSync(`${ROOT}${BATON_PLACE}`);
 }
 
-/** A connect(2) to what is no socket is refused, as to a socket without a listener. */
+/** Covers sockets by /dev/null: a connect(2) to what is no socket is refused, as to a socket without a listener. */
 function coverSockets(
   namespaces: Namespaces,
   paths: readonly string[],
@@ -258,7 +264,7 @@ function mountProc(
   const proc = `${ROOT}/proc`;
   const flags = C.MS_NOSUID | C.MS_NODEV | C.MS_NOEXEC;
   namespaces.mount({ source: "proc", target: proc, type: "proc", flags });
-  // The machine's addresses of IPv6 are not here, and a server may bind one.
+  // A server may bind the machine's addresses of IPv6, which are not here.
   for (const [path, value] of [...settings, ["net/ipv6/ip_nonlocal_bind", "1"]] as const) {
     if (value !== null) tolerate(() => writeFileSync(`${proc}/sys/${path}`, value));
   }

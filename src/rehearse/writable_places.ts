@@ -6,7 +6,7 @@ import type { RehearsalPlan } from "./plan.ts";
 import { filesBelow } from "./tree.ts";
 
 const USUAL = ["/tmp", "/var/tmp"];
-/** Programs and the kernel's own: no data of a service. */
+/** Directories of programs and of the kernel: no data of a service. */
 const SKIPPED = /^\/(proc|sys|dev|usr|bin|sbin|lib\w*|boot|snap|nix|lost\+found)$/;
 const SEARCH_DEPTH = 4;
 const MOST_SEARCHED = 4000;
@@ -36,13 +36,13 @@ function firstWritable(path: string): string | null {
   return above.find(isWritable) ?? null;
 }
 
-/** Of the part that exists: no step of a mount's path may be a link. */
+/** The real path of the part that exists: no step of a mount's path may be a link. */
 function realPath(path: string): string {
   for (let at = path; at !== "/"; at = dirname(at)) {
     try {
       return realpathSync(at);
     } catch {
-      // Its directory, then.
+      // The path does not exist: its directory is tried.
     }
   }
   return "/";

@@ -3,7 +3,7 @@ import { firstBytes } from "../platform/files/first_bytes.ts";
 import { isHarmlessPath } from "../inspect/harmless.ts";
 import { filesBelow } from "./tree.ts";
 
-/** Of a file's beginning: enough to tell what was appended from what was rewritten. */
+/** Bytes of a file's beginning that are read: enough to tell what was appended from what was rewritten. */
 const HEAD_SIZE = 16 * 1024;
 const DEPTH = 24;
 const LOG_NAME = /\.(log|err|out)(\.\d+)?$/;
@@ -78,7 +78,7 @@ export function pidIn({ head, size }: Pick<WrittenFile, "head" | "size">): numbe
   return match === null ? null : Number(match[1]);
 }
 
-/** Nothing but a number: pid files proper, and counters, which no copy reads as its state. */
+/** Whether a file holds nothing but a number: pid files proper, and counters, which no copy reads as its state. */
 function isBareNumber({ head }: Pick<WrittenFile, "head">): boolean {
   return /^\s*\d*\s*$/.test(head);
 }

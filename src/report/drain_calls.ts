@@ -3,11 +3,11 @@ import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 
 /** One call that has asked a worker to say goodbye to its clients, or to say so no more. */
 export interface DrainCallView {
-  /** With its placeholders filled in. */
+  /** The call, with its placeholders filled in. */
   readonly call: string;
   readonly worker: number;
   readonly result: "pending" | "ok" | "failed";
-  /** "status 200", "refused"; null: there is no answer yet. */
+  /** Its outcome: "status 200", "refused"; null: there is no answer yet. */
   readonly detail: string | null;
 }
 
@@ -20,7 +20,7 @@ export interface DrainCallCounts {
     readonly epoch: number;
     readonly worker: number;
     readonly reason: string;
-    /** ISO 8601. */
+    /** When it was made, ISO 8601. */
     readonly at: string;
   } | null;
 }

@@ -11,11 +11,11 @@ export function describeExit(status: ExitStatus): string {
 }
 
 interface ExitCircumstances {
-  /** The stop signal that it got; null: none. */
+  /** The stop signal that the server got; null: none. */
   readonly stopSignal: number | null;
   /** Statuses besides 0 that are no failure at the stop signal. */
   readonly cleanExit: readonly number[];
-  /** Its leading process had exited with 0, and left the server in the background. */
+  /** Whether its leading process had exited with 0, and left the server in the background. */
   readonly daemonized: boolean;
   /** Possible reasons. */
   readonly hints: readonly string[];

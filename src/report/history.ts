@@ -21,10 +21,10 @@ const NO_LOSSES = { connectionsCut: 0, connectionsUndecided: 0 };
 /** Number of exited generations that are remembered. */
 const REMEMBERED = 8;
 
-/** What the next baton gets in any case. */
+/** The part of the history that the next baton gets in any case. */
 export interface CountersRecord extends Readonly<Snapshot["restarts"]> {
   readonly failedByHand?: boolean;
-  /** Missing: there were none. */
+  /** Calls of --drain-call; missing: there were none. */
   readonly drainCalls?: DrainCallCounts;
 }
 
@@ -41,27 +41,27 @@ type KnownAtAnswer = Findings & Pick<LastReload, "late" | "held" | "restored">;
 export class History {
   restarts = { ok: 0, failed: 0, crashes: 0 };
   drainCalls: DrainCallCounts = NO_DRAIN_CALLS;
-  /** An operator wants the service to get no traffic, until the operator says otherwise: /healthcheck/fail. */
+  /** Whether an operator wants the service to get no traffic, until the operator says otherwise: /healthcheck/fail. */
   failedByHand = false;
   /** Connections that were cut since a stop was first asked for. */
   cutByStop = 0;
   readonly timelines = new Timelines();
-  /** Of the last reload, if it failed. */
+  /** The last words of the generation of the last reload, if that failed. */
   lastWords: LastWords | null = null;
   /** How long each client has waited whose wait has ended in this step (--order stop-first). */
   waitsMs: readonly number[] = [];
-  /** Newest last. */
+  /** Generations that have exited, the newest last. */
   readonly recentlyEnded: EndedGeneration[] = [];
   readonly #records = new Map<number, { readonly startedAt: Date; readonly pid: number | null }>();
   readonly #lastKnown = new Map<number, Generation>();
   #lastReload: LastReload | null = null;
   /** Generation that the last reload replaced. */
   #replaced: number | null = null;
-  /** The same until it has exited. */
+  /** The same generation, until it has exited. */
   #leaving: number | null = null;
-  /** A reload stops this generation before it starts the next one (lifecycle/stop_first.ts). */
+  /** The generation that a reload stops before it starts the next one (lifecycle/stop_first.ts). */
   #stopsFirst: number | null = null;
-  /** What has become of it. */
+  /** What has become of the generation that was stopped first. */
   #stopped: Partial<LastReload> = {};
   /** The course of a start that has failed, whose reload is answered later. */
   #failedStart: Partial<LastReload> & { readonly epoch: number | null } = { epoch: null };
@@ -94,7 +94,7 @@ export class History {
     this.drainCalls = drainCalls;
   }
 
-  /** Continues that of the previous instance. */
+  /** Continues the history of the previous instance. */
   resume(record: HistoryRecord, facts: { incarnation: number; startedAt: string }): void {
     this.counters = record;
     this.#lastReload = record.lastReload;
@@ -187,7 +187,7 @@ export class History {
     this.#failedStart = { epoch, phases, failedIn };
   }
 
-  /** It made room for the next one, whose reload is not answered yet. */
+  /** Notes what was lost with a generation that made room for the next one, whose reload is not answered yet. */
   #noteStopped(epoch: number, { cut, undecided, kept, ...rest }: Losses): void {
     this.#stopsFirst = null;
     this.#stopped = {
@@ -211,7 +211,7 @@ export class History {
     this.#lastReload = { ...last, late };
   }
 
-  /** What a later look at the generation before has shown. */
+  /** Notes what a later look at the generation before has shown. */
   doubt(epoch: number | null, doubt: string | null): void {
     if (this.#lastReload?.epoch === epoch) this.#lastReload = { ...this.#lastReload, doubt };
   }
@@ -219,7 +219,7 @@ export class History {
   /** Generation `epoch` is rolled back after it has passed its gate. */
   rolledBack(epoch: number, reason: string): void {
     const last = this.lastReload;
-    // Its caller got the answer "ok" already.
+    // The caller of that reload got the answer "ok" already.
     if (last?.epoch !== epoch || last.result !== "ok") return;
     this.restarts.failed++;
     this.#leaving = null;
@@ -238,7 +238,7 @@ export class History {
       this.#lastReload = { ...last, ...lost, connectionsKept: losses.kept, connections };
       this.#leaving = null;
     } else if (last !== null && epoch === last.epoch && last.result === "failed") {
-      // It was rolled back, and has had connections.
+      // The generation was rolled back, and has had connections.
       this.#lastReload = { ...last, ...lost };
     }
     this.timelines.forget(epoch);
@@ -258,7 +258,7 @@ export class History {
       .flatMap((generation) => this.#viewOf(generation));
   }
 
-  /** Empty for a generation that was never started. */
+  /** The view of an ended generation, in a list that is empty for one that was never started. */
   #viewOf({ epoch, outcome, reason }: Generation, lost = NO_LOSSES): EndedGeneration[] {
     const record = this.#records.get(epoch);
     if (record === undefined) return [];
@@ -277,7 +277,10 @@ export class History {
   }
 }
 
-/** Of a generation that was still wanted. @returns null: nothing can be said, it was not */
+/**
+ * The outcome of a generation that exits while it is still wanted.
+ * @returns null: nothing can be said, it was not
+ */
 function outcomeOfExit(state: GenerationState, status: number): Outcome | null {
   switch (state) {
     case "waiting":

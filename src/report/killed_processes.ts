@@ -7,7 +7,7 @@ const ROUND_MS = 100;
 
 export interface KilledProcess {
   readonly pid: number;
-  /** Its command, at most 15 characters; "?" if it is gone. */
+  /** The name of its command, at most 15 characters; "?" if it is gone. */
   readonly name: string;
   readonly epoch: number;
   /** Time since its stop signal; null: it got none. */
@@ -22,7 +22,7 @@ export function describeVictims(
   return pids.map((pid) => ({ pid, name: processName(pid) ?? "?", epoch, afterMs }));
 }
 
-/** What lives on when the service has ended. */
+/** A process that lives on when the service has ended. */
 export type LeftProcess = Pick<KilledProcess, "pid" | "name">;
 
 /** @returns "2 processes live on: sshd (pid 12), bash (pid 13)" */

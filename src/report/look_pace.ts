@@ -3,9 +3,9 @@
  * hundredth of the time, whatever the number of readers, until they take so long that the next would be too late. Pure.
  */
 
-/** Nothing that a person watches needs a newer one. */
+/** Shortest pause between two looks: nothing that a person watches needs a newer one. */
 const LEAST_MS = 500;
-/** In `baton top` the numbers still move. */
+/** Longest pause between two looks: in `baton top` the numbers still move. */
 const MOST_MS = 5_000;
 const PART_OF_TIME = 100;
 

@@ -8,7 +8,7 @@ import type { ReloadReport } from "./reload_report.ts";
 export interface FailedStart {
   readonly epoch: number;
   readonly pid: number | null;
-  /** Its last lines. */
+  /** The last lines of its output. */
   readonly output: readonly string[];
   readonly outputSince: readonly string[];
   readonly isDirect: boolean;
@@ -17,7 +17,7 @@ export interface FailedStart {
 export class PendingReloads {
   readonly requests: PendingRequests<ReloadReport>;
   readonly scales: PendingRequests<ScaleReport>;
-  /** Whose reload is answered when the version before it runs again. */
+  /** The candidate whose reload is answered when the version before it runs again; null: none. */
   failed: FailedStart | null = null;
 
   constructor(clock: Clock) {

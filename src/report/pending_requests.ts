@@ -3,7 +3,7 @@ import type { Clock } from "../platform/clock.ts";
 
 let next = 1;
 
-/** A number that no other request of this process has. */
+/** Makes a number that no other request of this process has. */
 export function nextRequest(): number {
   return next++;
 }

@@ -6,11 +6,11 @@ export interface ReloadReport extends ReloadStory, RequestReport<"ok" | "failed"
   readonly epoch: number | null;
   /** Last lines of the new generation's output, when it failed. */
   readonly output: readonly string[];
-  /** It wrote to baton's own output directly, from its listen or from the start: that is not in `output`. */
+  /** Whether it wrote to baton's own output directly, from its listen or from the start: that is not in `output`. */
   readonly outputIsDirect: boolean;
-  /** What came to that since then, where it is a file: lines of others may be among them. */
+  /** What came to baton's own output since then, where that is a file: lines of others may be among them. */
   readonly outputSince: readonly string[];
-  /** It is on trial, and an operator must promote it or roll it back; null: it serves, or has failed. */
+  /** The trial of the new generation, which an operator must promote or roll back; null: it serves, or has failed. */
   readonly trial: TrialView | null;
   /** The generation that serves after the reload; null: none, the server is started again. */
   readonly serving: number | null;

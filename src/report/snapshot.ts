@@ -13,7 +13,7 @@ import type { KilledProcess, LeftProcess } from "./killed_processes.ts";
 
 interface MemberView {
   readonly epoch: number;
-  /** In its generation. */
+  /** Number of the worker in its generation. */
   readonly worker: number;
   /** Connections that wait to be accepted; of UDP: bytes that wait to be read, with the kernel's overhead. */
   readonly backlog: number;
@@ -23,7 +23,7 @@ interface MemberView {
 }
 
 export interface ListenerView {
-  /** "127.0.0.1:8080", "udp:127.0.0.1:53" */
+  /** The address as text: "127.0.0.1:8080", "udp:127.0.0.1:53". */
   readonly address: string;
   readonly mode: "adopt" | "inherit";
   /**
@@ -37,21 +37,21 @@ export interface ListenerView {
 
 /** One health check, or one line that the server is to print. */
 export interface CheckView {
-  /** As configured: "http:/healthz". */
+  /** The check as it is configured: "http:/healthz". */
   readonly check: string;
-  /** Part of the gate, or of the liveness checks after it. */
+  /** Whether it is part of the gate, or of the liveness checks after it. */
   readonly role: "ready" | "live";
   readonly healthy: boolean;
-  /** Null: none yet. */
+  /** The latest result; null: there is none yet. */
   readonly lastResult: string | null;
   readonly successes: number;
   readonly failures: number;
 }
 
 export interface GenerationView extends EndedGeneration, StateProgress {
-  /** By number; empty for one that has exited. */
+  /** The workers, by number; empty for a generation that has exited. */
   readonly workers: readonly WorkerStatus[];
-  /** The latest ones; empty for one that has exited. */
+  /** The latest calls; empty for a generation that has exited. */
   readonly drainCalls: readonly DrainCallView[];
 }
 
@@ -59,7 +59,7 @@ export interface EndedGeneration {
   readonly epoch: number;
   readonly state: GenerationState;
   readonly outcome: Outcome | null;
-  /** With an outcome of `failed` or `crashed`. */
+  /** Why, with an outcome of `failed` or `crashed`; else null. */
   readonly reason: string | null;
   /** Leading process; null when it could not be started. */
   readonly pid: number | null;
@@ -68,10 +68,10 @@ export interface EndedGeneration {
   readonly connections: ConnectionCounts;
   /** Connections that were busy when they were ended, with the generation or because the drain time was nearly over. */
   readonly connectionsCut: number;
-  /** Those of which it is not known whether they were busy. */
+  /** Connections of which it is not known whether they were busy. */
   readonly connectionsUndecided: number;
   readonly checks: readonly CheckView[];
-  /** With --keep-alive: it lives, and idle keep-alive connections can be moved to it. */
+  /** Whether it lives with --keep-alive, so that idle keep-alive connections can be moved to it. */
   readonly takesConnections: boolean;
 }
 
@@ -79,24 +79,24 @@ export interface PhaseView {
   /** A state of a generation, `queued`, or a hook that runs within such a state. */
   readonly phase: string;
   readonly epoch: number;
-  /** Null: it is not over. */
+  /** How long it took; null: it is not over. */
   readonly durationMs: number | null;
 }
 
 /** The fate of the connections that a generation had when its drain began, or accepted from its queue then. */
 export interface ConnectionsView {
-  /** They ended without a pending response. */
+  /** Connections that ended without a pending response. */
   readonly finished: number;
   readonly cut: number;
-  /** They ended, and it is not known whether a response was pending. */
+  /** Connections that ended while it was not known whether a response was pending. */
   readonly undecided: number;
-  /** The next generation has them (--keep-alive). */
+  /** Connections that the next generation has (--keep-alive). */
   readonly moved: number;
 }
 
 /** An address where the new generation did not listen at the switch, but the one before it did. */
 export interface LateView {
-  /** "127.0.0.1:9000" */
+  /** The address as text: "127.0.0.1:9000". */
   readonly address: string;
   /** Generation that new connections go to meanwhile; null: it has exited, and they wait in its queue. */
   readonly servedBy: number | null;
@@ -128,14 +128,14 @@ export interface HeldView {
 
 export interface ReloadStory {
   readonly replaced: number | null;
-  /** Those of the new generation in order, then those of the replaced one so far. */
+  /** Phases of the new generation in order, then those of the replaced one so far. */
   readonly phases: readonly PhaseView[];
   /** The phase in which the new generation failed. */
   readonly failedIn: string | null;
-  /** Of the replaced generation; null: it still has some, or they cannot be counted here. */
+  /** Connections of the replaced generation; null: it still has some, or they cannot be counted here. */
   readonly connections: ConnectionsView | null;
   readonly late: readonly LateView[];
-  /** With --order stop-first; null: the generation before served until the new one did. */
+  /** The wait of new connections with --order stop-first; null: the generation before served until the new one did. */
   readonly held: HeldView | null;
   /** With --order stop-first: the generation that runs the version before again, since the new one failed; null: none. */
   readonly restored: number | null;
@@ -168,7 +168,7 @@ export function storyOf(reload: ReloadStory | null): ReloadStory {
 export interface RequestReport<Result> {
   readonly result: Result;
   readonly reason: string | null;
-  /** From the request to the answer. */
+  /** Time from the request to the answer. */
   readonly durationMs: number;
 }
 
@@ -179,7 +179,7 @@ export interface LastReload extends ReloadStory, RequestReport<"ok" | "failed" |
    * rolled back. Complete when it has exited.
    */
   readonly connectionsCut: number;
-  /** Those of which it is not known whether they were busy. */
+  /** Connections of which it is not known whether they were busy. */
   readonly connectionsUndecided: number;
   /** With --keep-alive: the keep-alive connections of the replaced generation; null: they were not moved. */
   readonly connectionsKept: KeepAliveCounts | null;
@@ -192,17 +192,17 @@ export type ShareOf = "connections" | "requests";
 export interface TrialView {
   readonly epoch: number;
   readonly phase: "canary" | "ramp" | "rolling" | "bake";
-  /** Of what `shareOf` says, as requested. */
+  /** The requested share, of what `shareOf` says. */
   readonly percent: number;
   readonly shareOf: ShareOf;
-  /** As sampled from the kernel's socket table since the last change of the share; null: none was seen. */
+  /** The share as sampled from the kernel's socket table since its last change; null: no connection was seen. */
   readonly seen: { readonly percent: number; readonly connections: number } | null;
 }
 
 /** A process that servers of this service have started and that outlives them, alone at its addresses. */
 interface HelperView {
   readonly pid: number;
-  /** Its command, at most 15 characters. */
+  /** The name of its command, at most 15 characters. */
   readonly name: string;
   /** The generation that has started it. */
   readonly epoch: number;
@@ -212,9 +212,9 @@ interface HelperView {
 export interface Snapshot {
   readonly name: string;
   readonly version: string;
-  /** Of baton. */
+  /** Process id of baton. */
   readonly pid: number;
-  /** Of the serving generation; null while none serves. */
+  /** Epoch of the serving generation; null while none serves. */
   readonly epoch: number | null;
   /** Number of batons that ran this service before this one without a stop: replaced in place, or crashed. */
   readonly incarnation: number;
@@ -226,13 +226,13 @@ export interface Snapshot {
   readonly duplicates: "getfd" | "socket-trap" | "at-bind" | null;
   readonly startedAt: string;
   readonly listeners: readonly ListenerView[];
-  /** Of a generation: `wanted` is what the next one starts with (`baton scale`). */
+  /** Workers of a generation: `wanted` is what the next one starts with (`baton scale`). */
   readonly workers: { readonly configured: number; readonly wanted: number };
-  /** Alive ones and the latest that have exited, oldest first. */
+  /** Generations that are alive and the latest that have exited, oldest first. */
   readonly generations: readonly GenerationView[];
   readonly helpers: readonly HelperView[];
   readonly drainCalls: DrainCallCounts;
-  /** One for each --front. */
+  /** The fronts, one for each --front. */
   readonly fronts: readonly FrontView[];
   readonly restarts: {
     /** Reloads that ended with a new serving generation. */
@@ -259,7 +259,7 @@ export type Decision = "promote" | "rollback" | { readonly percent: number };
 /** The answer to `baton promote`, `rollback` and `canary`. */
 export interface TrialReport extends RequestReport<"ok" | "refused"> {
   readonly epoch: number | null;
-  /** What a share of it is of. */
+  /** What the share of the trial is of. */
   readonly shareOf: ShareOf;
 }
 
@@ -282,7 +282,7 @@ export interface StopReport {
 
 /** The answer to a drain: the traffic has drained, or the time for that is over. */
 export interface DrainReport {
-  /** No response is pending. */
+  /** Whether no response is pending. */
   readonly drained: boolean;
   /** Connections with a pending response, or that wait to be accepted; null: they could not be counted. */
   readonly busy: number | null;
@@ -290,11 +290,11 @@ export interface DrainReport {
 
 /** The answer to the probes of a kubelet; `why` says what is missing, or is empty. */
 export interface ProbeReport {
-  /** It has been ready once. */
+  /** Whether the service has been ready once. */
   readonly started: boolean;
-  /** It may get traffic: false from TERM on (--ready-delay). */
+  /** Whether the service may get traffic: false from TERM on (--ready-delay). */
   readonly ready: boolean;
-  /** baton's own loop runs, and the server with it. */
+  /** Whether baton's own loop runs, and the server with it. */
   readonly live: boolean;
   readonly why: string;
 }

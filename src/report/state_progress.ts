@@ -1,6 +1,9 @@
 /** How far a generation is in its state, as `baton status` and `baton top` show it. */
 
-/** Of a drain: `left` of the `first` connections that the generation had when it began, or that came from its queue. */
+/**
+ * The progress of a drain: `left` of the `first` connections that the generation had when it began, or that came from
+ * its queue.
+ */
 interface DrainProgress {
   readonly first: number;
   readonly left: number;
@@ -10,9 +13,9 @@ interface DrainProgress {
 export interface StateProgress {
   /** For how long it has been in its state; null: not known here. */
   readonly stateMs: number | null;
-  /** Until the limit of its state: the gate, the drain, the stop, the bake; null: there is none. */
+  /** Time until the limit of its state: the gate, the drain, the stop, the bake; null: there is none. */
   readonly leftMs: number | null;
-  /** Null: it does not drain, or its connections cannot be counted. */
+  /** The progress of its drain; null: it does not drain, or its connections cannot be counted. */
   readonly drain: DrainProgress | null;
 }
 

@@ -7,7 +7,7 @@ export interface Step {
   readonly event: ServiceEvent;
   readonly before: ServiceState;
   readonly after: ServiceState;
-  /** Carried out already, as far as they do not wait for something. */
+  /** The effects of the step, which are carried out already, as far as they do not wait for something. */
   readonly effects: readonly ServiceEffect[];
   readonly history: Pick<
     History,

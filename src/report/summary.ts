@@ -15,7 +15,7 @@ export interface GenerationSummary extends StateProgress {
   readonly pid: number | null;
   /** ISO 8601. */
   readonly startedAt: string;
-  /** Of the new connections. */
+  /** Share of the new connections. */
   readonly percent: number;
   readonly workers: { readonly serving: number; readonly total: number };
   readonly connections: ConnectionCounts;
@@ -42,16 +42,16 @@ export interface Summary extends
     | "restarts"
     | "fronts"
   > {
-  /** When it was made, ISO 8601: a reader's clock may be another machine's. */
+  /** When the summary was made, ISO 8601: a reader's clock may be another machine's. */
   readonly at: string;
   readonly workers: Snapshot["workers"];
-  /** Alive ones and the latest that have exited, oldest first. */
+  /** Generations that are alive and the latest that have exited, oldest first. */
   readonly generations: readonly GenerationSummary[];
-  /** A reload waits until the present one is over. */
+  /** Whether a reload waits until the present one is over. */
   readonly isQueued: boolean;
   readonly trial: TrialView | null;
   readonly lastReload: LastReload | null;
-  /** Of the last reload, if it failed. */
+  /** The last words of the generation of the last reload, if that failed. */
   readonly lastWords: LastWords | null;
   /** Age of the look at the connections, which all readers share; null: none was possible. */
   readonly lookAgeMs: number | null;
@@ -68,7 +68,7 @@ export function sharesOf(
   return shares;
 }
 
-/** Of a service that has one generation only, and no reload. */
+/** The summary of a service that has one generation only, and no reload. */
 export function summaryFrom(snapshot: Snapshot, wallMs: number): Summary {
   const { epoch: serving, generations } = snapshot;
   return {

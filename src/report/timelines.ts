@@ -27,9 +27,9 @@ interface Mark {
 
 /** What has become of a generation's connections. */
 export interface Losses {
-  /** A response was pending on them when they ended. */
+  /** Connections on which a response was pending when they ended. */
   readonly cut: number;
-  /** They ended while that was not known. */
+  /** Connections that ended while that was not known. */
   readonly undecided: number;
   /** Connections since the start of its drain; null: not known here. */
   readonly seen: number | null;
@@ -83,7 +83,7 @@ export class Timelines {
     return phasesOf(epoch, marks).slice(0, end < 0 ? marks.length : end);
   }
 
-  /** The same with the time that the request was queued, if this baton started the generation. */
+  /** Those phases with the time that the request was queued, if this baton started the generation. */
   arrivalSince(requestedAtMs: number, epoch: number): PhaseView[] {
     const phases = this.arrival(epoch);
     const startedAtMs = this.#marks.get(epoch)?.[0]?.atMs ?? -Infinity;
@@ -96,7 +96,7 @@ export class Timelines {
   /** Phases of the way out of `epoch`, so far. */
   departure(epoch: number): PhaseView[] {
     const marks = this.#marks.get(epoch) ?? [];
-    // Only the last way out: it may have been steered back to in between.
+    // Only the last way out counts: the generation may have been steered back to in between.
     const start = marks.findLastIndex(({ phase }) => !LEAVING.includes(phase)) + 1;
     return phasesOf(epoch, marks.slice(start)).filter(({ phase }) => phase !== GONE);
   }

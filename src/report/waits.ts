@@ -9,7 +9,7 @@ interface Waits {
 export class WaitRecord {
   /** When each connection that waits now was seen first. */
   readonly #waiting = new Map<string, number>();
-  /** They were there before new connections were held: the old generation accepts them. */
+  /** Connections that were there before new ones were held: the old generation accepts them. */
   readonly #others: ReadonlySet<string>;
   readonly #accepted: number[] = [];
   #longestMs = 0;

@@ -3,7 +3,7 @@ import type { ConnectionCounts } from "../drain/connections.ts";
 
 /** One copy of the server in a generation. */
 export interface WorkerStatus {
-  /** From 0 on; one that replaces another has that one's. */
+  /** Its number, from 0 on; one that replaces another has that one's. */
   readonly number: number;
   readonly state: "starting" | "serving" | "draining" | "stopping" | "exited";
   /** Leading process; null while it is not started again. */

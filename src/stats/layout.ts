@@ -3,14 +3,14 @@ import { Slot, SLOT_SIZE, type StoredSeries } from "./slot.ts";
 
 const MAGIC = "batonst\n";
 const VERSION = 1;
-/** Two batons during an upgrade, and for each one more while it moves; one in reserve. */
+/** Number of slots: two batons during an upgrade, and for each one more while it moves; one in reserve. */
 const SLOTS = 5;
 const FIRST_SLOT = 4096;
 export const REGION_SIZE = FIRST_SLOT + SLOTS * SLOT_SIZE;
 const MASK_WORD = 4;
 const LOWER_HALF = 0xffff_ffffn;
 const HALF = 32n;
-/** Each change lasts some microseconds, and comes with an upgrade. */
+/** How often a reader begins again: each change lasts some microseconds, and comes with an upgrade. */
 const MOST_LOOKS = 100;
 
 export function writeHeader(memory: Uint8Array): void {
@@ -52,7 +52,7 @@ export class SlotMask {
     this.#words = new BigUint64Array(memory.buffer, memory.byteOffset, FIRST_SLOT / 8);
   }
 
-  /** Those that count. */
+  /** The slots that count. */
   get slots(): number[] {
     return this.#slotsIn(this.#word);
   }
@@ -65,7 +65,7 @@ export class SlotMask {
     return this.all.filter((slot) => (word >> BigInt(slot)) & 1n);
   }
 
-  /** One slot comes, and others go, at once. @param before is called with the number of the change */
+  /** Lets one slot come, and others go, at once. @param before is called with the number of the change */
   change(comes: number, go: readonly number[], before: (change: number) => void): void {
     for (;;) {
       const old = this.#word;

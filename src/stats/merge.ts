@@ -13,7 +13,10 @@ export function mergeSeries(slots: readonly (readonly StoredSeries[])[]): Stored
   return [...merged.values()];
 }
 
-/** The newer one's word counts where they cannot be added: another version may have other buckets. */
+/**
+ * Two values of one series. The newer baton's word counts where they cannot be added: another version may have other
+ * buckets.
+ */
 function together(before: StoredSeries, now: StoredSeries): StoredSeries {
   const isSame = before.kind === now.kind && String(before.buckets) === String(now.buckets);
   if (!isSame || now.kind === "state") return now;
@@ -28,7 +31,7 @@ export function sampleOf({ cells, ...key }: StoredSeries): Sample {
   return { ...key, value, cumulative, sum: cells.at(-1)! };
 }
 
-/** What stays when the baton that has counted it is gone. */
+/** Whether a series stays when the baton that has counted it is gone. */
 export function isLasting({ kind }: Pick<StoredSeries, "kind">): boolean {
   return kind === "counter" || kind === "histogram";
 }

@@ -27,10 +27,13 @@ export function readStats(platform: Platform, path: string): Sample[] | null {
   return mergeSeries(readSlots(memory)).map(sampleOf);
 }
 
-/** A process id may belong to another process by now, and the number to any file of it, which must not be opened. */
+/**
+ * Whether the file may be such a memory: a process id may belong to another process by now, and the number to any file
+ * of it, which must not be opened.
+ */
 function mayBeRegion(place: string, pid: number): boolean {
   const file = linkTarget(place);
-  // Of another user: open(2) says so.
+  // A process of another user: open(2) says so.
   return file === null ? exists(`/proc/${pid}`) : file.startsWith(`/memfd:${REGION_NAME}`);
 }
 

@@ -23,7 +23,7 @@ import { memoryOfSlot, readHeader, REGION_SIZE, SlotMask, writeHeader } from "./
 import type { SharedSlots } from "./registry.ts";
 import { Slot, type StoredSeries } from "./slot.ts";
 
-/** In the name of the file, as /proc/PID/maps shows it. */
+/** The name of the file, a part of what /proc/PID/maps shows. */
 export const REGION_NAME = "baton-stats";
 
 type Parts = Pick<Platform, "libc" | "descriptors" | "runtime">;
@@ -39,7 +39,7 @@ export class Region implements SharedSlots {
 
   private constructor(
     readonly platform: Parts,
-    /** For the next baton. */
+    /** The memory, for the next baton. */
     readonly fd: Fd,
     readonly memory: Uint8Array,
   ) {

@@ -19,7 +19,7 @@ interface Counter {
 
 interface Gauge {
   set(value: number): void;
-  /** What it was about is gone: readers see it no more. */
+  /** Removes the series, because what it was about is gone: readers see it no more. */
   remove(): void;
 }
 
@@ -48,7 +48,7 @@ export class Registry {
   #slot = new Slot(new Uint8Array(SLOT_SIZE));
   #shared: SharedSlots | null = null;
   readonly #series = new Map<string, Series>();
-  /** The present slot has series that are gone. */
+  /** Whether the present slot has series that are gone. */
   #hasGaps = false;
 
   counter(name: SeriesName, labels: Labels = {}): Counter {
@@ -86,7 +86,8 @@ export class Registry {
   }
 
   /**
-   * What batons that have ended have left becomes this one's, with what they said of the service.
+   * Begins to count where others can read it. What batons that have ended have left becomes this one's, with what they
+   * said of the service.
    * @returns false when there is no room: it continues to count in its own memory
    */
   attach(shared: SharedSlots): boolean {
@@ -99,7 +100,7 @@ export class Registry {
     if (this.#shared !== null) this.#renew();
   }
 
-  /** Another slot, without what is gone, and with what others have left behind. */
+  /** Moves to another slot, without what is gone, and with what others have left behind. */
   #renew(stays: (series: StoredSeries) => boolean = isLasting): boolean {
     const slot = this.#shared === null
       ? new Slot(new Uint8Array(SLOT_SIZE))

@@ -86,11 +86,11 @@ export interface SeriesKey {
 
 /** One series with its value. */
 export interface Sample extends SeriesKey {
-  /** Of a histogram: the number of observations. */
+  /** The value; of a histogram the number of observations. */
   readonly value: number;
-  /** Of a histogram: observations up to each bound, and all of them; empty for all others. */
+  /** Of a histogram the observations up to each bound, and all of them; empty for all others. */
   readonly cumulative: readonly number[];
-  /** Of a histogram: of all that was observed. */
+  /** Of a histogram the sum of all that was observed. */
   readonly sum: number;
 }
 

@@ -20,7 +20,7 @@
  */
 import type { Labels, SeriesKey, SeriesKind } from "./series.ts";
 
-/** Room for some 250 series. */
+/** Bytes of a slot: room for some 250 series. */
 export const SLOT_SIZE = 64 * 1024;
 const SLOT_HEADER = 64;
 const RECORD_HEADER = 16;
@@ -47,7 +47,7 @@ export class Slot {
     this.#view = new DataView(buffer, byteOffset, byteLength);
   }
 
-  /** Makes it empty. No reader may know it. */
+  /** Makes the slot empty. No reader may know it. */
   begin(pid: number): void {
     Atomics.store(this.#words, USED_AT!, 0n);
     Atomics.store(this.#words, PID_AT!, BigInt(pid));
@@ -101,7 +101,7 @@ export class Slot {
     Atomics.or(this.#words, cell - 1, 1n);
   }
 
-  /** All that are not gone. What is malformed ends the list: another program may have written it. */
+  /** All series that are not gone. What is malformed ends the list: another program may have written it. */
   series(): StoredSeries[] {
     const end = SLOT_HEADER + this.#used;
     const found: StoredSeries[] = [];
@@ -141,7 +141,7 @@ function isLabels(value: unknown): value is Labels {
     Object.values(value).every((label) => typeof label === "string");
 }
 
-/** A histogram has a cell for each bucket, the infinite one, and the sum. */
+/** How many cells a series has: a histogram one for each bucket, one for the infinite one, and one for the sum. */
 export function cellsOf({ kind, buckets }: Pick<SeriesKey, "kind" | "buckets">): number {
   return kind === "histogram" ? buckets.length + 2 : 1;
 }

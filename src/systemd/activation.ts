@@ -20,7 +20,7 @@ export type ActivatedSocket = NamedSocket & (ActivatedPort | { readonly path: st
 
 interface NamedSocket {
   readonly fd: Fd;
-  /** FileDescriptorName=, by default the name of the socket unit; "" when there is none. */
+  /** What FileDescriptorName= says, by default the name of the socket unit; "" when there is none. */
   readonly name: string;
 }
 
@@ -59,7 +59,7 @@ export function takeActivatedSockets(platform: Platform, env: Record<string, str
   return { sockets, stored };
 }
 
-/** Close-on-exec, and away from the numbers that a server's own descriptors have. */
+/** Takes a descriptor: close-on-exec, and away from the numbers that a server's own descriptors have. */
 function take({ libc, descriptors }: Platform, number: number): Fd {
   const original = new Fd(libc, number);
   try {

@@ -75,7 +75,7 @@ export class FdStore {
     return this.#state === null ? [] : [[this.#state.name, this.#state.file.fd]];
   }
 
-  /** The next `save` writes a file of its own. */
+  /** Lets go of the state's file: the next `save` writes one of its own. */
   dropState(): void {
     if (this.#state === null) return;
     this.drop(this.#state.name);

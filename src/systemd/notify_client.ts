@@ -51,7 +51,7 @@ export class NotifyClient {
     }
   }
 
-  /** Serving, whether for the first time or again after a reload. */
+  /** Says READY=1: baton serves, whether for the first time or again after a reload. */
   ready(status: string): void {
     this.#status = status;
     this.send({ READY: "1", STATUS: status });
@@ -62,7 +62,7 @@ export class NotifyClient {
     this.ready(this.#status);
   }
 
-  /** A reload begins; MONOTONIC_USEC is what Type=notify-reload waits for (systemd 253). */
+  /** Says that a reload begins; MONOTONIC_USEC is what Type=notify-reload waits for (systemd 253). */
   reloading(status: string): void {
     this.#status = status;
     const now = monotonicMicroseconds(this.platform.libc);
@@ -74,7 +74,7 @@ export class NotifyClient {
     this.send({ STOPPING: "1", STATUS: status });
   }
 
-  /** The line that `systemctl status` shows; sent only when it changes. */
+  /** Sets the line that `systemctl status` shows; sent only when it changes. */
   status(status: string): void {
     if (status === this.#status) return;
     this.#status = status;
@@ -125,7 +125,7 @@ export class NotifyClient {
   }
 }
 
-/** A reason with several lines would be read as several variables. */
+/** The value as one line: a reason with several would be read as several variables. */
 function oneLine(value: string): string {
   return value.replaceAll(/\s+/g, " ").slice(0, VALUE_LIMIT);
 }

@@ -14,9 +14,9 @@ import { pathKey } from "../platform/files/path_key.ts";
 import type { Platform } from "../platform/platform.ts";
 import { ROOT_UID } from "../platform/process/processes.ts";
 
-/** The server may run as another user; each message carries its sender's credentials. */
+/** Mode of the socket: the server may run as another user; each message carries its sender's credentials. */
 const SOCKET_MODE = 0o666;
-/** Other users may send to a path that they know, and not list the directory. */
+/** Mode of its directory: other users may send to a path that they know, and not list the directory. */
 const DIRECTORY_MODE = 0o711;
 const OTHERS_MAY_ENTER = 0o001;
 const OTHERS_MAY_WRITE = 0o022;
@@ -51,7 +51,7 @@ export function bindNotifySocket(platform: Platform, asked: string) {
   return bind(abstract);
 }
 
-/** For a server with another root directory: no path leads out of it. */
+/** A name for a server with another root directory: no path leads out of that. */
 export function abstractNotifyName(platform: Platform, asked: string): string {
   const [directory, name] = split(asked);
   return `@${PREFIX}${platform.processes.userId()}-${pathKey(directory)}-${name}`.slice(0, 100);
@@ -71,7 +71,7 @@ export function bindAt(platform: Platform, path: string): Fd {
   }
 }
 
-/** Removes its directory too, if baton made it and it is empty now. */
+/** Removes a socket, and its directory, too, if baton made that and it is empty now. */
 export function removeNotifySocket(path: string): void {
   rmSync(path, { force: true });
   const [directory] = split(path);
@@ -79,7 +79,7 @@ export function removeNotifySocket(path: string): void {
   try {
     rmdirSync(directory);
   } catch {
-    // Another generation's is there.
+    // The socket of another generation is there.
   }
 }
 
@@ -87,7 +87,7 @@ export function removeNotifySocket(path: string): void {
 export function isOpenToOthers(directory: string): boolean {
   for (let at = directory; at !== ""; at = split(at)[0]) {
     const stat = statOf(at);
-    // A missing directory fails when it is used.
+    // A directory that is missing is not judged here: it fails when it is used.
     if (stat !== null && (stat.mode & OTHERS_MAY_ENTER) === 0) return false;
   }
   return true;

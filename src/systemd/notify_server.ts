@@ -12,7 +12,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { bindAt, bindNotifySocket, removeNotifySocket } from "./notify_path.ts";
 
-/** What systemd accepts (NOTIFY_BUFFER_MAX is one page). */
+/** Bytes of the longest message: what systemd accepts (NOTIFY_BUFFER_MAX is one page). */
 const MESSAGE_LIMIT = 4096;
 /** Messages read at a time, so that a flood does not block the event loop. */
 const MESSAGES_AT_A_TIME = 16;
@@ -23,12 +23,12 @@ interface Bound {
 }
 
 export class NotifyServer {
-  /** Where it is bound: NOTIFY_SOCKET. Another path than `asked` if that cannot be used. */
+  /** Where the socket is bound: NOTIFY_SOCKET. Another path than `asked` if that cannot be used. */
   readonly path: string;
   /** Why `asked` could not be used. */
   readonly notice: string | null;
   #bound: Bound;
-  /** The first one, if its path was lost: connected senders may still use it. */
+  /** The first socket, if its path was lost: connected senders may still use it. */
   #first: Bound | null = null;
   #inode: number | null;
 
@@ -89,7 +89,10 @@ export class NotifyServer {
     }
   }
 
-  /** A helper that sends for a server is often gone by now: then its user must be a trusted one. */
+  /**
+   * Whether a sender is believed. A helper that sends for a server is often gone by now: then its user must be a
+   * trusted one.
+   */
   #isBelieved(sender: Message["sender"]): boolean {
     if (sender === null) return false;
     return this.platform.processes.trustsUser(sender.uid) || this.isMember(sender.pid);

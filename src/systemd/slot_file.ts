@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 
-/** Longest text in bytes, and its header. */
+/** Bytes of a slot: the longest text, and its header. */
 export const SLOT_SIZE = 1024 * 1024;
 const HEADER_SIZE = 64;
 const HEADER = /^(\d+) (\d+) (\d+) *\n/;
@@ -69,7 +69,7 @@ function readSlot(bytes: Uint8Array): SlotText | null {
   return { number, text: decode(content) };
 }
 
-/** FNV-1a: detects incomplete texts, not forged ones. */
+/** A checksum, FNV-1a: detects incomplete texts, not forged ones. */
 function checksum(bytes: Uint8Array): number {
   let hash = FNV_OFFSET;
   for (const byte of bytes) hash = Math.imul(hash ^ byte, FNV_PRIME);

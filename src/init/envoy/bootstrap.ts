@@ -6,7 +6,7 @@ import { listenersOf } from "./listener.ts";
 import { note, typed, type YamlMap } from "./yaml_tree.ts";
 
 const MONITORS = "envoy.extensions.resource_monitors";
-/** Read and written by the owner of Envoy alone. */
+/** Mode of the socket: read and written by the owner of Envoy alone. */
 const ADMIN_MODE = 0o600;
 
 export function bootstrapFile(front: Front): YamlMap {
@@ -27,7 +27,7 @@ export function bootstrapFile(front: Front): YamlMap {
   };
 }
 
-/** The same with the clusters in it: 'envoy --mode validate' does not read the files of CDS. */
+/** The bootstrap with the clusters in it: 'envoy --mode validate' does not read the files of CDS. */
 export function validatedFile(front: Front): YamlMap {
   const { dynamic_resources: _, ...rest } = bootstrapFile(front);
   const clusters = front.clusters.map((cluster) => {

@@ -11,7 +11,7 @@ const POLICIES: Readonly<Record<FrontSettings["loadBalancing"], string>> = {
   "least-request": "LEAST_REQUEST",
   "random": "RANDOM",
 };
-/** As many as requests: with Envoy's own 3, a dead endpoint overflows it at once. */
+/** Retries at a time, as many as requests: with Envoy's own 3, a dead endpoint overflows it at once. */
 const MOST_RETRIES = 1_000;
 
 export function clusterOf(settings: FrontSettings, cluster: FrontCluster): YamlMap {

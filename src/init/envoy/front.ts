@@ -3,18 +3,18 @@ import type { Config } from "../../config/config.ts";
 import type { FrontSettings } from "../../config/front/settings.ts";
 
 export interface Front {
-  /** Of the service: also the name of its cluster, if `--front` names no other. */
+  /** The name of the service: also that of its cluster, if `--front` names no other. */
   readonly service: string;
-  /** That of the service first. */
+  /** The clusters, that of the service first. */
   readonly clusters: readonly FrontCluster[];
   readonly settings: FrontSettings;
-  /** Of all files: a full path. */
+  /** The directory of all files: a full path. */
   readonly directory: string;
 }
 
 export interface FrontCluster {
   readonly name: string;
-  /** In the endpoint file. */
+  /** The cluster's name in the endpoint file. */
   readonly inFile: string;
   /** The endpoint file, which the baton of a service writes. */
   readonly endpoints: string;
@@ -58,7 +58,10 @@ export function frontName({ service }: Front): string {
   return `${service}-front`;
 }
 
-/** Envoy reads such a file again when any file is renamed into its directory; a change in place it does not see. */
+/**
+ * A file that Envoy watches: it reads it again when any file is renamed into its directory; a change in place it does
+ * not see.
+ */
 export function watchedFile(path: string) {
   return {
     resource_api_version: "V3",

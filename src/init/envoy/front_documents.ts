@@ -12,7 +12,7 @@ export const MARK = "# Written by 'baton init envoy'";
 export interface FrontDocument {
   readonly path: string;
   readonly text: string;
-  /** Written only where there is none: others write it, too. */
+  /** Whether it is written only where there is none: others write it, too. */
   readonly isOnce: boolean;
 }
 
@@ -42,7 +42,7 @@ export function frontDocuments(front: Front, service: FrontService): FrontDocume
   ];
 }
 
-/** For `envoy --mode validate --config-yaml`. */
+/** What is checked by `envoy --mode validate --config-yaml`. */
 export function validatedText(front: Front): string {
   return JSON.stringify(plain(validatedFile(front)));
 }

@@ -8,13 +8,19 @@ import { note, seconds, typed, type YamlMap } from "./yaml_tree.ts";
 const DEFAULT_TLS = "*:8443";
 const DEFAULT_PLAIN = "*:8080";
 const ALT_SVC_S = 86_400;
-/** Envoy's own shorter, with the generation that has answered: baton writes it into the endpoint file. */
+/**
+ * The format of access logs: Envoy's own, shorter, with the generation that has answered: baton writes it into the
+ * endpoint file.
+ */
 const LOG_FORMAT =
   '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" ' +
   "%RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% " +
   '%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% "%REQ(:AUTHORITY)%" %UPSTREAM_HOST% ' +
   "generation=%METADATA(UPSTREAM_HOST:baton:generation)%\n";
-/** Of two endpoints, the same one comes 20 times in a row once in a million. */
+/**
+ * How often another endpoint is drawn for a retry: of two endpoints, the same one comes 20 times in a row once in a
+ * million.
+ */
 const MOST_DRAWS = 20;
 const TLS = "envoy.extensions.transport_sockets.tls.v3";
 const MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
@@ -145,7 +151,7 @@ function routes(front: Front): YamlMap {
   };
 }
 
-/** The longest prefix first: Envoy takes the first one that fits. */
+/** Sorts the longest prefix first: Envoy takes the first one that fits. */
 function byLength(one: { readonly prefix: string }, other: { readonly prefix: string }): number {
   return other.prefix.length - one.prefix.length;
 }

@@ -38,7 +38,7 @@ function nodeOf(tree: YamlTree): Node {
   return map;
 }
 
-/** A comment stands above the key. */
+/** A key with its value; a comment stands above the key. */
 function pairOf(key: string, value: YamlTree): Pair {
   const name = scalar(key);
   const isNoted = value instanceof Noted;
@@ -62,7 +62,7 @@ function hasNotes(tree: YamlTree): boolean {
     Object.values(tree).some((value) => value !== undefined && hasNotes(value as YamlTree));
 }
 
-/** Broken into lines. */
+/** A comment, broken into lines. */
 function commentOf(text: string): string {
   const lines = [""];
   for (const word of text.split(" ")) {

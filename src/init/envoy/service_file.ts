@@ -7,7 +7,7 @@ import { clientAddress } from "./listener.ts";
 export interface FrontService {
   /** The words that start this baton. */
   readonly baton: readonly string[];
-  /** Envoy: a full path, or the name that was not found. */
+  /** The program of Envoy: a full path, or the name that was not found. */
   readonly envoy: string;
   /** The full path of the configuration file with `[front]`; null: there is none. */
   readonly config: string | null;
@@ -17,7 +17,7 @@ export interface FrontService {
   readonly isFronted: boolean;
 }
 
-/** The escapes of JSON are those of TOML, which has one character more that must be escaped. */
+/** A text of TOML, whose escapes are those of JSON, with one character more that must be escaped. */
 function tomlText(text: string): string {
   return JSON.stringify(text).replaceAll("\x7f", "\\u007f");
 }

@@ -8,7 +8,7 @@ export type YamlTree =
   | readonly YamlTree[]
   | YamlMap;
 
-/** In the order of the keys; what is undefined is left out. */
+/** A map, in the order of the keys; what is undefined is left out. */
 export interface YamlMap {
   readonly [key: string]: YamlTree | undefined;
 }
@@ -38,7 +38,7 @@ export function typed(type: string, fields: YamlMap = {}): YamlMap {
   return { "@type": `${TYPE}${type}`, ...fields };
 }
 
-/** As protobuf's JSON writes a duration. */
+/** A duration as protobuf's JSON writes it: "1.5s". */
 export function seconds(ms: number): string {
   return `${ms / 1000}s`;
 }

@@ -13,7 +13,7 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import type { Family, HistogramPoint, Labels } from "../family.ts";
 
-/** Since 1970. */
+/** Times in milliseconds since 1970. */
 export interface Times {
   readonly nowMs: number;
   /** Since when baton has counted for this service. */
@@ -26,7 +26,7 @@ interface Naming {
   readonly unit: string;
 }
 
-/** https://opentelemetry.io/docs/specs/semconv/system/process-metrics/ */
+/** Names of the semantic conventions: https://opentelemetry.io/docs/specs/semconv/system/process-metrics/ */
 const PROCESS: Readonly<Record<string, Naming>> = {
   process_cpu_seconds_total: { name: "process.cpu.time", unit: "s" },
   process_resident_memory_bytes: { name: "process.memory.usage", unit: "By" },
@@ -50,7 +50,10 @@ export function metricDataOf(families: readonly Family[], times: Times): MetricD
   });
 }
 
-/** `baton_gate_seconds` is `baton.gate` in seconds. @returns null for what OTLP says in another way */
+/**
+ * A name and its unit in OTLP: `baton_gate_seconds` is `baton.gate` in seconds.
+ * @returns null for what OTLP says in another way
+ */
 function namingOf(name: string): Naming | null {
   if (!name.startsWith(PREFIX)) return PROCESS[name] ?? null;
   const words = name.slice(PREFIX.length).replace(/_total$/, "").split("_");

@@ -9,7 +9,7 @@ import type { Family } from "../family.ts";
 import type { Times } from "./metric_data.ts";
 import { type PlannedSpan, ReloadTraces } from "./reload_traces.ts";
 
-/** Some ten reloads. */
+/** Spans that may wait for the receiver: those of some ten reloads. */
 const MAX_WAITING_SPANS = 128;
 
 type Kind = "metrics" | "traces";
@@ -22,7 +22,7 @@ interface OtlpSender {
 interface OtlpPushOptions {
   readonly clock: Clock;
   readonly intervalMs: number;
-  /** Where to, for messages. */
+  /** The address of the receiver, for messages. */
   readonly url: string;
   /** Called once, when there is something to send. */
   readonly load: () => Promise<OtlpSender>;
@@ -37,7 +37,7 @@ export class OtlpPush {
   #sender: Promise<OtlpSender> | null = null;
   #timer: Timer | null = null;
   #hasBegun = false;
-  /** Another baton has the service. */
+  /** Whether another baton has the service. */
   #isAway = false;
   readonly #busy = { metrics: false, traces: false };
   readonly #failing = new Set<Kind>();
@@ -118,7 +118,7 @@ export class OtlpPush {
     }
   }
 
-  /** What cannot be loaded now is tried again with the next export. */
+  /** The sender. What cannot be loaded now is tried again with the next export. */
   #loaded(): Promise<OtlpSender> {
     return this.#sender ??= this.options.load().catch((error) => {
       this.#sender = null;
@@ -126,7 +126,7 @@ export class OtlpPush {
     });
   }
 
-  /** The first failure, and the first success after one. */
+  /** Logs the first failure, and the first success after one. */
   #report(kind: Kind, problem: string | null): void {
     const { url, log } = this.options;
     const hasFailed = this.#failing.has(kind);

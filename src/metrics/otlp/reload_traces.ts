@@ -8,22 +8,22 @@ import type { LastReload, PhaseView } from "../../report/snapshot.ts";
 export type Attributes = Readonly<Record<string, string | number | boolean>>;
 
 export interface PlannedSpan {
-  /** Which trace: counted from 1. */
+  /** The number of the reload, from 1 on: each is a trace. */
   readonly reload: number;
-  /** Null: the reload's own span, which the others are below. */
+  /** Name of the phase; null: the reload's own span, which the others are below. */
   readonly phase: string | null;
-  /** Since 1970. */
+  /** Milliseconds since 1970. */
   readonly startMs: number;
   readonly endMs: number;
   readonly attributes: Attributes;
-  /** Null: it has not failed. */
+  /** Why the reload or phase has failed; null: it has not. */
   readonly error: string | null;
 }
 
 interface Known {
   readonly reload: number;
   readonly last: LastReload;
-  /** The old generation's way out was not sent yet. */
+  /** Whether the old generation's way out was not sent yet. */
   readonly isLeaving: boolean;
 }
 
@@ -66,7 +66,7 @@ export class ReloadTraces {
       error: last.result === "ok" ? null : last.reason ?? last.result,
     };
     const own = inOrder(reload, phasesOf(last, "new"), startMs, last.failedIn, last.reason, atMs);
-    // The old one was stopped while the new one waited.
+    // With stop-first, the old generation was stopped while the new one waited.
     const waitedAt = own.find(({ phase }) => phase !== "queued")?.startMs ?? startMs;
     const old = isHeld ? inOrder(reload, phasesOf(last, "old"), waitedAt, null, null, atMs) : [];
     return [root, ...own, ...old];
@@ -99,7 +99,7 @@ function isUnfinished({ durationMs }: PhaseView): boolean {
   return durationMs === null;
 }
 
-/** One after the other, the first at `startMs`, none later than `limitMs`. */
+/** Spans of phases, one after the other, the first at `startMs`, none later than `limitMs`. */
 function inOrder(
   reload: number,
   phases: readonly PhaseView[],

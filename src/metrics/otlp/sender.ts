@@ -23,17 +23,17 @@ import type { Family } from "../family.ts";
 import { metricDataOf, type Times } from "./metric_data.ts";
 import type { Attributes, PlannedSpan } from "./reload_traces.ts";
 
-/** With all repetitions. */
+/** Time limit of one export, with all its repetitions. */
 const TIMEOUT_MS = 10_000;
 const CONCURRENCY = 4;
-/** Reloads whose old generation may still be on its way out. */
+/** Traces that are remembered: reloads whose old generation may still be on its way out. */
 const MAX_TRACES = 16;
 const SCOPE = "baton";
 
 interface Destination {
-  /** Without the path of the signal: http://127.0.0.1:4318 */
+  /** Address of the receiver, without the path of the signal: http://127.0.0.1:4318 */
   readonly url: string;
-  /** For each request again. */
+  /** Headers, read for each request again. */
   readonly headers: () => Readonly<Record<string, string>>;
   /** Certificates of the authorities that are trusted, as PEM; null: those that the runtime has. */
   readonly authorities: string | null;
@@ -45,7 +45,7 @@ export class Sender {
   readonly #spans: OTLPExporterBase<ReadableSpan[]>;
   readonly #ended: ReadableSpan[] = [];
   readonly #provider: TracerProvider;
-  /** By the number of the reload. */
+  /** Root spans by the number of the reload. */
   readonly #roots = new Map<number, SpanContext>();
 
   constructor(destination: Destination, resource: Attributes, readonly version: string) {
@@ -118,7 +118,7 @@ function optionsFor({ url, headers, authorities }: Destination, path: string, ve
   const base = url.endsWith("/") ? url : `${url}/`;
   return {
     url: new URL(path, base).href,
-    // What it throws is the outcome of that request.
+    // What `headers()` throws is the outcome of that request.
     headers: () =>
       new Promise<Record<string, string>>((resolve) =>
         resolve({ ...headers(), "Content-Type": "application/x-protobuf" })
