@@ -129,6 +129,7 @@ describe("--otlp", () => {
     );
     const lines = baton.stderr.split("\n").filter((line) => line.includes("cannot send metrics"));
     assert.equal(lines.length, 1, baton.stderr);
+    assert.match(lines[0] ?? "", /: it answers 403 Forbidden; the next ones/);
     collector.status = 200;
     await waitUntil(() => baton.stderr.includes("metrics are sent to"), { what: "it is accepted" });
   });

@@ -138,6 +138,13 @@ function optionsFor({ url, headers, authorities }: Destination, path: string, ve
 function exported<T>(exporter: OTLPExporterBase<T>, items: T): Promise<void> {
   return new Promise((resolve, reject) => {
     // Of its results 0 is success.
-    exporter.export(items, ({ code, error }) => code === 0 ? resolve() : reject(error));
+    exporter.export(items, ({ code, error }) => code === 0 ? resolve() : reject(withStatus(error)));
   });
+}
+
+/** The message of a refusal is the reason phrase, which may be any text, or none; the status is beside it. */
+function withStatus(error: (Error & { code?: unknown }) | undefined): Error | undefined {
+  return typeof error?.code === "number"
+    ? new Error(`it answers ${`${error.code} ${error.message}`.trim()}`)
+    : error;
 }
