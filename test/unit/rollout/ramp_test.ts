@@ -8,6 +8,7 @@ describe("Ramp", () => {
   const table: [what: string, percent: number, durationMs: number, shares: number[]][] = [
     ["in steps of a percent of its time, at least 50 ms", 0, 200, [25, 50, 75, 100]],
     ["from the first share", 50, 200, [62.5, 75, 87.5, 100]],
+    ["in hundredths of a percent", 0, 150, [33.33, 66.66, 100]],
     ["in one step when it is shorter than that", 10, 20, [100]],
   ];
   for (const [what, percent, durationMs, expected] of table) {
