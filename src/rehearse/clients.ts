@@ -22,8 +22,8 @@ const PAUSE_MS = 10;
 const MOST_READ = 1024 * 1024;
 const CLIENTS = 4;
 
-/** How a connection ended. */
-type End = "answered" | "closed" | "silent" | "refused" | "reset";
+/** How a connection ended; `open`: something was heard, and it has not ended. */
+type End = "answered" | "closed" | "silent" | "open" | "refused" | "reset";
 
 /** What is ordinary at one address. */
 export interface Manner {
@@ -56,7 +56,7 @@ function exchange(platform: Platform, options: ExchangeOptions): Promise<End> {
       socket.close();
       resolve(end);
     };
-    const timer = clock.after(limitMs, () => finish(heard > 0 ? "answered" : "silent"));
+    const timer = clock.after(limitMs, () => finish(heard > 0 ? "open" : "silent"));
     const onReady = ({ readable, hangup }: Readiness) => {
       try {
         if (!isConnected) {
@@ -96,8 +96,12 @@ function endOf(error: unknown): End {
   return error.errno === C.ECONNREFUSED || error.errno === C.ENOENT ? "refused" : "reset";
 }
 
-/** Finds out what is ordinary at `address`. */
-export async function learnManner(platform: Platform, address: ServiceAddress): Promise<Manner> {
+/** Finds out what is ordinary at `address`. @param answerMs how long an answer may take */
+export async function learnManner(
+  platform: Platform,
+  address: ServiceAddress,
+  answerMs: number = ANSWER_MS,
+): Promise<Manner> {
   const greeting = await exchange(platform, {
     address,
     sent: null,
@@ -105,9 +109,11 @@ export async function learnManner(platform: Platform, address: ServiceAddress): 
     firstBytes: true,
   });
   if (greeting !== "silent") return { address, says: "greeting", end: greeting, keeps: false };
-  const end = await exchange(platform, requestAt(address));
-  const keeps = end === "answered" && await keepsConnections(platform, address, ANSWER_MS);
-  return { address, says: end === "silent" ? "nothing" : "request", end, keeps };
+  const end = await exchange(platform, { ...requestAt(address), limitMs: answerMs });
+  const keeps = end === "answered" && await keepsConnections(platform, address, answerMs);
+  // What was heard was no answer, if the connection stays open: news for all who listen, for example.
+  const isAnswer = end !== "silent" && end !== "open";
+  return { address, says: isAnswer ? "request" : "nothing", end: isAnswer ? end : "silent", keeps };
 }
 
 function requestAt(address: ServiceAddress): ExchangeOptions {
@@ -140,7 +146,8 @@ export class Clients {
       const end = await exchange(this.platform, this.#optionsFor(manner));
       this.#exchanges++;
       this.#slowestMs = Math.max(this.#slowestMs, clock.now() - startedAt);
-      if (end !== manner.end) this.#count(manner, end);
+      const isNews = manner.says === "nothing" && end === "open";
+      if (end !== manner.end && !isNews) this.#count(manner, end);
       await sleep(clock, PAUSE_MS);
     }
   }
@@ -152,7 +159,11 @@ export class Clients {
   }
 
   #count({ address }: Manner, end: End): void {
-    const words = { silent: "without an answer", answered: "answered otherwise" } as const;
+    const words = {
+      silent: "without an answer",
+      open: "without the end of it",
+      answered: "answered otherwise",
+    } as const;
     const how = `${textOf(address)}: ${words[end as keyof typeof words] ?? end}`;
     this.#lost.set(how, (this.#lost.get(how) ?? 0) + 1);
   }

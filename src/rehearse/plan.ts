@@ -48,6 +48,8 @@ const ATTEMPT = v.object({
     /** Exit status of `baton run`, if it ended. */
     status: v.nullable(v.number()),
     listeners: strings,
+    /** Opened when baton had taken it for ready. */
+    late: strings,
     order: v.nullable(v.string()),
     orderReason: v.nullable(v.string()),
     /** Name of the leader and of the process that listens, if that is another program: a shell in front. */

@@ -27,6 +27,8 @@ const GIVING_UP_MS = 10_000;
 /** Time within which a server that binds UDP listens with TCP, too, if it does. */
 const LATE_MS = 5_000;
 const MOST_ADDRESSES = 8;
+/** Most looks for addresses that the service opens while its manners at others are learned. */
+const MOST_LEARNED = 3;
 const MOST_TEXTS = 20;
 const LONGEST_TEXT = 300;
 
@@ -72,7 +74,7 @@ export class ServiceLife {
       const output = texts(this.#service.lastOutput());
       return { ...base, stop: this.#service.exit === null ? await this.#stop() : null, output };
     }
-    const manners = await this.#learn(status);
+    const { manners, late } = await this.#learn(status);
     const keeps = manners.find((manner) => manner.keeps);
     const first = this.#tree(status);
     const before = this.#writings();
@@ -91,6 +93,7 @@ export class ServiceLife {
     if (output.length === 0 && !reload.ok) output = this.#service.lastOutput();
     return {
       ...base,
+      start: { ...start, late: texts(late) },
       reload,
       keeps: keeps === undefined ? null : textOf(keeps.address),
       holds: texts(held.map(({ kind, path }) => `${kind} ${path}`)),
@@ -128,6 +131,7 @@ export class ServiceLife {
       durationMs: Math.round(this.life.platform.clock.now() - this.#startedAt),
       status: this.#service.exit,
       listeners: texts(status?.listeners.map(({ address }) => address) ?? []),
+      late: [],
       order: status?.order ?? null,
       orderReason: status?.orderReason ?? null,
       shell: status === null ? null : shellInFront(this.#tree(status)),
@@ -140,12 +144,32 @@ export class ServiceLife {
     return leader ? processTree(leader) : [];
   }
 
-  /** Learns how the service speaks at its addresses. That takes as long as a server needs to come to rest. */
-  #learn({ listeners }: StatusReply): Promise<Manner[]> {
-    const addresses = listeners.flatMap(({ address }) => addressIn(address) ?? []);
-    return Promise.all(
-      addresses.slice(0, MOST_ADDRESSES).map((at) => learnManner(this.life.platform, at)),
-    );
+  /**
+   * Learns how the service speaks at its addresses. That takes as long as a server needs to come to rest, and to open
+   * further addresses.
+   */
+  async #learn(status: StatusReply): Promise<{ manners: Manner[]; late: string[] }> {
+    const manners: Manner[] = [];
+    const known = new Set<string>();
+    const late: string[] = [];
+    let latest: StatusReply | null = status;
+    for (let round = 0; round < MOST_LEARNED; round++) {
+      const isNew = ({ address }: { readonly address: string }) => !known.has(address);
+      const texts = (latest?.listeners ?? []).filter(isNew).map(({ address }) => address);
+      if (texts.length === 0) break;
+      texts.forEach((text) => known.add(text));
+      if (round > 0) late.push(...texts);
+      const addresses = texts.flatMap((text) => addressIn(text) ?? []);
+      manners.push(
+        ...await Promise.all(
+          addresses.slice(0, MOST_ADDRESSES - manners.length).map((at) =>
+            learnManner(this.life.platform, at)
+          ),
+        ),
+      );
+      latest = this.#service.status();
+    }
+    return { manners, late };
   }
 
   async #reload(

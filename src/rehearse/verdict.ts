@@ -141,6 +141,13 @@ function notesOf({ options, start, stop, reload }: Attempt): string[] {
         "before the server's command, so that signals and what baton knows about it reach the server",
     );
   }
+  for (const address of start.late) {
+    const port = /:(\d+)$/.exec(address)?.[1];
+    notes.push(
+      `it opens ${address} when baton has taken it for ready already` +
+        (port === undefined ? "" : `: --ready=tcp:${port} waits for that`),
+    );
+  }
   for (const path of reload?.sharedFiles ?? []) {
     notes.push(
       `both copies had ${path} open for writing: see --shared-files, and --order stop-first`,

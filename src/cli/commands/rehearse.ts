@@ -119,7 +119,10 @@ function lifeLines({ start, reload, stop }: Attempt, stopSignal: string): string
   const lines = [];
   if (start.ok) {
     lines.push(
-      labelled("start", `${start.durationMs} ms; listens at ${start.listeners.join(", ")}`),
+      labelled(
+        "start",
+        `${start.durationMs} ms; listens at ${[...start.listeners, ...start.late].join(", ")}`,
+      ),
     );
   }
   if (reload !== null) {

@@ -13,6 +13,7 @@ const GOOD: Attempt = {
     durationMs: 100,
     status: null,
     listeners: ["127.0.0.1:80"],
+    late: [],
     order: null,
     orderReason: null,
     shell: null,
@@ -151,6 +152,12 @@ describe("judge()", () => {
     assert.equal(verdict, "can be reloaded");
     assert.equal(notes.length, 3);
     assert.match(notes.join("\n"), /shell stays in front.*\n.*\/srv\/db open.*\n.*killed/);
+  });
+
+  test("a port that is opened late is a note, with the check that waits for it", () => {
+    const start = { ...GOOD.start, listeners: ["unix:/run/rpc.sock"], late: ["[::]:8080"] };
+    const { notes } = judge([{ ...GOOD, start }]);
+    assert.match(notes.join("\n"), /opens \[::\]:8080 when .*: --ready=tcp:8080 waits for that/);
   });
 
   test("another status than 0 at its stop signal is a note, with the option for it", () => {
