@@ -2,7 +2,6 @@
  * Numbers from C headers, Linux x64 and arm64. `test/platform/constants_test.ts` compares each of
  * them with what a C compiler says.
  */
-
 import { constants } from "node:os";
 
 /** Values that are the same on x64 and arm64. */
