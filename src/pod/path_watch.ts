@@ -3,8 +3,9 @@
  * tells whether something changed: so the symlink swap of a mounted ConfigMap or Secret (`..data`), an editor's rename
  * and a file that is written in parts are one change each.
  *
- * There is no polling: one look, `SETTLE_MS` after the last event. For a missing path the nearest existing directory
- * above it is watched. The kubelet never updates what is mounted with `subPath`.
+ * There is no polling: a look at an event, and one `SETTLE_MS` later, until two are the same. What else happens in the
+ * directory, such as a log that grows there, does not keep a change waiting. For a missing path the nearest existing
+ * directory above it is watched. The kubelet never updates what is mounted with `subPath`.
  */
 import { statSync } from "node:fs";
 import type { Config } from "../config/config.ts";
@@ -16,7 +17,7 @@ import { resolvePath, statOf } from "../platform/files/path.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 
-/** Pause in the events after which a change is complete. */
+/** A path that is the same after this time has changed completely. */
 const SETTLE_MS = 300;
 /** Entries of a directory that are looked at; further ones are ignored. */
 const MAX_ENTRIES = 1_000;
@@ -46,7 +47,9 @@ export function watchPaths(
 export class PathWatch {
   readonly #inotify: Fd;
   readonly #watch: Watch;
+  /** When a change was last reported. */
   #seen: ReadonlyMap<string, string>;
+  #latest: ReadonlyMap<string, string>;
   #timer: Timer | null = null;
 
   /** @param paths absolute */
@@ -57,7 +60,7 @@ export class PathWatch {
   ) {
     this.#inotify = platform.inotify.open();
     this.#addDirectories();
-    this.#seen = this.#look();
+    this.#seen = this.#latest = this.#look();
     this.#watch = platform.reactor.watch(this.#inotify, () => this.#onEvent());
   }
 
@@ -66,16 +69,27 @@ export class PathWatch {
     const buffer = new Uint8Array(READ_SIZE);
     while ((this.platform.descriptors.read(this.#inotify, buffer)?.length ?? 0) > 0);
     this.#watch.arm();
-    this.#timer?.cancel();
-    this.#timer = this.platform.clock.after(SETTLE_MS, () => this.#compare());
+    if (this.#timer !== null) return;
+    this.#latest = this.#look();
+    this.#settle();
+  }
+
+  #settle(): void {
+    this.#timer = this.platform.clock.after(SETTLE_MS, () => {
+      this.#timer = null;
+      this.#compare();
+    });
   }
 
   #compare(): void {
-    this.#timer = null;
     // A swapped symlink leads to a directory that is not watched yet.
     this.#addDirectories();
-    const now = this.#look();
-    const changed = this.paths.filter((path) => now.get(path) !== this.#seen.get(path));
+    const before = this.#latest;
+    const now = this.#latest = this.#look();
+    const differsFrom = (then: ReadonlyMap<string, string>) =>
+      this.paths.filter((path) => now.get(path) !== then.get(path));
+    if (differsFrom(before).length > 0) return this.#settle();
+    const changed = differsFrom(this.#seen);
     this.#seen = now;
     if (changed.length > 0) this.onChange(changed);
   }

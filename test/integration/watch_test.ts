@@ -1,5 +1,5 @@
 /** Promise: --watch reloads once for each change: a file that is replaced, and the swap of a mounted ConfigMap. */
-import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
@@ -33,6 +33,19 @@ describe("--watch", () => {
     writeFileSync(dir.join("new"), "two, by rename");
     renameSync(dir.join("new"), path);
     await reaches(baton, 2);
+  });
+
+  test("reloads while another file in the directory grows all the time", OPTIONS, async () => {
+    using dir = tempDir("watch");
+    const path = dir.join("settings");
+    await using baton = await watching(path);
+    const log = setInterval(() => appendFileSync(dir.join("log"), "a line\n"), 20);
+    try {
+      writeFileSync(path, "one");
+      await reaches(baton, 1);
+    } finally {
+      clearInterval(log);
+    }
   });
 
   test("reloads when directories appear, and the file in them", OPTIONS, async () => {
