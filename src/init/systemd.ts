@@ -102,6 +102,23 @@ function mentions(text: string, directories: readonly string[]): boolean {
   );
 }
 
+/** systemd's own PATH for services, systemd.exec(5), and the folders that are links to these. */
+const SYSTEM_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"];
+const SYSTEM_FOLDERS = [...SYSTEM_PATH, "/sbin", "/bin"];
+
+/** @returns a PATH that has the program, where systemd's has not: in the folder of a version manager, for example */
+function searchPath({ config: { command, env }, programFolder = null }: InitRequest): string[] {
+  if (programFolder === null || SYSTEM_FOLDERS.includes(programFolder)) return [];
+  if (env.some(([name]) => name === "PATH")) return [];
+  const path = [programFolder, ...SYSTEM_PATH].join(":");
+  return [
+    `# ${
+      command[0]
+    } was found there. Another version is elsewhere: change it then, or name one place for all.`,
+    `Environment=${commandLine([`PATH=${path}`])}`,
+  ];
+}
+
 /** What ProtectSystem=full makes read-only: systemd.exec(5). */
 const READ_ONLY = /^\/(?:usr|boot|efi|etc)\//;
 
@@ -117,7 +134,8 @@ function writtenDirectories({ config: { front, command }, directory }: InitReque
 export function systemdUnit(request: InitRequest): string {
   const { baton, config, options, directory } = request;
   const { name, command, shutdownOnly } = config;
-  const files = [...baton, ...options, directory, ...textsIn(config)];
+  const path = searchPath(request);
+  const files = [...baton, ...options, directory, ...path, ...textsIn(config)];
   const uses = (...directories: string[]) => files.some((file) => mentions(file, directories));
   const words = [...baton, "run", "--name", name, ...options, "--", ...command];
   const start = `ExecStart=${commandLine(words)}`;
@@ -134,6 +152,7 @@ export function systemdUnit(request: InitRequest): string {
     "",
     "[Service]",
     `WorkingDirectory=${directory.replaceAll("%", "%%")}`,
+    ...path,
     ...shutdownOnly ? shutdownService(request, start) : handoffService(request, start),
     "Restart=always",
     "RestartSec=200ms",

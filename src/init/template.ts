@@ -10,6 +10,8 @@ export interface InitRequest {
   readonly options: readonly string[];
   /** The current directory, for relative paths. */
   readonly directory: string;
+  /** Where PATH has the server's program, if the command names it without a folder. Missing or null: nowhere. */
+  readonly programFolder?: string | null;
 }
 
 /** Words as a JSON list: the exec form of a Containerfile, and YAML on one line. */

@@ -21,7 +21,12 @@ describe("commandLine()", () => {
 
 const BATON = "/usr/bin/baton";
 
-function unitOf(words: string, directory = "/srv/web", file: FileValues | null = null): string[] {
+function unitOf(
+  words: string,
+  directory = "/srv/web",
+  file: FileValues | null = null,
+  programFolder: string | null = null,
+): string[] {
   const command = parseCommandLine(
     ["init", "systemd", ...words.split(" ")],
     () => file ?? assert.fail(),
@@ -29,7 +34,8 @@ function unitOf(words: string, directory = "/srv/web", file: FileValues | null =
   assert.equal(command.verb, "init");
   if (command.verb !== "init") return [];
   const { config, options } = command;
-  return systemdUnit({ baton: [BATON], config, options, directory }).split("\n");
+  const request = { baton: [BATON], config, options, directory, programFolder };
+  return systemdUnit(request).split("\n");
 }
 
 describe("systemdUnit()", () => {
@@ -58,6 +64,29 @@ describe("systemdUnit()", () => {
   for (const [words, line] of times) {
     it(`gives baton the time it needs: ${words}: ${line}`, () => {
       assert.ok(unitOf(words).includes(line), unitOf(words).join("\n"));
+    });
+  }
+
+  const places: [folder: string | null, words: string, path: string | null, home: boolean][] = [
+    [
+      "/root/.nvm/versions/node/v20/bin",
+      "-- node x.js",
+      "PATH=/root/.nvm/versions/node/v20/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
+      false,
+    ],
+    ["/opt/my node/bin", "-- node", '"PATH=/opt/my node/bin:', true],
+    ["/usr/local/bin", "-- node x.js", null, true],
+    ["/bin", "-- node x.js", null, true],
+    ["/root/bin", "--env PATH=/srv/bin -- node x.js", null, true],
+    [null, "-- node x.js", null, true],
+  ];
+  for (const [folder, words, path, home] of places) {
+    it(`has a PATH with ${folder} where systemd's has not: ${path !== null}`, () => {
+      const unit = unitOf(words, "/srv/web", null, folder);
+      const line = unit.find((text) => /^Environment="?PATH=/.test(text));
+      if (path === null) assert.equal(line, undefined);
+      else assert.ok(line?.startsWith(`Environment=${path}`), String(line));
+      assert.equal(unit.includes("ProtectHome=yes"), home);
     });
   }
 

@@ -25,9 +25,17 @@ export async function commandInit(
     const { commandInitFront } = await import("./front.ts");
     return await commandInitFront(platform, command, { baton, directory }, print);
   }
-  const text = TEMPLATES[template]({ baton, config, options, directory });
+  const programFolder = folderInPath(platform, config.command[0] ?? "", cwd);
+  const text = TEMPLATES[template]({ baton, config, options, directory, programFolder });
   print.out(text.trimEnd());
   return EXIT_OK;
+}
+
+/** @returns the folder of PATH that has the program; null: none has it, or none is asked */
+function folderInPath(platform: Platform, program: string, cwd: string): string | null {
+  if (program === "" || program.includes("/")) return null;
+  const found = resolveProgram(program, platform.runtime.env()["PATH"], cwd, platform.files);
+  return found.kind === "found" ? found.path.slice(0, found.path.lastIndexOf("/")) : null;
 }
 
 /** The words that start this baton from any directory. */
