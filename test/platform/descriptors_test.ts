@@ -1,11 +1,15 @@
 /** Reading, writing, flags, pipes and sealed memory: success, each refusal, and the edges. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { statSync } from "node:fs";
+import process from "node:process";
 import { describe, test } from "node:test";
 import type { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
+import { processStat } from "../../src/platform/process/proc.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
 import { systemCallError } from "../support/system_call_error.ts";
@@ -19,6 +23,46 @@ const bytesOf = (text: string) => new TextEncoder().encode(text);
 const textOf = (bytes: Uint8Array | null) => bytes && new TextDecoder().decode(bytes);
 const isCloseOnExec = (platform: Platform, fd: Fd) =>
   platform.libc.c.fcntl(fd.number, C.F_GETFD, 0) === C.FD_CLOEXEC;
+
+describe("Descriptors.hasInput()", () => {
+  test("waits for parts of a millisecond too, and not at all", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    const { descriptors } = platform;
+    const { read, write } = descriptors.pipe();
+    for (const timeoutMs of [0, 0.25, 1.5]) {
+      assert.equal(descriptors.hasInput(read, timeoutMs), false);
+    }
+    descriptors.write(write, bytesOf("x"));
+    for (const timeoutMs of [-1, 0, 0.25, 60_000]) {
+      assert.equal(descriptors.hasInput(read, timeoutMs), true);
+    }
+    [read, write].forEach((fd) => fd.close());
+  });
+
+  test("ends in time while signals come without end", { timeout: TEST_TIMEOUT_MS }, async () => {
+    await using platform = await testPlatform();
+    const { descriptors } = platform;
+    const { read, write } = descriptors.pipe();
+    const ignore = () => {};
+    process.on("SIGWINCH", ignore);
+    // Ten seconds of signals, each long before the wait of 300 ms is over.
+    const script = `for i in $(seq 1000); do kill -WINCH ${process.pid} || exit; sleep 0.01; done`;
+    const sender = spawn("sh", ["-c", script], { stdio: "ignore" });
+    const ended = once(sender, "exit");
+    try {
+      await once(process, "SIGWINCH");
+      assert.equal(descriptors.hasInput(read, 300), false);
+      assert.equal(processStat(sender.pid!)?.state === "Z", false, "the signals have an end first");
+    } finally {
+      sender.kill("SIGKILL");
+      await ended;
+      process.off("SIGWINCH", ignore);
+      [read, write].forEach((fd) => fd.close());
+    }
+  });
+});
 
 describe("Descriptors.pipe()", () => {
   test("carries bytes in order, and ends when the writer closes", {

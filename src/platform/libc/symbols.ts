@@ -34,8 +34,6 @@ export const LIBC = {
   pipe2: { parameters: ["buffer", "i32"], result: "i32" },
   // int poll(struct pollfd *fds, nfds_t nfds, int timeout);   <poll.h>, poll(2)
   poll: { parameters: ["buffer", "i64", "i32"], result: "i32" },
-  // int ppoll(struct pollfd *fds, nfds_t nfds, const struct timespec *tmo_p, const sigset_t *sigmask);   poll(2)
-  ppoll: { parameters: ["buffer", "i64", "buffer", "buffer"], result: "i32" },
   // int flock(int fd, int operation);   <sys/file.h>, flock(2)
   flock: { parameters: ["i32", "i32"], result: "i32" },
   // int open(const char *pathname, int flags, mode_t mode);   <fcntl.h>, open(2)

@@ -254,16 +254,21 @@ function align8(size: number): number {
   return (size + 7) & ~7;
 }
 
-/** ppoll(2). @param timeoutMs with fractions; negative: none @returns the events of each */
+/**
+ * ppoll(2), as the system call: it leaves the rest of the time in its argument when a signal comes, so that signals without end
+ * do not make the wait endless. @param timeoutMs with fractions; negative: none @returns the events of each
+ */
 function poll(libc: Libc, fds: readonly Fd[], events: number, timeoutMs: number): number[] {
-  const { bytes, view } = struct(8 * fds.length);
+  const { bytes, view } = struct(8 * Math.max(1, fds.length));
   fds.forEach((fd, i) => {
     view.setInt32(8 * i, fd.number, true);
     view.setInt16(8 * i + 4, events, true);
   });
   const timeout = timeoutMs < 0 ? null : timespec(timeoutMs);
-  // The last argument is a signal mask: none.
-  const count = libc.retry(() => libc.c.ppoll(bytes, fds.length, timeout, null));
+  const at = (buffer: Uint8Array | null) => buffer === null ? 0 : libc.addressOf(buffer);
+  const { c, arch: { SYS_ppoll } } = libc;
+  // The last two: no signal mask.
+  const count = libc.retry(() => c.syscall(SYS_ppoll, at(bytes), fds.length, at(timeout), 0, 0));
   libc.check(count, "ppoll", `${fds.length} descriptors`);
   return fds.map((_, i) => view.getInt16(8 * i + 6, true));
 }

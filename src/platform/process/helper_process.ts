@@ -77,8 +77,11 @@ export class HelperProcess implements Disposable {
   /** Blocks. @throws {Error} when no message came in time, or the helper has closed its end */
   awaitMessage(timeoutMs: number): Message {
     const { sockets, descriptors } = this.platform;
+    // For what is sent later; here it would begin again with each signal.
     sockets.setTimeouts(this.#control, timeoutMs);
-    const message = descriptors.receive(this.#control, HELPER_MESSAGE_LIMIT);
+    const message = descriptors.hasInput(this.#control, timeoutMs)
+      ? descriptors.receive(this.#control, HELPER_MESSAGE_LIMIT)
+      : null;
     if (message === null) throw new Error(`no report within ${timeoutMs} ms`);
     if (message.data.length === 0) throw new Error("it ended without a report");
     return message;
