@@ -7,9 +7,9 @@
  * TextEncoder, `node:fs` and `node:path` of Bun do not keep such a string: they turn the surrogate into U+FFFD.
  */
 
-/** Byte 0xNN is U+DCNN. */
+/** Added to a byte that is not UTF-8: byte 0xNN is U+DCNN. */
 const ESCAPE = 0xdc00;
-/** With `u`, halves of a pair do not match. */
+/** Runs of such bytes. With `u`, halves of a pair do not match. */
 const ESCAPED_BYTES = /[\udc80-\udcff]+/gu;
 const HALF_CHARACTER = /[\ud800-\udfff]/gu;
 
@@ -89,12 +89,12 @@ export function indexOfBytes(bytes: Uint8Array, wanted: Uint8Array): number {
   return -1;
 }
 
-/** False when some of its bytes are not UTF-8. */
+/** Whether all of its bytes are UTF-8. */
 export function isText(text: string): boolean {
   return text.isWellFormed();
 }
 
-/** For people, and for programs that need UTF-8: each byte that is not UTF-8 as \xNN. */
+/** The text for people, and for programs that need UTF-8: each byte that is not UTF-8 as \xNN. */
 export function printable(text: string): string {
   if (text.isWellFormed()) return text;
   return text.replace(HALF_CHARACTER, (char) => {

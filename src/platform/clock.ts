@@ -7,7 +7,7 @@ import { type Libc, struct } from "./libc/libc.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
 export interface Timer {
-  /** Harmless after it has fired. */
+  /** Cancels the timer; harmless after it has fired. */
   cancel(): void;
 }
 
@@ -53,7 +53,10 @@ export function monotonicMicroseconds(libc: Libc): bigint {
   return view.getBigInt64(0, true) * US_PER_S + view.getBigInt64(8, true) / NS_PER_US;
 }
 
-/** User space always sees 100, independent of the kernel's own tick (proc_pid_stat(5), sysconf(3)). */
+/**
+ * Clock ticks in a second: user space always sees 100, independent of the kernel's own tick (proc_pid_stat(5),
+ * sysconf(3)).
+ */
 export const TICKS_PER_S = 100;
 
 const NS_PER_TICK = 10_000_000;

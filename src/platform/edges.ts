@@ -33,7 +33,10 @@ export class Edges {
     this.#control(C.EPOLL_CTL_ADD, fd, bytes);
   }
 
-  /** Before `fd` is closed: while another process has the socket open, the kernel would report on it further. */
+  /**
+   * Removes a descriptor; to be called before `fd` is closed: while another process has the socket open, the kernel
+   * would report on it further.
+   */
   remove(fd: Fd): void {
     this.#control(C.EPOLL_CTL_DEL, fd, null);
   }

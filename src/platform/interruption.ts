@@ -18,7 +18,7 @@ export class Interruption {
   constructor(readonly libc: Libc, readonly tid: number) {}
 
   /**
-   * From here on the thread is traced by this one, and stops as soon as it runs: `end` must follow.
+   * Begins: from here on the thread is traced by this one, and stops as soon as it runs: `end` must follow.
    * @throws {SystemCallError} EPERM: another user's, or somebody traces it already; ESRCH: it has ended
    */
   begin(): void {

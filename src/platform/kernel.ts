@@ -4,7 +4,7 @@
  */
 import { sysctl } from "./process/proc.ts";
 
-/** The highest that a feature of baton needs. docs/kernels.md has the same table. */
+/** Versions by what is needed: the highest that a feature of baton needs. docs/kernels.md has the same table. */
 export const SINCE = {
   /** SO_ATTACH_REUSEPORT_CBPF, socket(7) */
   steering: "4.5",
@@ -26,7 +26,7 @@ export const SINCE = {
   threads_descriptors: "6.9",
 } as const;
 
-/** As uname(1) prints it: 5.10.0-32-cloud-amd64. */
+/** The release of this kernel as uname(1) prints it: 5.10.0-32-cloud-amd64. */
 export function kernelRelease(): string {
   return sysctl("kernel/osrelease") ?? "(unknown)";
 }

@@ -2,7 +2,7 @@
 import { cString, type Libc, struct } from "./libc/libc.ts";
 
 const TIME_SIZE = 8;
-/** struct tm of both C libraries. */
+/** sizeof(struct tm) in both C libraries. */
 const TM_SIZE = 56;
 const FIRST_YEAR = 1900;
 

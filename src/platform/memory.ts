@@ -20,10 +20,10 @@ export type ReadText = (path: string) => string | null;
 
 const KIB = 1024;
 const MEMINFO = "/proc/meminfo";
-/** Of the reading for the whole machine. */
+/** Source of the reading for the whole machine. */
 export const OF_MACHINE = `MemAvailable in ${MEMINFO}`;
 
-/** Every limit that applies to this process. */
+/** Readings for every limit that applies to this process. */
 export function memoryReadings(read: ReadText = readText): MemoryReading[] {
   return [...machine(read), ...hierarchies(read).flatMap((place) => cgroups(read, place))];
 }
@@ -39,7 +39,7 @@ function machine(read: ReadText): MemoryReading[] {
 interface Hierarchy {
   readonly version: 1 | 2;
   readonly mount: string;
-  /** Below the mount, "" or with a slash in front. */
+  /** Path of the cgroup below the mount: "", or with a slash in front. */
   readonly path: string;
 }
 

@@ -5,14 +5,20 @@
 import type { Clock, Timer } from "./clock.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
-/** Nothing has happened for this long: longer than the pauses in a start, or between the looks of a drain. */
+/** Pause after which memory is given back: longer than the pauses in a start, or between the looks of a drain. */
 const QUIET_MS = 3_000;
-/** Then once more: the runtime's helper threads have ended, and what they held is free. 2 MiB of 15 after a burst. */
+/**
+ * Pause until it is given back once more: the runtime's helper threads have ended, and what they held is free. 2 MiB of
+ * 15 after a burst.
+ */
 const AGAIN_MS = 12_000;
-/** Where something always happens, such as a check each second: as often, and without what the next event would need. */
+/**
+ * Interval where something always happens, such as a check each second: only what the next event does not need is given
+ * back.
+ */
 const BUSY_MS = 60_000;
 
-/** In milliseconds of one clock. */
+/** Times of events, in milliseconds of one clock. */
 interface Activity {
   /** What happened first since memory was given back, and last. */
   readonly firstMs: number;
@@ -37,7 +43,7 @@ export class MemoryReturn {
     readonly clock: Clock,
   ) {}
 
-  /** Something has happened. */
+  /** To be called when something has happened. */
   touch(): void {
     const nowMs = this.clock.now();
     const isFirst = this.#activity === null;

@@ -11,7 +11,7 @@ import { SystemCallError } from "./error.ts";
 import type { Fd } from "./fd.ts";
 import { C } from "./libc/constants.ts";
 
-/** Writes up to this size are atomic, and do not block once poll(2) reports the pipe as writable. pipe(7) */
+/** Bytes of a write that is atomic, and does not block once poll(2) reports the pipe as writable. pipe(7) */
 const PIPE_BUF = 4096;
 /** <sys/stat.h> */
 const [S_IFMT, S_IFIFO, S_IFSOCK] = [0o170000, 0o010000, 0o140000];
@@ -22,7 +22,7 @@ type Way = "always" | "fifo" | "socket" | "asking";
 export class NonblockingWriter {
   /** Identifies the pipe or socket behind the descriptor; else null. */
   readonly identity: string | null;
-  /** Writes up to this size are not interleaved with those of other processes. */
+  /** Bytes of a write that is not interleaved with those of other processes. */
   readonly pieceSize: number;
   readonly #way: Way;
   readonly #end: Fd;

@@ -8,7 +8,7 @@ export interface OwnUsage {
   readonly residentBytes: number | null;
   readonly virtualBytes: number | null;
   readonly threads: number | null;
-  /** Since 1970. The same after execve(2). */
+  /** When this process started, in seconds since 1970. The same after execve(2). */
   readonly startedAtSeconds: number | null;
   readonly uptimeSeconds: number | null;
   readonly openDescriptors: number | null;

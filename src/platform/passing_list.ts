@@ -7,12 +7,12 @@ const PASSING_WORDS = 1 + 2 * MOST_PASSING;
 
 export class PassingList {
   readonly #words = new Int32Array(new SharedArrayBuffer(4 * PASSING_WORDS));
-  /** By notify descriptor. */
+  /** Passing calls by notify descriptor. */
   readonly #calls = new Map<number, readonly number[]>();
   #version = 0;
   #isPaused = false;
 
-  /** As `PollOptions.passing` has it. */
+  /** The list as memory, as `PollOptions.passing` describes it. */
   get shared(): SharedArrayBuffer {
     return this.#words.buffer;
   }
@@ -24,7 +24,7 @@ export class PassingList {
     this.#publish();
   }
 
-  /** No call passes until `resume`. */
+  /** Pauses: no call passes until `resume`. */
   pause(): void {
     this.#isPaused = true;
     this.#publish();
@@ -40,7 +40,7 @@ export class PassingList {
     const pairs = passing.flatMap(([fd, calls]) => calls.map((call) => [call, Math.max(fd, 0)]));
     // A call that finds no room does not pass by itself: the main thread answers it.
     const stored = pairs.slice(0, MOST_PASSING);
-    // The thread may be reading: what it finds counts only if the first word is still the same.
+    // The thread may be reading meanwhile: what it finds counts only if the first word is still the same.
     const version = ++this.#version * (PASSING_COUNT_MASK + 1);
     Atomics.store(this.#words, 0, version);
     stored.flat().forEach((word, i) => Atomics.store(this.#words, i + 1, word));

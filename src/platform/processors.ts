@@ -17,7 +17,7 @@ export function runnablePerProcessor(read: ReadText = readText): number | null {
   return runnable === undefined ? null : Number(runnable) / processorCount(read);
 }
 
-/** Of a list like "0-3,8". */
+/** How many numbers are in a list like "0-3,8". */
 function countIn(list: string): number {
   return list.split(",").reduce((sum, range) => {
     const [first = 0, last = first] = range.split("-").map(Number);
@@ -25,7 +25,7 @@ function countIn(list: string): number {
   }, 0);
 }
 
-/** In processors; none: there is no limit here. */
+/** The quota of a cgroup, in processors; empty: there is no limit here. */
 function quotaIn(read: ReadText, directory: string): number[] {
   const ofVersion1 = (name: string) => read(`${directory}/cpu.cfs_${name}_us`)?.trim();
   const text = read(`${directory}/cpu.max`) ?? `${ofVersion1("quota")} ${ofVersion1("period")}`;

@@ -34,9 +34,9 @@ export interface Watch {
   cancel(): void;
 }
 
-/** Of a notify descriptor. */
+/** The registration of a notify descriptor. */
 export interface CallsWatch extends Watch {
-  /** From now on these system calls, by number, continue at once, beside those of `Reactor.letPass`. */
+  /** Lets these system calls, by number, continue at once from now on, beside those of `Reactor.letPass`. */
   letPass(calls: readonly number[]): void;
   /**
    * Like `cancel`, but what the thread has taken is delivered first; the descriptor must stay open until then.
@@ -48,7 +48,7 @@ export interface CallsWatch extends Watch {
 interface Registration {
   readonly fd: Fd;
   readonly token: number;
-  /** A notify descriptor: the poll thread takes its calls. */
+  /** Whether it is a notify descriptor, whose calls the poll thread takes. */
   readonly isOfCalls?: boolean;
 }
 
@@ -60,7 +60,7 @@ interface Caller {
 
 interface CallerWatch extends Watch {
   disarm(): void;
-  /** It gets no event any more. */
+  /** Ends the registration: it gets no event any more. */
   leave(): void;
 }
 
@@ -71,10 +71,10 @@ export class Reactor {
   readonly #pause: Fd;
   readonly #thread: Promise<void>;
   readonly #handlers = new Map<number, (readiness: Readiness) => void>();
-  /** By token. */
+  /** Registrations of notify descriptors, by token. */
   readonly #callers = new Map<number, Caller>();
   readonly #passing = new PassingList();
-  /** One after the other: a round is over when its own write to `#pause` was seen. */
+  /** Rounds of `#delivered`, one after the other: a round is over when its own write to `#pause` was seen. */
   #rounds: Promise<void> = Promise.resolve();
   #nextToken = PAUSE_TOKEN + 1;
   #takesCalls = true;
@@ -186,7 +186,7 @@ export class Reactor {
   }
 
   /**
-   * From now on these system calls, by number, pass: every notify descriptor lets them continue at once.
+   * Lets these system calls, by number, pass from now on: every notify descriptor lets them continue at once.
    * @param of whose list this is, and replaces
    */
   letPass(calls: readonly number[], of: keyof typeof EVERY_DESCRIPTOR = "connections"): void {
@@ -194,7 +194,8 @@ export class Reactor {
   }
 
   /**
-   * The poll thread takes no call from here on: they wait in the kernel. Resolves when all that it took were delivered.
+   * Pauses: the poll thread takes no call from here on, and they wait in the kernel. Resolves when all that it took
+   * were delivered.
    */
   async pauseCalls(): Promise<void> {
     this.#takesCalls = false;

@@ -8,7 +8,7 @@ import { C } from "./libc/constants.ts";
 import { type Libc, struct } from "./libc/libc.ts";
 import type { Platform } from "./platform.ts";
 
-/** struct flock, 64 bits */
+/** sizeof(struct flock), 64 bits */
 const FLOCK_SIZE = 32;
 const PRIVATE_MODE = 0o600;
 
@@ -27,7 +27,7 @@ export function sharedMemory(
   return fd;
 }
 
-/** Mapped until this process ends. mmap(2) */
+/** Maps a file until this process ends. mmap(2) */
 export function mapShared(libc: Libc, fd: Fd, size: number, use: "read" | "write"): Uint8Array {
   const protection = use === "write" ? C.PROT_READ | C.PROT_WRITE : C.PROT_READ;
   const address = libc.c.mmap(0, size, protection, C.MAP_SHARED, fd.number, 0);

@@ -5,7 +5,7 @@
 import { readText } from "../process/proc.ts";
 
 const FILES = { user: "/etc/passwd", group: "/etc/group" } as const;
-/** The largest is (uid_t) -1, which chown(2) takes for "leave it". */
+/** The largest id. The next one is (uid_t) -1, which chown(2) takes for "leave it". */
 const LARGEST_ID = 0xffff_fffe;
 
 /** @param name or a number @returns null when it is not known */

@@ -57,7 +57,7 @@ export class Directory {
     return linkTarget(this.#self) ?? "?";
   }
 
-  /** Of everything in it, as far as it is text; empty if we may not look. */
+  /** Names of everything in it, as far as they are text; empty if we may not look. */
   get names(): string[] {
     try {
       return readdirSync(this.#self);
@@ -66,7 +66,7 @@ export class Directory {
     }
   }
 
-  /** Nodes can be made and renamed here, by this user. access(2) */
+  /** Whether this user can make and rename nodes here. access(2) */
   get isWritable(): boolean {
     try {
       accessSync(`${this.#self}/.`, constants.W_OK | constants.X_OK);
@@ -82,7 +82,7 @@ export class Directory {
     return (mode & 0o077) === 0 && birthtimeMs > 0 ? birthtimeMs : null;
   }
 
-  /** A new node gets the group of the directory. */
+  /** Whether a new node gets the group of the directory. */
   get givesGroup(): boolean {
     return (statSync(this.#self, { bigint: true }).mode & SET_GROUP_ID) !== 0n;
   }
@@ -112,13 +112,17 @@ export class Directory {
     }
   }
 
-  /** `name` in place of what is at `target`: clients find one or the other, and never none. @throws {SystemCallError} */
+  /**
+   * Puts `name` in place of what is at `target`: clients find one or the other, and never none.
+   * @throws {SystemCallError}
+   */
   rename(name: string, target: string): void {
     this.#check(this.#rename(name, target, 0), "rename", target);
   }
 
   /**
-   * The same, and what was at `target` is at `name` then: in one step, so that it has a name to come back by.
+   * Puts `name` in place of what is at `target`, which is at `name` then: in one step, so that it has a name to come
+   * back by.
    * @returns false: there was nothing at `target`, or the file system cannot exchange; it is replaced then
    * @throws {SystemCallError}
    */
@@ -171,7 +175,7 @@ export class Directory {
 
   #check(result: number, call: string, name: string): void {
     if (result === 0) return;
-    // Read before anything else is called.
+    // errno is read before anything else is called.
     const { errno } = this.libc;
     throw new SystemCallError(call, errno, `${this.path}/${name}`);
   }

@@ -9,7 +9,7 @@ import { C } from "../libc/constants.ts";
 import { cString, type Libc, struct } from "../libc/libc.ts";
 import type { AtPath } from "./path.ts";
 
-/** <linux/limits.h> */
+/** Bytes of the longest path, with its NUL: <linux/limits.h> */
 const PATH_MAX = 4096;
 const ENTRIES_SIZE = 32 * 1024;
 /** struct linux_dirent64 of getdents64(2): d_reclen, and d_name to its NUL. */

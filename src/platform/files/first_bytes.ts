@@ -7,7 +7,7 @@ const LONGEST_TEXT = 256 * 1024;
 export function firstBytes(path: string, length: number): Uint8Array | null {
   let descriptor: number | null = null;
   try {
-    // Non-blocking: it may be a FIFO.
+    // The file may be a FIFO, so it is opened without blocking.
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const bytes = new Uint8Array(length);
     return bytes.subarray(0, readSync(descriptor, bytes));

@@ -5,15 +5,15 @@ import { cString, type Libc } from "../libc/libc.ts";
 
 /** O_NONBLOCK and O_CLOEXEC under the names of inotify_init1(2). */
 const FLAGS = C.O_NONBLOCK | C.O_CLOEXEC;
-/** The last name of a file is removed (IN_ATTRIB), even while it is open; a writer closes it. */
+/** What happens to a file: its last name is removed (IN_ATTRIB), even while it is open; a writer closes it. */
 const OF_FILE = C.IN_ATTRIB | C.IN_CLOSE_WRITE | C.IN_DELETE_SELF | C.IN_MOVE_SELF;
-/** For a directory, the bits of OF_FILE would also report its entries. */
+/** What happens to a directory: with the bits of OF_FILE its entries would be reported, too. */
 const OF_DIRECTORY = C.IN_DELETE_SELF | C.IN_MOVE_SELF;
 
 const INVISIBLE: ReadonlySet<number> = new Set([C.ENOENT, C.EACCES, C.ENOTDIR]);
 
 const MASKS = {
-  /** Any, of a file or directory or an entry in it. */
+  /** Any change, of a file or directory or an entry in it. */
   any: C.IN_ATTRIB | C.IN_CLOSE_WRITE | C.IN_MOVED_FROM | C.IN_MOVED_TO | C.IN_CREATE |
     C.IN_DELETE | C.IN_DELETE_SELF | C.IN_MOVE_SELF,
   /** A file or socket leaves its place. */
@@ -32,7 +32,10 @@ export class Inotify {
     return Fd.of(this.libc, this.libc.c.inotify_init1(FLAGS), "inotify_init1", "");
   }
 
-  /** A later call for the same path replaces this one. Nothing is watched where it is missing or may not be seen. */
+  /**
+   * Watches a path. A later call for the same path replaces this one. Nothing is watched where it is missing or may not
+   * be seen.
+   */
   add(inotify: Fd, path: string, change: keyof typeof MASKS): void {
     const result = this.libc.c.inotify_add_watch(inotify.number, cString(path), MASKS[change]);
     if (result < 0 && INVISIBLE.has(this.libc.errno)) return;

@@ -6,7 +6,7 @@ const LONGEST = 64 * 1024;
 
 export interface FilePlace {
   readonly descriptor: number;
-  /** Two descriptors may lead to one file. */
+  /** Tells files apart: two descriptors may lead to one. */
   readonly identity: string;
   readonly size: number;
 }

@@ -11,7 +11,7 @@ export function statOf(path: string, at: AtPath = atTextPath): Stats | null {
   }
 }
 
-/** Follows links. */
+/** Whether there is something at `path`, as far as we may look. Follows links. */
 export function exists(path: string): boolean {
   return statOf(path) !== null;
 }
@@ -19,7 +19,7 @@ export function exists(path: string): boolean {
 /** Runs `look` with a name for the file at `path` that `node:fs` accepts. */
 export type AtPath = <T>(path: string, look: (name: string) => T) => T;
 
-/** For use without descriptors. @throws {TypeError} for a path that is not UTF-8 */
+/** An `AtPath` without descriptors. @throws {TypeError} for a path that is not UTF-8 */
 export const atTextPath: AtPath = (path, look) => {
   if (isText(path)) return look(path);
   throw new TypeError(`Cannot look at ${printable(path)} here: it is not UTF-8`);

@@ -7,7 +7,7 @@ import { errorText } from "../error.ts";
 import { C } from "../libc/constants.ts";
 
 const MAX_BYTES = 4_096;
-/** Write permission of the group, and any of others. */
+/** Permissions that the file must not give: to write for the group, and any for others. */
 const FORBIDDEN_MODE = 0o027;
 
 /**

@@ -14,7 +14,7 @@ import type { Platform } from "../platform.ts";
 import type { Watch } from "../reactor.ts";
 
 const READ_SIZE = 16 * 1024;
-/** Files may appear while the watches are being added: then they are added again. */
+/** How often the watches are added: files may appear meanwhile, and then they are added again. */
 const MOST_LOOKS = 5;
 
 export class RemovalWatch {

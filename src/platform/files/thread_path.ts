@@ -8,7 +8,7 @@ import type { Descriptors } from "../network/passed_descriptors.ts";
 import { readMemory } from "../process/proc.ts";
 import { Directory, openBelow } from "./directory.ts";
 
-/** <linux/limits.h> */
+/** Bytes of the longest path, with its NUL: <linux/limits.h> */
 const PATH_MAX = 4096;
 const SHORT = 256;
 
@@ -55,7 +55,7 @@ function openInRoot({ libc, descriptors }: Openers, tid: number, path: string): 
   try {
     return new Fd(libc, openBelow(libc, root, path));
   } catch (error) {
-    // A container's filter that does not know openat2 (before Linux 5.6, or of that time).
+    // openat2 is refused by a container's filter that does not know it (before Linux 5.6, or of that time).
     const isUnknown = error instanceof SystemCallError &&
       (error.errno === C.ENOSYS || error.errno === C.EPERM);
     if (!isUnknown) throw error;

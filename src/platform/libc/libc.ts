@@ -16,9 +16,9 @@ import { LIBC, LIBC_NAMES } from "./symbols.ts";
 export class Libc {
   readonly c: Library<typeof LIBC>;
   readonly arch: ArchConstants;
-  /** Of the C library, in this thread. */
+  /** errno of the C library, in this thread. */
   readonly #errno: Int32Array;
-  /** Of the call that failed last; null: the runtime loses none. */
+  /** errno of the call that failed last; null: the runtime loses none. */
   #kept: number | null = null;
 
   constructor(readonly runtime: Runtime) {
@@ -43,7 +43,7 @@ export class Libc {
       (result) => result === -1 ? keep(this.#errno[0]!) : result,
     );
     const raw = rawCalls(c, keep);
-    // Each binds a function when it is first asked for it: what the one has not comes from the other.
+    // Each of the two binds a function when it is first asked for it: what the one has not comes from the other.
     return raw === null ? named : Object.setPrototypeOf(raw, named);
   }
 

@@ -16,7 +16,7 @@ export const RAW = Object.fromEntries(
   [...ENTRIES.map(([name]) => name), "syscall"].map((name) => [name, prototypeOf(name)]),
 ) as Pick<typeof LIBC, keyof typeof RAW_CALLS | "syscall">;
 
-/** The kernel's errors are -1 to -4095: all other results are none. */
+/** Largest errno: the kernel's errors are -1 to -4095, and all other results are none. */
 const MOST_ERRNO = 4095;
 const AT_FDCWD = -100;
 
@@ -48,7 +48,7 @@ const CODE: Readonly<Record<Runtime["arch"], { call: MakeCall; generic: Uint8Arr
       const moved = fromDirectory
         ? ["4989d2", "4889f2", "4889fe", `bf${littleEndian(AT_FDCWD)}`] // r10 = rdx, rdx = rsi, rsi = rdi, edi = ...
         : ["4989ca"]; // mov r10, rcx
-      // edi, esi, edx, r10d, r8d, r9d
+      // Sets to 0 what is not given of edi, esi, edx, r10d, r8d, r9d.
       const zeros = ["31ff", "31f6", "31d2", "4531d2", "4531c0", "4531c9"].slice(given);
       return bytesOf([...moved, ...zeros, `b8${littleEndian(number)}`, "0f05", "c3"]);
     },

@@ -4,9 +4,9 @@ import type { LIBC } from "./symbols.ts";
 export interface RawCall {
   readonly x64: number;
   readonly arm64: number;
-  /** Of the system call, where the function has another. */
+  /** Name of the system call, where the function has another. */
   readonly name?: string;
-  /** The system call has AT_FDCWD in front of the arguments. */
+  /** Whether the system call has AT_FDCWD in front of the arguments. */
   readonly fromDirectory?: true;
 }
 

@@ -1,7 +1,7 @@
 /** The resource limits of a process, setrlimit(2). */
 import { C } from "./constants.ts";
 
-/** By the names of prlimit(1), in the order of the kernel. */
+/** Numbers by the names of prlimit(1), in the order of the kernel. */
 export const RLIMITS = {
   cpu: C.RLIMIT_CPU,
   fsize: C.RLIMIT_FSIZE,

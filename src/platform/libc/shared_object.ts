@@ -12,9 +12,9 @@ const SEGMENT_SIZE = 56;
 const [LOAD, DYNAMIC, STACK] = [1, 2, 0x6474e551];
 const [EXECUTE, WRITE, READ] = [1, 2, 4];
 const SYMBOL_SIZE = 24;
-/** A function that others may call. */
+/** Kind of a symbol: a function that others may call. */
 const GLOBAL_FUNCTION = 0x12;
-/** Any section but "undefined": there are no section headers. */
+/** Section of a symbol: any but "undefined" will do, because there are no section headers. */
 const SOME_SECTION = 1;
 const [DT_HASH, DT_STRTAB, DT_SYMTAB, DT_STRSZ, DT_SYMENT] = [4, 5, 6, 10, 11];
 /** The largest page of arm64. */
@@ -59,7 +59,7 @@ export function sharedObject(
     { type: LOAD, flags: READ | EXECUTE, at: 0, size: end, alignment: PAGE },
     { type: LOAD, ...ofDynamic, alignment: PAGE },
     { type: DYNAMIC, ...ofDynamic, alignment: 8 },
-    // Without it the stack would become executable.
+    // Without this header the stack would become executable.
     { type: STACK, flags: READ | WRITE, at: 0, size: 0, alignment: 16 },
   ];
   view.setUint16(56, segments.length, true);

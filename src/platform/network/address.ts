@@ -21,7 +21,7 @@ export function formatAddress(address: InetAddress): string {
   return `${host}:${address.port}`;
 }
 
-/** All addresses of a family. */
+/** Whether a host stands for all addresses of its family. */
 export function isAnyHost(host: string): boolean {
   return host === "0.0.0.0" || host === "::";
 }
@@ -38,7 +38,7 @@ export function reachable<A extends InetAddress>(address: A): A {
  */
 export function formatHost(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join(".");
-  // Of a dual-stack listener all connections of IPv4: ten thousand at a time.
+  // A dual-stack listener has all its connections of IPv4 in this form: ten thousand at a time.
   if (bytes[10] === 0xff && bytes[11] === 0xff && isZero(bytes, 10)) {
     return `::ffff:${bytes[12]}.${bytes[13]}.${bytes[14]}.${bytes[15]}`;
   }

@@ -6,7 +6,9 @@
 import { errorText } from "../error.ts";
 import { readRegularFile } from "../files/regular_file.ts";
 
-/** Debian and Alpine; Fedora and its kin; SUSE; others. As Go's crypto/x509 looks for them. */
+/**
+ * Bundles of certificates, as Go's crypto/x509 looks for them: of Debian and Alpine; Fedora and its kin; SUSE; others.
+ */
 const BUNDLES = [
   "/etc/ssl/certs/ca-certificates.crt",
   "/etc/pki/tls/certs/ca-bundle.crt",
@@ -22,7 +24,7 @@ export function trustedCertificates(env: Readonly<Record<string, string>>): stri
     try {
       return text(path);
     } catch {
-      // The next one.
+      // This bundle is not there: the next one is tried.
     }
   }
   return null;

@@ -8,7 +8,7 @@ import { C } from "../libc/constants.ts";
 import { linesOf } from "./net_table.ts";
 
 interface InteractiveModes {
-  /** Low 32 bits of the inodes, as inet_diag has them. */
+  /** Inodes of connections in that mode, the low 32 bits, as inet_diag has them. */
   readonly interactive: ReadonlySet<number>;
   /** Local ports with a listener in this mode: its connections have it from the beginning, so it tells nothing of them. */
   readonly spoiled: ReadonlySet<number>;
@@ -18,10 +18,13 @@ const TABLES = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
 /** Lengths of an address of IPv4 and one of IPv6, with the colon. */
 const SHORT = 9;
 const LONG = 33;
-/** Number, two addresses, state; then five columns, and the inode; then four, and the one with the mode. */
+/** A row: number, two addresses, state; then five columns, and the inode; then four, and the one with the mode. */
 const COLUMNS = /^ *\d+: \S+ \S+ ([0-9A-F]{2}) +(?:\S+ +){5}(\d+) +(?:\S+ +){4}(\d+)/;
 
-/** Of each table: 100,000 rows, closed connections too, take a quarter of a second. What is behind them remains unknown. */
+/**
+ * Bytes that are read of each table: 100,000 rows, closed connections too, take a quarter of a second. What is behind
+ * them remains unknown.
+ */
 const MOST_BYTES = 100_000 * 150;
 
 /** @param ports of the connections @returns null where the tables cannot be read */

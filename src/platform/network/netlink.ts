@@ -8,7 +8,7 @@ import type { Libc } from "../libc/libc.ts";
 export const NLMSG_HEADER_SIZE = 16;
 const RECEIVE_SIZE = 1 << 17;
 
-/** One answer, without its header: from `at` to `end` of a buffer that the next one is written to. */
+/** Gets one answer, without its header: from `at` to `end` of a buffer that the next one is written to. */
 type OnMessage = (bytes: Uint8Array, view: DataView, at: number, end: number) => void;
 
 /**

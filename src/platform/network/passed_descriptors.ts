@@ -71,7 +71,10 @@ export class Descriptors {
     return fd;
   }
 
-  /** Before Linux 6.3 there is no such flag, and any may be; with vm.memfd_noexec=2 none. */
+  /**
+   * A memfd that may be executed. Before Linux 6.3 there is no flag for that, and any may be; with vm.memfd_noexec=2
+   * none.
+   */
   #programMemfd(name: string): Fd {
     const flags = C.MFD_CLOEXEC | C.MFD_ALLOW_SEALING;
     const number = this.libc.c.memfd_create(cString(name), flags | MFD_EXEC);

@@ -4,7 +4,10 @@ import { C } from "../libc/constants.ts";
 import { struct } from "../libc/libc.ts";
 import type { Sockets } from "./sockets.ts";
 
-/** A Unix listener after shutdown(2) of both sides: the kernel still calls it a listener, and refuses. unix_poll() */
+/**
+ * Whether a Unix listener was shut down for both sides, shutdown(2): the kernel still calls it a listener, and refuses.
+ * unix_poll()
+ */
 export function isShutDown(sockets: Sockets, listener: Fd): boolean {
   return (pollNow(sockets, listener, 0) & C.EPOLLHUP) !== 0;
 }

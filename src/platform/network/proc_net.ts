@@ -14,11 +14,11 @@ interface TcpRow {
   readonly remote: string;
   /** TCP_* state number. */
   readonly state: number;
-  /** Bytes not acknowledged, and not read; of a listener, connections that wait to be accepted. */
+  /** Bytes not acknowledged, and bytes not read; of a listener, connections that wait to be accepted. */
   readonly sendQueue: number;
   readonly receiveQueue: number;
   readonly uid: number;
-  /** Low 32 bits, as inet_diag has them. */
+  /** Low 32 bits of the inode, as inet_diag has them. */
   readonly inode: number;
 }
 
@@ -28,7 +28,7 @@ const ROW =
 
 interface TcpRows {
   readonly rows: readonly TcpRow[];
-  /** Otherwise there are more, of which nothing is known. */
+  /** Whether these are all rows; otherwise there are more, of which nothing is known. */
   readonly isComplete: boolean;
 }
 
@@ -53,7 +53,7 @@ export function tcpRows(
   }
 }
 
-/** From the colon after the number of a row to its state: addresses of IPv4, and of IPv6. */
+/** Characters from the colon after the number of a row to its state: with addresses of IPv4, and of IPv6. */
 const TO_STATE = { short: 30, long: 78 } as const;
 const LONG_ADDRESS = 32;
 function readRows(path: string, states: readonly number[], isOver: () => boolean): TcpRows {
@@ -82,7 +82,7 @@ function hexState(state: number): string {
   return state.toString(16).toUpperCase().padStart(2, "0");
 }
 
-/** Of the row that begins at `from`; the heading has none. */
+/** State of the row that begins at `from`; the heading has none. */
 function stateOf(text: string, from: number): string {
   const colon = text.indexOf(":", from);
   if (colon < 0) return "";
@@ -118,7 +118,7 @@ export function parseTcpRows(text: string, states: readonly number[]): TcpRow[] 
   return rows;
 }
 
-/** Connections that were ever accepted in this namespace (RFC 4022, tcpPassiveOpens). */
+/** How many connections were ever accepted in this namespace (RFC 4022, tcpPassiveOpens). */
 export function passiveOpens(): number | null {
   try {
     return parsePassiveOpens(readFileSync("/proc/self/net/snmp", "utf8"));

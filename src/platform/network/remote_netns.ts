@@ -15,7 +15,7 @@ import { ownNamespace } from "../process/proc.ts";
 import type { SockDiag } from "./sock_diag.ts";
 import type { Sockets } from "./sockets.ts";
 
-/** Another process in that namespace may connect to the seed's port first. */
+/** Accepted connections that are looked at: another process in that namespace may connect to the seed's port first. */
 const MAX_ACCEPTS = 16;
 const BACKLOG = 8;
 const LOOPBACK = { inet: "127.0.0.1", inet6: "::1" } as const;
@@ -55,7 +55,7 @@ export class RemoteNetns {
     return new RemoteNetns(sockets, ownNamespace("net"), sockDiag.open(), seeds);
   }
 
-  /** One that was received. @param fds as `descriptors` gives them; taken over */
+  /** Makes one of what was received. @param fds as `descriptors` gives them; taken over */
   static taken(sockets: Sockets, name: string, fds: readonly Fd[]): RemoteNetns | null {
     const [diag, ...rest] = fds;
     if (diag === undefined) return null;

@@ -26,7 +26,7 @@ export function isClients(sockets: Sockets, fd: Fd, isBound: boolean): boolean {
   if (sockets.option(fd, C.SOL_SOCKET, C.SO_TYPE) === C.SOCK_STREAM) {
     return hasConnected(sockets, fd);
   }
-  // One that sends without bind(2) gets a port by that.
+  // A socket that sends without bind(2) gets a port by that.
   return !isBound && (sockets.localAddress(fd)?.port ?? 0) !== 0;
 }
 
@@ -58,7 +58,7 @@ export function protocolName(libc: Libc, tid: number, descriptor: number): strin
   const value = new Uint8Array(NAME_SIZE);
   const path = cString(`/proc/${tid}/fd/${descriptor}`);
   const size = libc.c.getxattr(path, cString("system.sockprotoname"), value, value.length);
-  // With its final NUL.
+  // The size includes the final NUL.
   return size < 2 ? null : new TextDecoder().decode(value.subarray(0, size - 1));
 }
 

@@ -45,13 +45,16 @@ export interface TcpSocket {
   readonly sendQueue: number;
   /** Interface index it is bound to, 0 = none. */
   readonly boundInterface: number;
-  /** Of its listener (socket_tag.ts); missing: the kernel shows none, before Linux 5.10 and of half-open connections. */
+  /**
+   * Tag of its listener (socket_tag.ts); missing: the kernel shows none, before Linux 5.10 and of half-open
+   * connections.
+   */
   readonly tag?: number;
   /** Traffic: zeros for a listener, null where the kernel has none (half-open connections). */
   readonly traffic: TcpTraffic | null;
 }
 
-/** From struct tcp_info; ages in milliseconds, at the resolution of the kernel's tick (1-10 ms). */
+/** What struct tcp_info says; ages in milliseconds, at the resolution of the kernel's tick (1-10 ms). */
 export interface TcpTraffic {
   readonly sinceSentMs: number;
   readonly sinceReceivedMs: number;
@@ -63,7 +66,7 @@ export interface TcpTraffic {
   readonly segmentsReceived?: number;
   /** Segments without data that were sent: acknowledgments by themselves, keep-alive probes. */
   readonly acksSent?: number;
-  /** The first data came with the SYN (TCP Fast Open), which the SYN-ACK has acknowledged. */
+  /** Whether the first data came with the SYN (TCP Fast Open), which the SYN-ACK has acknowledged. */
   readonly hasSynData?: boolean;
 }
 
@@ -122,7 +125,7 @@ export class SockDiag {
     );
   }
 
-  /** Of listeners and connections. */
+  /** Tags of listeners and connections at these ports. */
   tagsAt(ports: ReadonlySet<number>): Set<number> {
     return new Set(this.tcpByLocalPorts(ports).map(({ tag = NO_TAG }) => tag));
   }

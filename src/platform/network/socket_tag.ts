@@ -7,21 +7,21 @@ import type { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import type { Sockets } from "./sockets.ts";
 
-/** Not tagged; not shown by the kernel, too. */
+/** Tag of a socket that is not tagged, or whose tag the kernel does not show. */
 export const NO_TAG = 0;
 export const HIGHEST_TAG = 14;
 
 interface TagBit {
   readonly option: number;
-  /** Of a new IPv4 socket. */
+  /** Value of the option in a new IPv4 socket. */
   readonly initial: 0 | 1;
-  /** Place in struct inet_diag_sockopt. */
+  /** Place of the bit in struct inet_diag_sockopt. */
   readonly place: number;
 }
 
 /**
- * The lowest bit first. IP_MULTICAST_ALL is on in a new IPv4 socket and off in a new IPv6 one, so 0 and 1 both mean that a
- * socket is not tagged; from 2 on it is the tag and one more.
+ * The options that hold a bit each, the lowest bit first. IP_MULTICAST_ALL is on in a new IPv4 socket and off in a new
+ * IPv6 one, so 0 and 1 both mean that a socket is not tagged; from 2 on it is the tag and one more.
  */
 const BITS: readonly TagBit[] = [
   { option: C.IP_MULTICAST_ALL, initial: 1, place: 6 },

@@ -234,7 +234,7 @@ export class Sockets {
     return decodeAddress(this.#name(fd, "getpeername"));
   }
 
-  /** The same as bytes, struct sockaddr_in or sockaddr_in6: what accept(2) would have written. */
+  /** The peer's address as bytes, struct sockaddr_in or sockaddr_in6: what accept(2) would have written. */
   peerName(fd: Fd): Uint8Array {
     return this.#name(fd, "getpeername");
   }

@@ -7,14 +7,14 @@ import type { InetAddress } from "./address.ts";
 import { pollNow } from "./poll_now.ts";
 import type { Sockets } from "./sockets.ts";
 
-/** Of a queue that no process reads for a while: tens of thousands of small datagrams. */
+/** Size of a queue that no process reads for a while: tens of thousands of small datagrams. */
 const ROOM_BYTES = 16 * 1024 * 1024;
-/** RFC 863: it never answers. */
+/** Port of the discard protocol, which never answers: RFC 863. */
 const DISCARD_PORT = 9;
-/** LOOPBACK_IFINDEX of the kernel: the same in every network namespace. */
+/** Index of the loopback interface, LOOPBACK_IFINDEX of the kernel: the same in every network namespace. */
 const LOOPBACK_INDEX = 1;
 
-/** Without an address yet. @throws {SystemCallError} */
+/** Makes a socket without an address yet. @throws {SystemCallError} */
 export function udpSocket({ libc }: Sockets, family: InetAddress["family"]): Fd {
   const domain = { inet: C.AF_INET, inet6: C.AF_INET6 }[family];
   const number = libc.c.socket(domain, C.SOCK_DGRAM | C.SOCK_CLOEXEC, 0);
@@ -43,15 +43,15 @@ export function deafen(sockets: Sockets, socket: Fd, family: InetAddress["family
   sockets.setOption(socket, C.SOL_SOCKET, OWN_OPTIONS.SO_BINDTOIFINDEX, LOOPBACK_INDEX);
 }
 
-/** Some process has connected it. */
+/** Whether some process has connected the socket. */
 export function hasPeer(sockets: Sockets, socket: Fd): boolean {
-  // ENOTCONN: any peer reaches it.
+  // With ENOTCONN any peer reaches it.
   return orNull(() => sockets.peerAddress(socket)) !== null;
 }
 
 /**
- * Some process has called shutdown(2) on it, which cannot be undone: a server that waits on it would never sleep again.
- * The kernel answers ENOTCONN and does it all the same (inet_shutdown).
+ * Whether some process has called shutdown(2) on the socket, which cannot be undone: a server that waits on it would
+ * never sleep again. The kernel answers ENOTCONN and does it all the same (inet_shutdown).
  */
 export function isShutDown(sockets: Sockets, socket: Fd): boolean {
   return (pollNow(sockets, socket, C.POLLRDHUP) & C.POLLRDHUP) !== 0;

@@ -8,7 +8,7 @@ export interface UdpSocket {
   readonly local: string;
   /** Bytes of datagrams that no process has read, with the kernel's own overhead. */
   readonly receiveQueue: number;
-  /** Low 32 bits, as inet_diag has them. */
+  /** Low 32 bits of the inode, as inet_diag has them. */
   readonly inode: number;
 }
 
@@ -18,10 +18,9 @@ const ROW =
   /^ *\d+: ([0-9A-F]+:[0-9A-F]+) [0-9A-F]+:[0-9A-F]+ ([0-9A-F]{2}) [0-9A-F]+:([0-9A-F]+)(?: +\S+){3} +\S+ +(\d+)/gm;
 
 /**
- * Those that are not connected. Empty where the tables cannot be read.
- *
- * Between two reads of one table the kernel remembers a place in it, not a socket (udp_seq_start): if another socket is
- * closed then, one of those that stay is missed. So each table is read twice, and what either read has shown is there.
+ * The sockets that are not connected. Empty where the tables cannot be read. Between two reads of one table the kernel
+ * remembers a place in it, not a socket (udp_seq_start): if another socket is closed then, one of those that stay is
+ * missed. So each table is read twice, and what either read has shown is there.
  */
 export function udpSockets(read: (path: string) => string | null = readTable): UdpSocket[] {
   const found = new Map<string, UdpSocket>();

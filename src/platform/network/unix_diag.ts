@@ -24,7 +24,7 @@ export interface UnixSocket {
   readonly isListener: boolean;
   /** What it, or the listener that it came from, was bound to; "@" for the first byte of an abstract name. */
   readonly name: string | null;
-  /** The same as device and inode; null: an abstract name, or unknown. */
+  /** Device and inode of that path; null: an abstract name, or unknown. */
   readonly node: string | null;
   /** Inode of the other end; 0: that is closed; null: unknown, or a listener. */
   readonly peer: number | null;
@@ -35,12 +35,12 @@ export interface UnixSocket {
 }
 
 const SHOWN = C.UDIAG_SHOW_NAME | C.UDIAG_SHOW_VFS | C.UDIAG_SHOW_PEER | C.UDIAG_SHOW_RQLEN;
-/** Says nothing about the kernel. */
+/** Errors that say nothing about the kernel. */
 const SHORTAGE: readonly string[] = ["EMFILE", "ENFILE", "ENOMEM"];
 
 /** Sources of a dump: netlink sockets, each of one network namespace. */
 interface DiagSource {
-  /** That of another network namespace, if the service has sockets there. */
+  /** The netlink socket of another network namespace, if the service has sockets there. */
   readonly remote: Fd | null;
   open(): Fd;
 }
@@ -110,7 +110,7 @@ function decodeUnixSocket(bytes: Uint8Array): UnixSocket {
 }
 
 function nameIn({ buffer, byteOffset, byteLength }: DataView): string | null {
-  // As it would stand behind the family in struct sockaddr_un.
+  // The name, as it would stand behind the family in struct sockaddr_un.
   const address = new Uint8Array(2 + byteLength);
   address.set(new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength), 2);
   return decodeUnixPath(address);
@@ -123,8 +123,8 @@ const ROW = /^\S+: \S+ \S+ ([0-9A-F]+) ([0-9A-F]+) ([0-9A-F]+) +(\d+)(?: (.+))?$
 const WITH_CONNECTIONS: readonly number[] = [C.SOCK_STREAM, C.SOCK_SEQPACKET];
 
 /**
- * net/unix/af_unix.c, unix_seq_show(). It shows no lengths of queues, but each connection that waits in one, with the
- * listener's name and without an inode.
+ * Rows of /proc/net/unix (net/unix/af_unix.c, unix_seq_show()). It shows no lengths of queues, but each connection that
+ * waits in one, with the listener's name and without an inode.
  */
 function parseUnixSockets(text: string): UnixSocket[] {
   const rows = [...text.matchAll(ROW)].map(([, flags, type, state, inode, name]) => ({

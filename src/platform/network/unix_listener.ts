@@ -11,11 +11,11 @@ import type { Sockets } from "./sockets.ts";
 const MODE = 0o600;
 
 interface UnixListenerOptions {
-  /** SOCK_STREAM, or SOCK_SEQPACKET. */
+  /** Type of the socket: SOCK_STREAM, or SOCK_SEQPACKET. */
   readonly type: "stream" | "packets";
   readonly backlog: number;
   readonly nonblocking: boolean;
-  /** Of the node; default: 0600, and baton's own user and group. */
+  /** Mode of the node, and its owner; default: 0600, and baton's own user and group. */
   readonly mode?: number;
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
@@ -39,7 +39,7 @@ export class UnixListener {
       : sockets.packets({ nonblocking });
     try {
       sockets.bindUnix(fd, path);
-      // Before it listens: until then the kernel refuses every client.
+      // Done before it listens: until then the kernel refuses every client.
       if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
       chmodSync(path, mode);
       sockets.listen(fd, backlog);
@@ -54,18 +54,18 @@ export class UnixListener {
     return this.#path;
   }
 
-  /** False when the path was removed, or leads to another's socket. */
+  /** Whether the path leads to this socket: false when it was removed, or leads to another's. */
   get isInPlace(): boolean {
     return statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode;
   }
 
-  /** Over what is at `path`. Open connections stay open. */
+  /** Moves the socket over what is at `path`. Open connections stay open. */
   moveTo(path: string): void {
     renameSync(this.#path, path);
     this.#path = path;
   }
 
-  /** Removes the path too, unless it leads to another's socket. */
+  /** Closes the socket, and removes its path, unless that leads to another's socket. */
   close(): void {
     const { isInPlace } = this;
     this.fd.close();
@@ -74,7 +74,7 @@ export class UnixListener {
 }
 
 /**
- * Never waits: a full queue is an error.
+ * Connects. Never waits: a full queue is an error.
  * @returns a non-blocking SOCK_SEQPACKET connection; null when nothing listens at `path`. @throws {SystemCallError}
  */
 export function connectPackets(sockets: Sockets, path: string): Fd | null {

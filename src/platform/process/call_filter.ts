@@ -21,11 +21,11 @@ const JEQ = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
 const RET = 0x06; // BPF_RET | BPF_K
 
 interface ArgumentCondition {
-  /** Which argument, from 0. */
+  /** Number of the argument, from 0. */
   readonly argument: number;
   /** Bits that are compared; missing: all 32. */
   readonly mask?: number;
-  /** It is one of these; or, with `not`, none of them. */
+  /** Values of which the argument is one; or, with `not`, none. */
   readonly values: readonly number[];
   readonly not?: boolean;
 }
@@ -53,7 +53,7 @@ interface Instruction {
   readonly ifFalse?: Label;
 }
 
-/** Calls of another architecture (32-bit programs) and all calls that no rule names are allowed. */
+/** Makes the program. Calls of another architecture (32-bit programs) and all calls that no rule names are allowed. */
 export function filterProgram(
   auditArch: number,
   rules: readonly CallRule[],
@@ -80,7 +80,7 @@ export function filterProgram(
   return assembler.assembled();
 }
 
-/** The number of the call is loaded, before and after. */
+/** Adds a rule. The number of the call is loaded, before and after. */
 function addRule(
   assembler: Assembler,
   { call, when }: Exclude<CallRule, number>,
@@ -135,7 +135,7 @@ class Assembler {
     return { at: -1 };
   }
 
-  /** The label is here. */
+  /** Places the label here. */
   place(label: Label): void {
     label.at = this.#instructions.length;
   }

@@ -6,7 +6,7 @@ import { CAPABILITY } from "../libc/capability_bits.ts";
 import { hasBit, hasCapability, sysctl, userOf } from "./proc.ts";
 import { ROOT_UID } from "./processes.ts";
 
-/** From this port on anyone may bind, unless net.ipv4.ip_unprivileged_port_start says otherwise. ip(7) */
+/** The port from which on anyone may bind, unless net.ipv4.ip_unprivileged_port_start says otherwise. ip(7) */
 const FIRST_UNPRIVILEGED_PORT = 1024;
 
 /**

@@ -22,7 +22,7 @@ function closeRange(libc: Libc, first: number): number {
 }
 
 /**
- * Close-on-exec for every descriptor from `first` on. The flag is refused before Linux 5.11 (EINVAL), the call in
+ * Sets close-on-exec for every descriptor from `first` on. The flag is refused before Linux 5.11 (EINVAL), the call in
  * containers whose seccomp profile is older than it (EPERM, ENOSYS).
  * @returns the call that did it
  * @throws {SystemCallError} when neither works, because /proc is not mounted
@@ -36,7 +36,7 @@ export function closeOnExecFrom(libc: Libc, first: number): "close_range" | "fcn
     throw new SystemCallError("close_range", errno, `descriptors from ${first}, and no /proc`);
   }
   for (const number of open) {
-    // Closed since the list was read: nothing is left to do.
+    // A descriptor that was closed since the list was read needs nothing.
     if (number >= first) libc.c.fcntl(number, C.F_SETFD, C.FD_CLOEXEC);
   }
   return "fcntl";

@@ -19,7 +19,7 @@ export function parseEnvironment(strings: readonly string[]): Record<string, str
     if (at < 0 || env.has(name)) env.set(`${name}${ODD}${index}`, entry);
     else env.set(name, entry.slice(at + 1));
   });
-  // Not by assignment: __proto__ is a name like any other.
+  // The record is not made by assignment: __proto__ is a name like any other.
   return Object.fromEntries(env);
 }
 
@@ -45,7 +45,10 @@ export function withoutStale(env: Environment, given: Environment): Record<strin
   );
 }
 
-/** For a parsed JSON value. A record schema of valibot would drop a variable with the name __proto__. */
+/**
+ * Whether a parsed JSON value is an environment. A record schema of valibot would drop a variable with the name
+ * __proto__.
+ */
 export function isEnvironment(value: unknown): value is Environment {
   return typeof value === "object" && value !== null &&
     Object.values(value).every((each) => typeof each === "string");

@@ -4,7 +4,7 @@ import { readText } from "./proc.ts";
 export interface FileIdentity {
   readonly uid: number;
   readonly gid: number;
-  /** Since Linux 4.7. */
+  /** The mask for modes, which /proc shows since Linux 4.7. */
   readonly umask: number;
 }
 

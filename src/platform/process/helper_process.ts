@@ -21,29 +21,29 @@ export const HELPER_MESSAGE_LIMIT = 32 * 1024;
 /** What is executed. */
 export interface HelperProgram {
   readonly path: string;
-  /** Its name, and all arguments in front of the verb. */
+  /** The program's name, and all arguments in front of the verb. */
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Where it starts. If it is gone, or null: where this process is, which afterwards is "/" again. */
+  /** Directory where it starts. If that is gone, or null: where this process is, which afterwards is "/" again. */
   readonly directory: string | null;
 }
 
 export interface HelperOptions {
-  /** This very program by default. */
+  /** What is started. @default this very program */
   readonly program?: HelperProgram;
-  /** Hidden. The number of the control descriptor follows it, and then `args`. */
+  /** The hidden verb. The number of the control descriptor follows it, and then `args`. */
   readonly verb?: string;
   readonly args?: readonly string[];
-  /** Become descriptors 0, 1, 2, ... of the helper. */
+  /** Descriptors that become 0, 1, 2, ... of the helper. */
   readonly descriptors: readonly (Fd | number)[];
-  /** Anything that JSON can hold. */
+  /** What the helper is to do: anything that JSON can hold. */
   readonly plan?: unknown;
-  /** Become the descriptors behind the plan's. */
+  /** Descriptors that come behind the plan's. */
   readonly further?: readonly Fd[];
 }
 
 interface HelperEvents {
-  /** Owns the message's descriptors. */
+  /** Gets a message, and owns its descriptors. */
   readonly onMessage: (message: Message) => void;
   /** The helper has closed its end. @param error set when it has left messages unread: ECONNRESET */
   readonly onClosed: (error: unknown) => void;
@@ -121,7 +121,7 @@ export class HelperProcess implements Disposable {
     this.#events?.onClosed(error);
   }
 
-  /** Replaces the deadline before it. */
+  /** Sets a deadline, in place of the one before it. */
   setDeadline(delayMs: number, onExpired: () => void): void {
     this.clearDeadline();
     this.#deadline = this.platform.clock.after(delayMs, onExpired);
@@ -132,7 +132,7 @@ export class HelperProcess implements Disposable {
     this.#deadline = null;
   }
 
-  /** The helper reads the end of the connection, and nothing is delivered any more. */
+  /** Disconnects: the helper reads the end of the connection, and nothing is delivered any more. */
   disconnect(): void {
     this.clearDeadline();
     this.#watch?.cancel();

@@ -9,7 +9,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 
 type Environment = Readonly<Record<string, string>>;
 
-/** Holds them as JSON. */
+/** The variable that holds them as JSON. */
 export const HIDDEN_ENV = "BATON_HIDDEN_ENV";
 
 /** @returns `env` for another baton, with the variables hidden that its runtime would heed */

@@ -55,7 +55,7 @@ export const CHROOTED = {
 export class Namespaces {
   constructor(readonly libc: Libc) {}
 
-  /** Of the calling thread; "pid": of the children that it starts from now on. */
+  /** Leaves namespaces of the calling thread; "pid": of the children that it starts from now on. */
   leave(kinds: readonly NamespaceKind[]): void {
     const flags = kinds.reduce((sum, kind) => sum | KINDS[kind], 0);
     this.libc.check(this.libc.c.unshare(flags), "unshare", `the namespaces ${kinds.join(", ")}`);
@@ -93,7 +93,7 @@ export class Namespaces {
   /** @throws {SystemCallError} where mount_setattr(2) is missing or refused; changes nothing */
   findMountSetattr(): void {
     const { c, arch } = this.libc;
-    // A structure of no size: looked at before the path is.
+    // The structure has no size, which is looked at before the path is.
     const result = c.syscall(arch.SYS_mount_setattr, C.AT_FDCWD, 0, 0, 0, 0);
     if (result < 0 && this.libc.errno === C.EINVAL) return;
     this.libc.check(result, "mount_setattr", "nothing");

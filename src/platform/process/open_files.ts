@@ -6,7 +6,7 @@ import { descriptorFlags, readText } from "./proc.ts";
 export interface OpenFile {
   readonly pid: number;
   readonly descriptor: number;
-  /** As the process sees it. */
+  /** The path as the process sees it. */
   readonly path: string;
   /** Device and inode: what tells whether two processes have the same file. */
   readonly key: string;
@@ -20,11 +20,14 @@ export interface OpenFile {
  * descriptors of a process are looked at, from the lowest on.
  */
 const MOST_DESCRIPTORS = 512;
-/** Some servers close what they have inherited by moving their own descriptors up. */
+/**
+ * Longest run of closed descriptors that is looked over: some servers close what they have inherited by moving their
+ * own descriptors up.
+ */
 const LONGEST_GAP = 64;
 const OWNER_MAY_WRITE = 0o200;
 
-/** Without those that have no name any more. */
+/** The open files of a process, without those that have no name any more. */
 export function openFiles(pid: number): OpenFile[] {
   return linksOf(pid).flatMap(({ descriptor, link, isWritable }) => {
     try {
@@ -47,7 +50,7 @@ function named(stat: Stats, of: Omit<OpenFile, "key" | "ino" | "size">): OpenFil
   return [{ ...of, key: `${stat.dev}:${stat.ino}`, ino: stat.ino, size: stat.size }];
 }
 
-/** Opened to append: what several processes write there stays. */
+/** Whether a file is opened to append: what several processes write there stays. */
 export function isOnlyAppendedTo({ pid, descriptor }: OpenFile): boolean {
   return descriptor >= 0 && ((descriptorFlags(pid, descriptor) ?? 0) & C.O_APPEND) !== 0;
 }
@@ -59,7 +62,7 @@ export function pathOfInode(pid: number, ino: number): string | null {
       const path = readlinkSync(link);
       if (path.startsWith("/") && statSync(link).ino === ino) return path;
     } catch {
-      // Closed meanwhile.
+      // The descriptor was closed meanwhile.
     }
   }
   return null;
@@ -71,7 +74,7 @@ interface DescriptorLink {
   readonly isWritable: boolean;
 }
 
-/** By number, for a list of all would take long where there are many. */
+/** Descriptors, looked at by number, for a list of all would take long where there are many. */
 function linksOf(pid: number): DescriptorLink[] {
   const found: DescriptorLink[] = [];
   let missing = 0;

@@ -25,7 +25,7 @@ export function writingEnds(pid: number, pipe: string): WritingEnd[] {
   });
 }
 
-/** A thread of `pid` is in the middle of a write to one of `ends`, and waits for room. */
+/** Whether a thread of `pid` is in the middle of a write to one of `ends`, and waits for room. */
 export function waitsForRoom(
   pid: number,
   ends: readonly WritingEnd[],

@@ -47,7 +47,7 @@ function number(digits: string | null, base = 10): number | null {
 /** Fields of /proc/PID/stat that baton uses. */
 export interface ProcessStat {
   readonly state: string;
-  /** The first thread is exiting or has exited; the descriptors are closed when the last one has. */
+  /** Whether the first thread is exiting or has exited; the descriptors are closed when the last one has. */
   readonly isExiting: boolean;
   readonly parent: number;
   readonly group: number;
@@ -58,7 +58,7 @@ export interface ProcessStat {
   readonly startTime: number;
 }
 
-/** Of the flags in /proc/PID/stat: include/linux/sched.h */
+/** A flag in /proc/PID/stat: include/linux/sched.h */
 const PF_EXITING = 0x4;
 
 export function processStat(pid: number | string): ProcessStat | null {
@@ -78,7 +78,7 @@ export function processStat(pid: number | string): ProcessStat | null {
 }
 
 /**
- * False also for a zombie, unless it is only the first thread and others still run.
+ * Whether a process runs. False also for a zombie, unless it is only the first thread and others still run.
  * @param startTime which process of that number is meant
  */
 export function isRunning(pid: number, startTime?: number): boolean {
@@ -87,7 +87,7 @@ export function isRunning(pid: number, startTime?: number): boolean {
   return isLive(stat) || liveThreadOf(pid) !== pid;
 }
 
-/** It is on its way out, or gone: its descriptors may be closed already. */
+/** Whether a process is on its way out, or gone: its descriptors may be closed already. */
 export const isExiting = (pid: number): boolean => processStat(pid)?.isExiting !== false;
 
 /** @returns `pid`, or another of its threads if the first one has ended: that one shows nothing of the process any more */
@@ -139,7 +139,7 @@ export function socketInodesOf(pid: number, wanted?: Iterable<number>): Set<numb
   return new Set(socketDescriptorsOf(pid, wanted).keys());
 }
 
-/** The same, each with one of its descriptors. */
+/** The inodes of those sockets, each with one of its descriptors. */
 export function socketDescriptorsOf(pid: number, wanted?: Iterable<number>): Map<number, number> {
   const found = new Map<number, number>();
   const missing = wanted && new Set(wanted);
@@ -166,9 +166,9 @@ function descriptorsOf(pid: number): { directory: string; names: string[] } {
   return first.names.length > 0 ? first : of(`/proc/${liveThreadOf(pid)}/fd/`);
 }
 
-/** False when we may not see what `pid` has open (another user's process). */
+/** Whether we may see what `pid` has open: not of another user's process. */
 export function canSeeDescriptors(pid: number): boolean {
-  // Nearly all have one open as standard input; a list of thousands takes longer than all else.
+  // Nearly all processes have standard input open; a list of thousands takes longer than all else.
   if (linkTarget(`/proc/${pid}/fd/0`) !== null) return true;
   try {
     const [first] = readdirSync(`/proc/${pid}/fd`);

@@ -17,7 +17,7 @@ const OPAQUE_SIZE = 1024;
 const SIGSET_SIZE = 128;
 /** sizeof(struct sigaction) is 152 in both C libraries. */
 const SIGACTION_SIZE = 160;
-/** The first field of struct sigaction is the handler. */
+/** Value of the first field of struct sigaction, the handler, for an ignored signal. */
 const SIG_IGN = 1n;
 const LAST_SIGNAL = 64;
 /** sigaction(2) refuses them: KILL and STOP, and those that the C libraries use themselves (NPTL). */
@@ -26,7 +26,7 @@ const UNCHANGEABLE_SIGNALS: readonly number[] = [C.SIGKILL, C.SIGSTOP, 32, 33, 3
 export const ROOT_UID = 0;
 
 interface SpawnOptions {
-  /** Program file; no PATH search. */
+  /** Program file, which is not searched in PATH. */
   readonly path: string;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -217,12 +217,12 @@ export class Processes {
     this.libc.check(this.libc.c.sigprocmask(C.SIG_SETMASK, none, null), "sigprocmask", "empty set");
   }
 
-  /** In the calling thread, and in threads that it starts later: they stay pending, over exec too. */
+  /** Blocks signals in the calling thread, and in threads that it starts later: they stay pending, over exec too. */
   blockSignals(signals: readonly number[]): void {
     this.#changeMask(C.SIG_BLOCK, signals);
   }
 
-  /** A pending one is delivered at once. */
+  /** Unblocks signals: a pending one is delivered at once. */
   unblockSignals(signals: readonly number[]): void {
     this.#changeMask(C.SIG_UNBLOCK, signals);
   }
@@ -249,12 +249,12 @@ export class Processes {
     return () => before.forEach(({ signal, action }) => c.sigaction(signal, action, null));
   }
 
-  /** Close-on-exec for every descriptor from `first` on. @returns the call that did it */
+  /** Sets close-on-exec for every descriptor from `first` on. @returns the call that did it */
   closeOnExecFrom(first: number): ReturnType<typeof closeOnExecFrom> {
     return closeOnExecFrom(this.libc, first);
   }
 
-  /** No close-on-exec for `count` descriptors from `first` on; Bun sets it from 4 on when it starts. */
+  /** Takes back close-on-exec for `count` descriptors from `first` on; Bun sets it from 4 on when it starts. */
   keepOnExec(first: number, count: number): void {
     for (let number = first; number < first + count; number++) {
       const result = this.libc.c.fcntl(number, C.F_SETFD, 0);
@@ -266,7 +266,7 @@ export class Processes {
     this.libc.check(this.libc.c.chdir(cString(path)), "chdir", path);
   }
 
-  /** The same, for directories that may be gone or closed to this user. @returns whether it was done */
+  /** Enters a directory that may be gone or closed to this user. @returns whether it was done */
   entersDirectory(path: string): boolean {
     return this.libc.c.chdir(cString(path)) === 0;
   }

@@ -14,7 +14,7 @@ function hasAnonymous(pid: number, kind: string): boolean {
   );
 }
 
-/** No thread of `pid` runs, or waits for a disk. The first one may have ended, and stays a zombie. */
+/** Whether no thread of `pid` runs, or waits for a disk. The first one may have ended, and stays a zombie. */
 export function isAsleep(pid: number): boolean {
   const states = namesIn(`/proc/${pid}/task`)
     .map((tid) => processStat(`${pid}/task/${tid}`)?.state ?? "Z")
@@ -34,7 +34,7 @@ export function runningThreads(pid: number): Map<number, number | null> {
 
 /** Which threads of a process have had a turn on a processor in a row of looks at those that run, or would. */
 export interface Turns {
-  /** Without one so far, with the time that each had run at the first look that found it. */
+  /** Threads without a turn so far, with the time that each had run at the first look that found it. */
   readonly waiting: ReadonlyMap<number, number | null>;
   readonly over: ReadonlySet<number>;
 }
@@ -63,7 +63,7 @@ export function nextTurns(
   return next;
 }
 
-/** Nanoseconds; null where the kernel does not say (CONFIG_SCHED_INFO). */
+/** Time that a thread has run, in nanoseconds; null where the kernel does not say (CONFIG_SCHED_INFO). */
 function processorTimeOf(pid: number, tid: number): number | null {
   const [run = ""] = (readText(`/proc/${pid}/task/${tid}/schedstat`) ?? "").split(" ");
   return run === "" ? null : Number(run);

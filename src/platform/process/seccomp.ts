@@ -23,11 +23,11 @@ export const NOTIF_ADDFD_SIZE = 24;
  * which never fail so, fail with EINTR in a server whose handlers are installed without SA_RESTART.
  */
 export const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 1 << 5;
-/** Linux 6.6; <linux/seccomp.h> of older systems has neither. */
+/** Since Linux 6.6; <linux/seccomp.h> of older systems has neither. */
 const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x40082104;
 const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1;
 
-/** Postponed: its thread waits until the call is handled again. */
+/** What has become of a call. Postponed: its thread waits until the call is handled again. */
 export type CallOutcome = "answered" | "postponed";
 
 /** A system call that waits for an answer. */
@@ -141,7 +141,10 @@ export class Seccomp {
     return number >= 0 ? number : -this.libc.errno;
   }
 
-  /** The same in two steps, before Linux 5.14: a signal between them leaves the caller with a descriptor that it does not know of. */
+  /**
+   * Answers with a descriptor in two steps, before Linux 5.14: a signal between them leaves the caller with a
+   * descriptor that it does not know of.
+   */
   answerInTwoSteps(notify: Fd, id: bigint, options: { source: Fd; closeOnExec: boolean }): number {
     const number = this.#addDescriptor(notify, id, { ...options, target: 0, flag: 0 });
     if (number < 0) return -this.libc.errno;
@@ -155,7 +158,10 @@ export class Seccomp {
     return c.syscall(arch.SYS_ioctl, notify.number, request, flags, 0, 0) === 0;
   }
 
-  /** False before Linux 5.14: the flag is looked at before anything else is. */
+  /**
+   * Whether a call can be answered with a descriptor: not before Linux 5.14. The flag is looked at before anything else
+   * is.
+   */
   canAnswerWithDescriptor(notify: Fd): boolean {
     const flag = C.SECCOMP_ADDFD_FLAG_SEND;
     // No call has this number.

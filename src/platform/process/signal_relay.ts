@@ -17,7 +17,7 @@ const PAGE_SIZE = 4096;
 const SIGACTION_SIZE = 160;
 const FLAGS_OFFSET = 136;
 const EVENT_SIZE = 8;
-/** More deliveries at once count as this many. */
+/** Deliveries at once that are counted; more count as this many. */
 const MOST_AT_ONCE = 3;
 
 /** `write(descriptor, &one, 8)`, and the 64-bit one behind it. */
@@ -62,7 +62,7 @@ export function relaySignal(
   const { c } = libc;
   const number = c.eventfd(0, C.EFD_CLOEXEC | C.EFD_NONBLOCK);
   const event = Fd.of(libc, number, "eventfd", "a signal");
-  // Never unmapped: a thread may still be in it.
+  // The code is never unmapped: a thread may still be in it.
   const action = actionFor(libc, handlerCode(libc.runtime.arch, number));
   const watch = reactor.watch(event, () => {
     const count = struct(EVENT_SIZE);

@@ -15,7 +15,7 @@ export class Terminals {
     return this.#localFlags(fd) !== null;
   }
 
-  /** A terminal to which processes in the background may write (`stty -tostop`, the default). */
+  /** Whether `fd` is a terminal to which processes in the background may write (`stty -tostop`, the default). */
   takesOutput(fd: Fd | number): boolean {
     const flags = this.#localFlags(fd);
     return flags !== null && (flags & C.TOSTOP) === 0;

@@ -1,7 +1,7 @@
 /** Steps that no signal may come between. */
 import type { Processes } from "./processes.ts";
 
-/** All that can be blocked, without the real-time ones. */
+/** All signals that can be blocked, without the real-time ones. */
 const SIGNALS = Array.from({ length: 31 }, (_, i) => i + 1).filter((n) => n !== 9 && n !== 19);
 
 /** Runs `act` with signals blocked in this thread. */

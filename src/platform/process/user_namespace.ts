@@ -12,7 +12,7 @@ import type { Platform } from "../platform.ts";
 import { type HelperOptions, HelperProcess, type HelperProgram } from "./helper_process.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
-/** Lifted above every descriptor that a helper gets. */
+/** Number from which on descriptors are lifted, above every one that a helper gets. */
 const FIRST_FREE = 64;
 const MAP_TIMEOUT_MS = 10_000;
 const GO = new Uint8Array([1]);
@@ -118,9 +118,9 @@ function elfFile(arch: Runtime["arch"]): Uint8Array {
 }
 
 interface Ids {
-  /** User and group there. */
+  /** User and group in the new namespace. */
   readonly inside: { readonly uid: number; readonly gid: number };
-  /** User and group here that they stand for: this process's own. */
+  /** User and group in this namespace that they stand for: this process's own. */
   readonly outside: { readonly uid: number; readonly gid: number };
 }
 
@@ -158,7 +158,7 @@ function mapUser(helper: HelperProcess, { inside, outside }: Ids): void {
   const errno = data[0] ?? 0;
   if (errno !== 0) throw new SystemCallError("unshare", errno, "the user namespace");
   const write = (file: string, text: string) => writeFileSync(`/proc/${helper.pid}/${file}`, text);
-  // Without it the kernel takes no map of groups from an ordinary user: user_namespaces(7).
+  // Without this line the kernel takes no map of groups from an ordinary user: user_namespaces(7).
   write("setgroups", "deny");
   write("uid_map", `${inside.uid} ${outside.uid} 1`);
   write("gid_map", `${inside.gid} ${outside.gid} 1`);

@@ -1,6 +1,6 @@
 /** Decodes the status of wait(2). */
 
-/** For an unknown status: not 0, because a service manager must not see a success. */
+/** Exit status for an unknown one: not 0, because a service manager must not see a success. */
 const UNKNOWN_STATUS = 1;
 /** The low byte of a status whose process was stopped: WIFSTOPPED. */
 const STOPPED = 0x7f;
@@ -9,7 +9,7 @@ const STOPPED = 0x7f;
 export type ExitStatus =
   | { readonly kind: "exited"; readonly code: number }
   | { readonly kind: "signalled"; readonly signal: number }
-  /** It was not a child of this process: the kernel reports its end without the status. */
+  /** The process was no child of this one: the kernel reports its end without the status. */
   | { readonly kind: "unknown" };
 
 /** A child that has been reaped. */

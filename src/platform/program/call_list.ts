@@ -15,7 +15,7 @@ export interface Block {
   readonly links?: readonly { readonly at: number; readonly to: Block | number }[];
 }
 
-/** In the middle of a block. */
+/** A place in the middle of a block. */
 export interface Place {
   readonly block: Block;
   readonly at: number;
@@ -23,21 +23,21 @@ export interface Place {
 
 export interface Call {
   readonly number: number;
-  /** At most five. */
+  /** The arguments, at most five. */
   readonly args: readonly (number | Block | Place)[];
-  /** Missing: anything but an error. */
+  /** The result that is expected; missing: anything but an error. */
   readonly expects?: number;
-  /** With one of these errors, at most three, the next call is made. */
+  /** Errors, at most three, with which the next call is made all the same. */
   readonly tolerates?: readonly number[];
-  /** How many calls behind it are left out if it succeeds. */
+  /** How many calls behind this one are left out if it succeeds. */
   readonly skips?: number;
   /** Where its result goes, 32 bits: into a block, or into the first argument of the next call. */
   readonly resultTo?: Place | "next";
 }
 
-/** 16 GiB: there on every kernel, and not where the runtimes put anything. */
+/** Address of the program, 16 GiB: there on every kernel, and not where the runtimes put anything. */
 export const PROGRAM_ADDRESS = 0x4_0000_0000;
-/** The largest page of arm64. */
+/** How far the memory is behind the program: one page, the largest of arm64. */
 export const MEMORY_OFFSET = 0x1_0000;
 export const MEMORY_ADDRESS = PROGRAM_ADDRESS + MEMORY_OFFSET;
 
@@ -61,7 +61,7 @@ const MOST_TOLERATED = 3;
 
 const FAILURE_SIZE = 8;
 export const STATUS_SIZE = 4;
-/** Where nothing else is said. */
+/** Exit status where nothing else is said. */
 const STATUS_SYSTEM = 71;
 
 export function block(bytes: Uint8Array, links: NonNullable<Block["links"]> = []): Block {

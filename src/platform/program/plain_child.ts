@@ -16,15 +16,15 @@ const STANDARD_ERROR = 2;
 /** posix_spawnattr_t is 336 bytes in glibc and musl, posix_spawn_file_actions_t 80; room to spare. */
 const ATTRIBUTES_SIZE = 1024;
 const SIGSET_SIZE = 128;
-/** Used by the C libraries themselves. */
+/** Signals that the C libraries use themselves. */
 const RESERVED_SIGNALS = [32, 33, 34];
 
 interface PlainChild {
-  /** No PATH search. */
+  /** The program's path, which is not searched in PATH. */
   readonly path: string;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Null: this process's own. */
+  /** Where the child writes its errors; null: this process's own standard error. */
   readonly standardError: Fd | null;
 }
 
@@ -39,7 +39,7 @@ export function startPlainChild(
   const { c } = libc;
   const attributes = new Uint8Array(ATTRIBUTES_SIZE);
   c.posix_spawnattr_init(attributes);
-  // Else glibc lets the child ignore them.
+  // Without this, glibc lets the child ignore these signals.
   c.posix_spawnattr_setsigdefault(attributes, signalSet(RESERVED_SIGNALS));
   c.posix_spawnattr_setflags(attributes, C.POSIX_SPAWN_SETSIGDEF);
   const actions = new Uint8Array(ATTRIBUTES_SIZE);
@@ -67,7 +67,7 @@ function signalSet(signals: readonly number[]): Uint8Array {
   return bytes;
 }
 
-/** A child that does nothing but end with 1. @throws {SystemCallError} when there cannot be one */
+/** Starts a child that does nothing but end with 1. @throws {SystemCallError} when there cannot be one */
 export function startFailedChild(platform: Platform): number {
   const { descriptors, libc, runtime } = platform;
   const fail = [{ number: libc.arch.SYS_exit_group, args: [1] }];
@@ -80,18 +80,18 @@ export function startFailedChild(platform: Platform): number {
   try {
     return startPlainChild(platform, { path: `/proc/self/fd/${file.number}`, ...child });
   } catch (error) {
-    // vm.memfd_noexec, SELinux, fapolicyd.
+    // The program may not be executed: vm.memfd_noexec, SELinux, fapolicyd.
     if (!(error instanceof SystemCallError)) throw error;
     return startPlainChild(platform, { path: "/bin/false", ...child });
   }
 }
 
-/** From here on up Bun puts its copy of standard input. */
+/** Number from which on up Bun puts its copy of standard input. */
 const BUN_COPIES_FROM = 1023;
 
 /**
- * Bun sets close-on-exec for what it was passed from 4 on, before any code of ours runs: takes that back. Bun's own ones are
- * anonymous inodes, and a copy of standard input with a high number.
+ * Takes back that Bun sets close-on-exec for what it was passed, from 4 on, before any code of ours runs. Bun's own
+ * ones are anonymous inodes, and a copy of standard input with a high number.
  */
 export function passOnDescriptors({ processes, runtime }: Platform): void {
   if (runtime.name !== "bun") return;

@@ -16,7 +16,7 @@ import {
   TOLERATED,
 } from "./call_list.ts";
 
-/** Older kernels take the address as a wish. */
+/** Flag of mmap(2) that older kernels do not know: they take the address as a wish. */
 const MAP_FIXED_NOREPLACE = 0x100000;
 const SEEK_END = 2;
 const ARGUMENTS = [8, 16, 24, 32, 40] as const;

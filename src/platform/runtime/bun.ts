@@ -9,7 +9,7 @@ import type { Library, OnResult, PollOptions, PrototypeTable, Runtime } from "./
 
 const ARCH = process.arch === "arm64" ? "arm64" : "x64";
 
-/** With `bun FILE`. BUN_INSTALL is in every profile, and heeded by `bun install` only. */
+/** Variables that `bun FILE` heeds. BUN_INSTALL is in every profile, and heeded by `bun install` only. */
 const HEEDED =
   /^(BUN_(?!INSTALL)|NODE_(OPTIONS|CHANNEL_FD|DEBUG)$|MIMALLOC_|SIMDUTF_|JavaScriptCoreUseJIT$)/;
 
@@ -40,7 +40,7 @@ function openLibrary<T extends PrototypeTable>(
   );
 }
 
-/** True in the binary made by `bun build --compile`, where argv[1] is a path inside the binary. */
+/** Whether this is the binary made by `bun build --compile`, where argv[1] is a path inside the binary. */
 function isCompiled(): boolean {
   return (process.argv[1] ?? "").startsWith("/$bunfs/");
 }
@@ -75,7 +75,7 @@ export function bunRuntime(): Runtime {
     heeds: isCompiled() ? null : HEEDED,
     exit: (status) => process.exit(status),
     giveBackMemory: (what) => what === "all" ? Bun.shrink() : void Bun.gc(false),
-    // Not in 60 million failed calls, with garbage to collect and signals.
+    // Bun loses no errno: not in 60 million failed calls, with garbage to collect and signals.
     rawCalls: null,
     shortPause: async (delayMs) => await Atomics.waitAsync(NEVER_NOTIFIED, 0, 0, delayMs).value,
     openLibrary,

@@ -13,7 +13,7 @@ const ARCH = Deno.build.arch === "aarch64" ? "arm64" : "x64";
 const MOST_LOOKS_FOR_INSPECTOR = 50;
 const INSPECTOR_LOOK_MS = 10;
 /**
- * All that the program `deno run` may look at but where its files and certificates are, and how it asks.
+ * Variables that `deno run` heeds: all that it may look at but where its files and certificates are, and how it asks.
  * Of Node's, those that it was seen to heed.
  */
 const HEEDED = new RegExp(
@@ -82,9 +82,9 @@ export function denoRuntime(): Runtime {
     exit: (status) => process.exit(status) as never,
     // V8 collects when a process becomes idle.
     giveBackMemory: () => {},
-    // Its Atomics.waitAsync takes a millisecond, too.
+    // Deno's Atomics.waitAsync takes a millisecond, too.
     shortPause: null,
-    // Seen: another error than that of the call, in about one of a hundred million.
+    // Seen with Deno: another error than that of the call, in about one of a hundred million.
     rawCalls: (c, keep) => loadRaw({ arch: ARCH, openLibrary }, c, keep),
     openLibrary,
     addressOf: (view) =>

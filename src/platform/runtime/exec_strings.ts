@@ -41,12 +41,12 @@ export function environBytes(viewOf: Runtime["viewOf"]): Uint8Array {
   try {
     return readFileSync("/proc/self/environ");
   } catch {
-    // It is root's where the program file has capabilities (setcap) or may not be read by its user.
+    // The file belongs to root where the program file has capabilities (setcap) or may not be read by its user.
     return environMemory(viewOf);
   }
 }
 
-/** The same from where it is in this process. */
+/** The environment from where it is in this process's memory. */
 export function environMemory(viewOf: Runtime["viewOf"]): Uint8Array {
   const stat = readFileSync("/proc/self/stat", "latin1");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

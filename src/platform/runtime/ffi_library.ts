@@ -4,7 +4,7 @@ import type { FfiResult, Library, OnResult, PrototypeTable } from "./runtime.ts"
 
 type Call = (...values: never[]) => unknown;
 
-/** Numbers of results that a runtime returns in another form. */
+/** Makes numbers of results that a runtime returns in another form. */
 type Conversions = Partial<Record<FfiResult, (value: unknown) => number>>;
 
 /**

@@ -65,7 +65,7 @@ self.onmessage = ({ data: { epollFd, stopToken, passing } }) => {
     for (let i = 2 * (head & ${PASSING_COUNT_MASK}) - 1; i > 0; i -= 2) {
       if (Atomics.load(passes, i) !== number) continue;
       const of = Atomics.load(passes, i + 1);
-      // A list that was replaced meanwhile says nothing.
+      // A list that was replaced while it was read says nothing.
       if (of === 0 || of === fd) return Atomics.load(passes, 0) === head;
     }
     return false;

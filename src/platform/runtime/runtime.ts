@@ -6,7 +6,7 @@
  */
 /** Types of the C calling convention that baton's prototypes use, by Deno's names. */
 type FfiArgument = "i32" | "u32" | "i64" | "buffer";
-/** Results; `address` is a pointer as a number. */
+/** Types of results; `address` is a pointer as a number. */
 export type FfiResult = "i32" | "i64" | "address";
 
 /** C prototypes by symbol name. */
@@ -34,7 +34,7 @@ export interface FileCalls {
   close(fd: number): number;
 }
 
-/** @returns the result of the call then */
+/** Keeps the errno of a call that has failed. @returns the result of the call then */
 export type KeepErrno = (errno: number) => number;
 
 /** A batch `[events, token, events, token, ...]`, or one system call that is to be answered and armed again. */
@@ -79,8 +79,8 @@ export interface Runtime {
   readonly heeds: RegExp | null;
   exit(status: number): never;
   /**
-   * To the kernel. `garbage`: soon, of what is not used any more; `all`: once no code of baton's runs, also what can be
-   * made again, such as compiled code. Where the runtime sees to that itself, nothing.
+   * Gives memory back to the kernel. `garbage`: soon, of what is not used any more; `all`: once no code of baton's
+   * runs, also what can be made again, such as compiled code. Where the runtime sees to that itself, nothing.
    */
   giveBackMemory(what: "garbage" | "all"): void;
 
@@ -91,8 +91,8 @@ export interface Runtime {
     onResult?: OnResult,
   ): Library<T>;
   /**
-   * Of a runtime that may change errno between a call and the next statement: functions that return it instead
-   * (`libc/load_raw.ts`).
+   * Functions that return errno, of a runtime that may change it between a call and the next statement
+   * (`libc/load_raw.ts`); null: it does not.
    */
   readonly rawCalls: ((c: FileCalls, keep: KeepErrno) => object | null) | null;
   /** Address of a buffer's first byte; the buffer must be kept referenced while it is used. */
@@ -106,9 +106,9 @@ export interface Runtime {
    */
   readonly shortPause: ((delayMs: number) => Promise<unknown>) | null;
 
-  /** For uncaught errors in a timer or a signal handler; the process continues. */
+  /** Sets what gets uncaught errors in a timer or a signal handler; the process continues. */
   onUncaught(handler: (error: unknown) => void): void;
-  /** @param signal "SIGHUP". @returns removes the handler */
+  /** Calls `handler` for each signal. @param signal "SIGHUP". @returns removes the handler */
   onSignal(signal: string, handler: () => void): () => void;
   /** Starts the thread of `poll_thread.ts`. @returns resolves when it is gone */
   startPollThread(options: PollOptions): Promise<void>;
