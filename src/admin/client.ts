@@ -134,7 +134,7 @@ function withControl<T>(
         `${error.message}: run this as the user of baton, or root`,
       );
     }
-    // It has exited with this request in its queue, or half read.
+    // The baton has exited with this request in its queue, or half read.
     if (error.errno === C.ECONNRESET || error.errno === C.EPIPE) throw cutOff(socketPath);
     throw new ControlError("broken", error.message);
   }

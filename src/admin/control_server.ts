@@ -117,7 +117,7 @@ export class ControlServer {
     this.#connections.close();
   }
 
-  /** False after an upgrade, when the path belongs to the new baton. */
+  /** Whether the path is this baton's: false after an upgrade, when it belongs to the new one. */
   get isInPlace(): boolean {
     return this.#listener.isInPlace;
   }

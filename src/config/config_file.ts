@@ -136,7 +136,7 @@ function isDeeper(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
 }
 
-/** Of JSON, beside numbers, words and blanks. */
+/** Tokens of JSON, besides numbers, words and blanks. */
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],]/g;
 
 /** @param text that `JSON.parse` accepts, which keeps the last of two @returns the first key that an object has twice */

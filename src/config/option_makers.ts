@@ -123,7 +123,7 @@ export function intOrAuto(value: number, [min, max]: readonly [number, number], 
   return { ...rest, placeholder: "N|auto", read, json };
 }
 
-/** One of a few words. */
+/** A value that is one of a few words. */
 export function choice<const T extends string, const D extends T | null>(
   values: readonly T[],
   value: D,

@@ -30,7 +30,10 @@ export class ConnectionCloser {
   /** Connections whose owner was not found, and the number of searches. */
   #searches = new Map<number, number>();
   closedCount = 0;
-  /** False once the kernel has refused: another user's process, or a seccomp profile without pidfd_getfd. */
+  /**
+   * Whether it may be done: false once the kernel has refused: another user's process, or a seccomp profile without
+   * pidfd_getfd.
+   */
   isPermitted = true;
 
   /**
@@ -44,7 +47,7 @@ export class ConnectionCloser {
     readonly side: "sending" | "both" = "sending",
   ) {}
 
-  /** False when its process cannot be seen, for example in another container. */
+  /** Whether the process of a connection can be seen: it may be in another container. */
   canReach(inode: number): boolean {
     return this.isPermitted && (this.#searches.get(inode) ?? 0) < MAX_SEARCHES;
   }

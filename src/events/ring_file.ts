@@ -76,7 +76,7 @@ export class RingFile {
   /** The service has ended. */
   remove(): void {
     removeIfPossible(this.path);
-    // Of a baton that was killed while it wrote.
+    // This file is left by a baton that was killed while it wrote.
     removeIfPossible(`${this.path}.next`);
   }
 }

@@ -50,7 +50,7 @@ export interface Preparation {
   readonly isChecked: boolean;
 }
 
-/** Of all of them. */
+/** What all Envoys together have answered. */
 export type Verdict = Look | { readonly kind: "none" };
 
 interface Looked {
@@ -194,7 +194,7 @@ export class Envoys {
     });
   }
 
-  /** Of the cluster, whatever endpoint they are with. */
+  /** How many requests of the cluster are not over, whatever endpoint they are with. */
   async activeRequests(): Promise<number> {
     const name = this.options.cluster.replaceAll(":", "_");
     const path = `/stats?filter=^cluster\\.${name}\\.upstream_rq_active$`;

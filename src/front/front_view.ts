@@ -34,7 +34,7 @@ export interface FrontView {
   readonly state: FrontState;
   /** How many Envoys must acknowledge. */
   readonly needed: number;
-  /** Those that are asked, as they were at the latest look. */
+  /** The Envoys that are asked, as they were at the latest look. */
   readonly envoys: readonly EnvoyView[];
   /** When that was, ISO 8601; null: they were not asked. */
   readonly askedAt: string | null;

@@ -26,7 +26,7 @@ const Cluster = v.object({
   lb_policy: v.optional(v.string(), "ROUND_ROBIN"),
   load_balancing_policy: v.optional(v.object({ policies: v.optional(v.array(Policy), []) })),
 });
-/** Of `GET /config_dump?resource=static_clusters`, or `dynamic_active_clusters`. */
+/** What baton reads of `GET /config_dump?resource=static_clusters`, or `dynamic_active_clusters`. */
 const Dump = v.object({
   configs: v.optional(v.array(v.object({ cluster: v.optional(Cluster) })), []),
 });

@@ -126,7 +126,7 @@ export class RunningGeneration implements GenerationHandle {
     return this.workers.processes(workers);
   }
 
-  /** It has served for a while, and counts as a new one no longer. */
+  /** Whether it has served for a while, and counts as a new one no longer. */
   get isSettled(): boolean {
     return this.workers.all.some(({ facts }) => facts.isSettled);
   }
@@ -174,7 +174,7 @@ export class RunningGeneration implements GenerationHandle {
     this.context.dispatch({ kind: "failed", epoch: this.epoch, reason, status });
   }
 
-  /** It has failed before it had a process. */
+  /** Fails the generation before it has a process. */
   failBeforeStart(reason: string, status: number = EXIT_NEW_GENERATION_FAILED): void {
     this.#fail(reason, status);
     for (const worker of this.workers.all) worker.end();
@@ -289,7 +289,7 @@ export class RunningGeneration implements GenerationHandle {
     const { admission, workers, context: { foreground, config } } = this;
     // An admission step has its own time-out, and restarts this timer.
     if (admission.isBusy) return;
-    // It is not timed out while a person is at its terminal: a shell, a debugger.
+    // A generation is not timed out while a person is at its terminal: a shell, a debugger.
     if (workers.all.some(({ pid }) => foreground.isHeldBy(pid ?? 0))) return;
     this.refreshListeners();
     this.hints.push(...admission.obstacles);

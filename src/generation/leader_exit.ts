@@ -37,7 +37,7 @@ export interface LeaderExitCircumstances {
   readonly remaining: number;
   readonly facts: Readonly<WorkerFacts>;
   readonly stopSignal: number;
-  /** One of the remaining processes has a socket that the generation listens on. */
+  /** Whether one of the remaining processes has a socket that the generation listens on. */
   readonly serves: boolean;
   readonly wasKilled: boolean;
   /** The generation has not passed its gate. */

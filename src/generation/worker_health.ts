@@ -23,7 +23,7 @@ interface WorkerHealthOptions {
   readonly name: () => string;
   readonly pid: () => number | null;
   readonly onChange: () => void;
-  /** It has passed its gate, and a check fails now. */
+  /** Called when a worker has passed its gate, and a check fails now. */
   readonly onUnhealthy: (reason: string) => void;
   readonly fail: (reason: string) => void;
 }

@@ -16,7 +16,7 @@ export class AdoptProbe implements Disposable {
   notify: Fd | null = null;
   /** Why it, or its start, failed. */
   failure: string | null = null;
-  /** It got as far as asking for the filter: if it failed, the filter is the reason. */
+  /** Whether the launcher got as far as asking for the filter: if it failed then, the filter is the reason. */
   launched = false;
   #launcher: HelperProcess | null = null;
 

@@ -43,7 +43,7 @@ export function isLeftAlone(
   return !isServed && openerRole(platform, listeners, owner, pid) === "session";
 }
 
-/** It stands for its generation already. */
+/** Whether the process stands for its generation already. */
 function hasMember(listeners: Listeners, epoch: number, pid: number): boolean {
   return listeners.groupsOf(epoch).some((group) =>
     group.membersOf(epoch).some(({ owner, passing }) => owner === pid && !passing)

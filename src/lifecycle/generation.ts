@@ -79,15 +79,15 @@ export interface Generation {
   readonly plan: PlanSource;
   /** While it is `waiting`: nothing has vetoed its start. */
   readonly admitted: boolean;
-  /** It was found unhealthy while it served. */
+  /** Whether it was found unhealthy while it served. */
   readonly unwell: boolean;
   /** Crashed generation, or one that was stopped first, whose listeners it was given. */
   readonly replaces: number | null;
-  /** It has passed its gate. */
+  /** Whether it has passed its gate. */
   readonly served: boolean;
-  /** It was killed: its stop time ran out, room was needed, or a stop was requested three times. */
+  /** Whether it was killed: its stop time ran out, room was needed, or a stop was requested three times. */
   readonly cut: boolean;
-  /** It drains, and still serves where the serving generation does not listen yet. */
+  /** Whether it drains, and still serves where the serving generation does not listen yet. */
   readonly standsIn: boolean;
 }
 

@@ -109,7 +109,7 @@ export function rollBack(draft: Draft, generation: Generation, reason: string): 
   beginDrain(draft, withOutcome(generation, "rolled back", reason), false);
 }
 
-/** The same for a generation whose processes are gone. */
+/** The end of a trial whose generation has no processes any more. */
 export function crashOnTrial(draft: Draft, { epoch }: Generation, reason: string): void {
   endTrialBadly(draft, epoch, reason);
   draft.emit({ kind: "retire", epoch });

@@ -73,7 +73,7 @@ export function startQueued(draft: Draft): void {
   // A failed replacement returns the crashed generation's listeners when it has exited; the next one needs them.
   const isHeld = generations.some(({ replaces }) => replaces === orphanedListeners);
   if (orphanedListeners !== null && isHeld) return;
-  // Of a server that must not run twice the last process has to exit first.
+  // The last process of a server that must not run twice has to exit first.
   const isOccupied = servingOf(draft.state) === null && generations.length > 0;
   if (next.order === "stop-first" && isOccupied) return;
   if (generations.length >= draft.policy.maxGenerations) return makeRoom(draft);

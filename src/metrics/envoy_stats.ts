@@ -96,7 +96,7 @@ function asText(singles: readonly Single[], distributions: readonly Distribution
 
 function quantilesText(point: HistogramPoint): string {
   if (isEmpty(point)) return "No recorded values";
-  // Of the two numbers the first is that of the latest interval, and baton has no intervals.
+  // The first of the two numbers is that of the latest interval, and baton has no intervals.
   return QUANTILES.map((percent) => `P${percent}(nan,${quantile(point, percent / 100)})`).join(" ");
 }
 

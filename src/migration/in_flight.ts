@@ -61,9 +61,9 @@ interface InFlightConnection extends MovingConnection {
 export interface KeepAliveCounts {
   /** The next generation has them. */
   readonly moved: number;
-  /** They ended by themselves before the stop signal. */
+  /** Connections that ended by themselves before the stop signal. */
   readonly finished: number;
-  /** They stayed with the old generation, whatever happened to them then. */
+  /** Connections that stayed with the old generation, whatever happened to them then. */
   readonly left: number;
 }
 

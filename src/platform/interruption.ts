@@ -23,7 +23,7 @@ export class Interruption {
    */
   begin(): void {
     this.#ptrace("PTRACE_SEIZE");
-    // It may have ended meanwhile.
+    // The thread may have ended meanwhile.
     orNull(() => this.#ptrace("PTRACE_INTERRUPT"));
   }
 

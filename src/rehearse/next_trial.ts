@@ -38,7 +38,7 @@ export function nextKeptTrial(
   { options, start, keeps }: Attempt,
   seen: readonly Kept[],
 ): readonly string[] | null {
-  // Else connections end with the only copy there is.
+  // Without a second copy, connections end with the only one that there is.
   if (keeps === null || start.order === "stop-first") return null;
   const others = options.filter((word) => !word.startsWith(DRAIN_TIME));
   const short = [...others, `${DRAIN_TIME}=${KEPT_DRAIN_TIME}`];

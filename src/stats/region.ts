@@ -30,7 +30,7 @@ type Parts = Pick<Platform, "libc" | "descriptors" | "runtime">;
 
 export class Region implements SharedSlots {
   readonly #mask: SlotMask;
-  /** The same file, opened again: locks belong to the open file, which is passed on with `fd`. */
+  /** The file of `fd`, opened again: locks belong to the open file, which is passed on with `fd`. */
   readonly #own: Fd;
   #current: number | null = null;
   #next: { readonly index: number; readonly slot: Slot } | null = null;

@@ -151,7 +151,7 @@ export class Group {
     const state = { inode, tag, unheld: false, dead: false, heldUntilRetired: socket };
     const member = this.#set.join({ ...own, ...state, origin }, backlog, receives);
     if (receives || this.#set.candidates.has(own.epoch)) this.#set.attach(false);
-    // Those that it supersedes have opened this listener before it.
+    // The generations that it supersedes have opened this listener before it.
     const isNewest = own.epoch === this.context.servingEpoch && !this.isHeld;
     if (!receives && !waits && isNewest) {
       this.#set.steerTo(this.usableMembers(own.epoch), true);

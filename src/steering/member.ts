@@ -105,7 +105,10 @@ export interface Member {
   readonly passing?: boolean;
   /** As `passing`, and long after its generation began to serve: no successor is expected to open it. */
   readonly ofSession?: boolean;
-  /** It stays until the serving generation listens here too, or baton stops waiting for that (late_listeners.ts). */
+  /**
+   * Whether it stays until the serving generation listens here too, or baton stops waiting for that
+   * (late_listeners.ts).
+   */
   standsIn?: boolean;
   /** The deaf generation whose queue it was (`Listeners.lend`); of no meaning once another one serves. */
   lentBy?: Pick<Member, "epoch" | "owner">;

@@ -76,7 +76,7 @@ function socketsToTrap(
   return rules;
 }
 
-/** Of accept(2) and the like: for connections that are moved, or given to it when it has passed its gate. */
+/** Rules for accept(2) and the like: for connections that are moved, or given to it when it has passed its gate. */
 function callsToTrap(
   { options, context: { migration } }: LaunchParts,
   { gate, adoptTarget }: Worker,

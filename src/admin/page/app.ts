@@ -23,7 +23,7 @@ const EVENTS = "/v1/events?events=*&since=";
 const ANSWER_LIMIT_MS = 10_000;
 /** The bars move on between two answers. */
 const DRAW_MS = 1_000;
-/** Those that are kept come all at once. */
+/** Time within which the events that are kept come, all at once. */
 const LIST_MS = 50;
 
 export class App {
@@ -36,7 +36,7 @@ export class App {
   readonly #actions: Actions;
   readonly #feed: Feed;
   #summary: SummaryReply | null = null;
-  /** Of baton's clock before this one. */
+  /** How far baton's clock is ahead of this one, in milliseconds. */
   #offsetMs = 0;
   #answeredAtMs: number | null = null;
   #listing: Timer | null = null;

@@ -13,7 +13,7 @@ interface Curve {
   readonly latest: number;
 }
 
-/** Of a drawing: y goes down. */
+/** Size of a drawing, in which y goes down. */
 interface Size {
   readonly width: number;
   readonly height: number;

@@ -15,7 +15,7 @@ export interface Segment {
   readonly fromMs: number;
   /** Null: it lasts. */
   readonly toMs: number | null;
-  /** Of the width of the view, 0 to 100. */
+  /** Place in the view, as a percentage of its width. */
   readonly leftPercent: number;
   readonly widthPercent: number;
 }
@@ -44,7 +44,7 @@ const BEFORE: Readonly<Record<string, string>> = {
   stopping: "serving",
 };
 
-/** Of a generation. */
+/** What the lane of a generation shows. */
 interface LaneSight {
   readonly epoch: number;
   readonly state: string;
@@ -99,7 +99,9 @@ export class Lanes {
     this.#marks.delete(Math.min(...this.#marks.keys()));
   }
 
-  /** Those with a part in view, the newest first: all that live, and of the others no more than there is room for. */
+  /**
+   * Generations with a part in view, the newest first: all that live, and of the others no more than there is room for.
+   */
   epochs(view: View, most = Infinity): number[] {
     const inView = [...this.#marks.keys()].filter((epoch) => this.segments(epoch, view).length > 0)
       .sort((a, b) => b - a);

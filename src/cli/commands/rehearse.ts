@@ -147,7 +147,7 @@ function lifeLines({ start, reload, stop }: Attempt, stopSignal: string): string
   return lines;
 }
 
-/** Of clients with a request outstanding all the time, as behind a busy proxy. */
+/** Lines about clients with a request outstanding all the time, as behind a busy proxy. */
 function keptLines([asGiven, moved]: readonly Kept[]): string[] {
   if (asGiven === undefined) return [];
   const lost = ({ lost, requests }: Kept) => `${lost} of ${requests} requests`;

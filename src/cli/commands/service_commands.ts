@@ -1,7 +1,7 @@
 /** The commands to a running service; each is loaded when it is used. */
 const trial = async () => (await import("./trial.ts")).commandTrial;
 
-/** They ask it for a change, and wait for the outcome. */
+/** Commands that ask a service for a change, and wait for the outcome. */
 export const CHANGES = {
   reload: async () => (await import("./reload.ts")).commandReload,
   promote: trial,
@@ -11,7 +11,7 @@ export const CHANGES = {
   upgrade: async () => (await import("./upgrade.ts")).commandUpgrade,
 };
 
-/** They look, and change nothing. */
+/** Commands that look, and change nothing. */
 export const WATCHING = {
   status: async () => (await import("./status.ts")).commandStatus,
   top: async () => (await import("./top/top.ts")).commandTop,

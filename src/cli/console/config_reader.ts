@@ -60,7 +60,10 @@ function findConfig(platform: Platform, path: string): FileValues | null {
   return { ...found, isFound: true };
 }
 
-/** Of the name in its directory; a path of any bytes is opened first, and is no link then. @returns null: there is none */
+/**
+ * What lstat(2) says of the name in its directory; a path of any bytes is opened first, and is no link then.
+ * @returns null: there is none
+ */
 function linkAt({ files }: Platform, path: string): Stats | null {
   try {
     return files.at(path, (name) => lstatSync(name));

@@ -65,7 +65,7 @@ export function showing(platform: Platform, socketPath: string, view: ProgressVi
       const reply = v.safeParse(SUMMARY_REPLY, JSON.parse(body));
       return reply.success ? progressLine(reply.output) : "";
     } catch {
-      // It does not answer now, or is another version: the command itself says what is wrong.
+      // The baton does not answer now, or is another version: the command itself says what is wrong.
       return "";
     }
   };

@@ -77,7 +77,7 @@ export function withService<T>(
   }
 }
 
-/** It has the request: only the wait is over. */
+/** The error of a wait that is over, although the baton has the request. */
 function tooLate(name: string, cause: Error): UserError {
   return new UserError(`Cannot wait any longer for "${name}": ${cause.message}`, {
     status: EXIT_DRAIN_TIMED_OUT,

@@ -46,7 +46,7 @@ export interface InitCommand {
 export interface RehearseCommand {
   readonly verb: "rehearse";
   readonly config: Config;
-  /** Those of run as they were given, without --name and --runtime-dir. */
+  /** The options of run as they were given, without --name and --runtime-dir. */
   readonly options: readonly string[];
   readonly json: boolean;
 }

@@ -13,7 +13,7 @@ import {
 import { GUARD, SAFE, WAIT_DRAIN } from "./verbs_hot_restarter.ts";
 import { WATCH_VERBS } from "./verbs_watch.ts";
 
-/** Of `baton prestop`, in milliseconds: with the reserve, 28 s of a pod's 30. */
+/** Defaults of `baton prestop`, in milliseconds: with the reserve, 28 s of a pod's 30. */
 export const PRESTOP_DEFAULTS = { minMs: 5_000, quietMs: 2_000, maxMs: 20_000 } as const;
 
 const PORT: VerbFlag = {

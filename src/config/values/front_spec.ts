@@ -24,9 +24,9 @@ interface FrontSpec {
   readonly file: string;
   /** `cluster_name` of the assignment; null: the name of the service. */
   readonly cluster: string | null;
-  /** Of the public address that it stands before; null: the first one. */
+  /** Port of the public address that the front stands before; null: the first one. */
   readonly port: number | null;
-  /** Of every Envoy that reads the file; none: `admin.sock` beside it, if that is there. */
+  /** Administration interfaces of every Envoy that reads the file; empty: `admin.sock` beside it, if that is there. */
   readonly admins: readonly EnvoyAdmin[];
   /** How many of them must acknowledge; null: all. */
   readonly acks: number | null;

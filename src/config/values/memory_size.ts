@@ -7,7 +7,7 @@ import { UserError } from "./errors.ts";
 
 export type MinFree =
   | { readonly kind: "bytes"; readonly bytes: number }
-  /** Of the memory of the machine, or of the cgroup. */
+  /** A share of the memory of the machine, or of the cgroup. */
   | { readonly kind: "percent"; readonly percent: number }
   /** As much as the serving generation uses now. */
   | { readonly kind: "auto" };

@@ -39,7 +39,7 @@ export function fillPlaceholders(
   return command.map((word) => word.replace(PLACEHOLDER, fill));
 }
 
-/** Those that name a listener. */
+/** The placeholders that name a listener. */
 export function listenerPlaceholders(command: readonly string[]): Placeholder[] {
   return command.flatMap((word) => [...word.matchAll(PLACEHOLDER)])
     .flatMap(([, , content]) => listenerIn(content ?? "") ?? [])

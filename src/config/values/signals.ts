@@ -31,7 +31,7 @@ const LAST_SIGNAL = 31;
 const FIRST_REALTIME = 34;
 const LAST_REALTIME = 64;
 
-/** They stop baton without --stop-on. */
+/** Signals that stop baton without --stop-on. */
 export const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
 export type StopSignal = (typeof STOP_SIGNALS)[number];
 

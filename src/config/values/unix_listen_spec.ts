@@ -10,7 +10,7 @@ export interface UnixListenSpec {
   readonly name: string;
   readonly family: "unix";
   readonly path: string;
-  /** Of the socket's node; null: as bind(2) makes it, 0777 without the bits of baton's umask. */
+  /** Mode of the socket's node; null: as bind(2) makes it, 0777 without the bits of baton's umask. */
   readonly mode: number | null;
   /** A name or a number; null: that of baton. */
   readonly user: string | null;

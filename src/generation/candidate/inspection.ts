@@ -50,7 +50,7 @@ export interface Inspected {
    * to end.
    */
   readonly endedWithZero: boolean;
-  /** It had listeners of another generation. */
+  /** Whether it had listeners of another generation. */
   readonly wasPassed: boolean;
   /** What has ended with it, as a part of a sentence; null: nothing. */
   readonly loss: string | null;

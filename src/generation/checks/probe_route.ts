@@ -130,7 +130,7 @@ function reachableHost(platform: Platform, group: Group, address: GroupAddress):
   return { family: "inet", host: LOOPBACK.inet, port, scope: 0 };
 }
 
-/** True in doubt: the check itself then reports the failure. */
+/** Whether an address is one of this machine. True in doubt: the check itself then reports the failure. */
 function isLocal(platform: Platform, address: InetAddress): boolean {
   try {
     using socket = platform.sockets.stream(address.family);

@@ -257,7 +257,7 @@ export class Worker {
     this.host.onExited(this, exit);
   }
 
-  /** It has exited, or will have no process. */
+  /** Ends the worker: it has exited, or will have no process. */
   end(): void {
     if (this.hasExited) return;
     this.hasExited = true;

@@ -4,7 +4,7 @@ import type { ExitReport } from "../../lifecycle/vocabulary.ts";
 interface WorkerExitCircumstances {
   /** The generation has got its stop signal, or KILL, or has failed. */
   readonly isEnding: boolean;
-  /** It was to end alone: fewer workers are wanted, or it was unhealthy. */
+  /** Whether it was to end alone: fewer workers are wanted, or it was unhealthy. */
   readonly wasStopped: boolean;
   /** How many other workers have not exited. */
   readonly others: number;

@@ -165,7 +165,7 @@ export class WorkerStop {
     const table = new SocketTable(platform, listeners);
     this.#tracks.note(table.sockets, platform.clock.now());
     this.#lookAtQueues(table);
-    // One that accepts nothing does not answer either.
+    // A worker that accepts nothing does not answer either.
     if (!this.#queues.areProved) return platform.clock.now() >= this.#queueUntilMs;
     // With a mover, that decides from then on.
     if (this.#migration !== null) return this.#mover === null;

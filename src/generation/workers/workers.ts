@@ -186,7 +186,7 @@ export class Workers implements ServerTree, WorkerHost {
     this.#isResting = true;
     for (const worker of this.all) {
       if (worker.hasExited) this.#restarts.rest(worker);
-      // It drains with the others now: its own mover and theirs must not have the same connections.
+      // The worker drains with the others now: its own mover and theirs must not have the same connections.
       else if (worker.stop?.phase === "draining") worker.cancelStop();
     }
   }

@@ -95,7 +95,7 @@ export class HeldSockets {
     for (const [token, socket] of this.#held) {
       const { pid, number } = socket;
       const isOver = this.#isClients(socket);
-      // Of a process that baton may not look into the number says nothing while it lives.
+      // The number says nothing of a process that baton may not look into, while that lives.
       const mayLook = socketAt(pid, number) !== "unseen";
       if (isOver || mayLook && isClosed(socket, isOpen)) this.#release(token);
     }

@@ -204,7 +204,7 @@ export class SocketTrapSource implements DuplicateSource {
     const { sockets, libc } = this.platform;
     const isLast = call.call === libc.arch.SYS_listen ||
       sockets.option(socket, C.SOL_SOCKET, C.SO_TYPE) === C.SOCK_DGRAM;
-    // It is a member now, or its server's alone. After an error the server may try again.
+    // The socket is a member now, or its server's alone. After an error the server may try again.
     if (isLast && (reply === "done" || reply === "continue")) {
       this.held.release(proc.ownSocketInode(socket.number));
     }

@@ -25,7 +25,7 @@ export interface DuplicateSource {
   readonly unsuited: string | null;
   /** Whether sockets of `epoch` are replaced when they are bound, by what was learned from earlier generations. */
   isReplacing(epoch: number): boolean;
-  /** Those of `rules` that need no decision once a generation has passed its gate. */
+  /** Numbers of calls in `rules` that need no decision once a generation has passed its gate. */
   readonly passing: readonly number[];
   /** @returns a new duplicate, which is the caller's to close; null: it is not a socket that baton hands over, or is gone */
   duplicate(of: CallerDescriptor, owner: ListenerOwner): Fd | null;

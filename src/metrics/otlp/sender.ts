@@ -137,7 +137,7 @@ function optionsFor({ url, headers, authorities }: Destination, path: string, ve
 
 function exported<T>(exporter: OTLPExporterBase<T>, items: T): Promise<void> {
   return new Promise((resolve, reject) => {
-    // Of its results 0 is success.
+    // The result 0 is success.
     exporter.export(items, ({ code, error }) => code === 0 ? resolve() : reject(withStatus(error)));
   });
 }

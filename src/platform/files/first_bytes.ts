@@ -18,7 +18,7 @@ export function firstBytes(path: string, length: number): Uint8Array | null {
   }
 }
 
-/** The same, of a small text file. */
+/** Reads a small text file. @returns null: there is none, or it may not be read */
 export function firstText(path: string): string | null {
   const bytes = firstBytes(path, LONGEST_TEXT);
   return bytes && new TextDecoder().decode(bytes);

@@ -71,7 +71,7 @@ export class RemovalWatch {
   #watchMounts(): () => void {
     try {
       const fd = this.platform.descriptors.open("/proc/self/mountinfo", C.O_RDONLY);
-      // It is always readable: only the error says that something has changed.
+      // This file is always readable: only the error says that something has changed.
       const watch = this.platform.reactor.watch(fd, () => {
         watch.arm({});
         this.onSign();

@@ -123,7 +123,7 @@ export class Descriptors {
     return fds.filter((_, i) => events[i] !== 0);
   }
 
-  /** True when there is something to read; a hang-up is nothing. @param timeoutMs with fractions; negative: none */
+  /** Whether there is something to read; a hang-up is nothing. @param timeoutMs with fractions; negative: none */
   hasInput(fd: Fd, timeoutMs: number): boolean {
     const [events = 0] = poll(this.libc, [fd], C.POLLIN, timeoutMs);
     return (events & C.POLLIN) !== 0;
@@ -156,7 +156,7 @@ export class Descriptors {
     this.writeAll(fd, data);
   }
 
-  /** True when a write of up to PIPE_BUF (4096) bytes would not block, or not any more within `timeoutMs`. pipe(7) */
+  /** Whether a write of up to PIPE_BUF (4096) bytes would not block, or not any more within `timeoutMs`. pipe(7) */
   isWritable(fd: Fd, timeoutMs = 0): boolean {
     return poll(this.libc, [fd], C.POLLOUT, timeoutMs)[0] !== 0;
   }

@@ -100,7 +100,7 @@ export class SockDiag {
     return this.#between([port, port], states, family);
   }
 
-  /** The same of several: of many the kernel is asked once, for all that lie between. */
+  /** The sockets of several ports: for many the kernel is asked once, for all that lie between. */
   tcpByLocalPorts(ports: Iterable<number>, family?: InetAddress["family"]): TcpSocket[] {
     const wanted = new Set(ports);
     if (wanted.size <= MOST_SEARCHES) {

@@ -24,7 +24,7 @@ export function keepsCapability(bit: number, pid: number): boolean {
   return userOf(pid) === ROOT_UID || hasBit("self", /^CapAmb:\s+([0-9a-f]+)$/m, bit);
 }
 
-/** True when this process ignores `signal`: nohup(1), or a parent that did. */
+/** Whether this process ignores `signal`: by nohup(1), or a parent that did. */
 export function ignoresSignal(signal: number): boolean {
   return hasBit("self", /^SigIgn:\s+([0-9a-f]+)$/m, signal - 1);
 }

@@ -145,7 +145,7 @@ export function socketDescriptorsOf(pid: number, wanted?: Iterable<number>): Map
   const missing = wanted && new Set(wanted);
   if (missing?.size === 0) return found;
   const { directory, names } = descriptorsOf(pid);
-  // Of tens of thousands each costs.
+  // There may be tens of thousands, and each look costs.
   for (const name of names) {
     const target = linkTarget(directory + name);
     if (target === null || !target.startsWith(SOCKET)) continue;
@@ -254,7 +254,7 @@ export function fileLimitOf(pid: number): [soft: number, hard: number] | null {
   return match ? [Number(match[1]), Number(match[2])] : null;
 }
 
-/** True when this process, or another thread, has capability number `bit` in its effective set. capabilities(7) */
+/** Whether this process, or another thread, has capability number `bit` in its effective set. capabilities(7) */
 export function hasCapability(bit: number, tid: number | "self" = "self"): boolean {
   return hasBit(tid, /^CapEff:\s+([0-9a-f]+)$/m, bit);
 }

@@ -68,7 +68,7 @@ export class Seccomp {
     return Fd.of(this.libc, number, "seccomp", "a filter with a listener");
   }
 
-  /** True when the kernel knows SECCOMP_RET_USER_NOTIF (5.0 and later). */
+  /** Whether the kernel knows SECCOMP_RET_USER_NOTIF (5.0 and later). */
   hasUserNotification(): boolean {
     const { bytes, view } = struct(4);
     view.setUint32(0, C.SECCOMP_RET_USER_NOTIF, true);
@@ -90,7 +90,7 @@ export class Seccomp {
     return decodeNotification(bytes);
   }
 
-  /** False when the caller is gone: its pid and memory may belong to another process by now. */
+  /** Whether the caller still waits. When it is gone, its pid and memory may belong to another process. */
   isValid(notify: Fd, id: bigint): boolean {
     const bytes = new Uint8Array(new BigUint64Array([id]).buffer);
     return this.#ioctl(notify, C.SECCOMP_IOCTL_NOTIF_ID_VALID, bytes) === 0;

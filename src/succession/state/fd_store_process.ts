@@ -90,7 +90,7 @@ export class FdStoreProcess implements FdStore {
     try {
       this.#send({ kind: "end" });
     } catch {
-      // It is gone already.
+      // The process is gone already.
     }
     this.#helper.disconnect();
   }

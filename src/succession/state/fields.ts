@@ -125,7 +125,7 @@ export const COUNTERS = lazyObject(() => ({
 /** Descriptors that go from each baton to the next one, whatever they are for. */
 export const PASSED_ON = lazily(() => list(name, MAX_PASSED_ON));
 
-/** Of TCP or UDP, or of a Unix socket. */
+/** An address of TCP or UDP, or of a Unix socket. */
 export const ADDRESS: v.GenericSchema<unknown, ListenAddress> = lazyVariant("family", () => [
   object({
     family: oneOf(["inet", "inet6"]),

@@ -30,17 +30,17 @@ const facts = f.once(() =>
   }, f.objectMessage)
 );
 
-/** The same of one of its workers. */
+/** What is known of one of its workers. */
 const workerFacts = f.once(() =>
   v.object({
     stopSent: f.flag,
     /** The processes that its leader left behind got theirs, too. */
     stopTold: f.flag,
-    /** It writes to baton's own descriptors. */
+    /** Whether it writes to baton's own descriptors. */
     handedOver: f.flag,
     /** Its leading process went to the background. */
     daemonized: f.flag,
-    /** It has served for a while. */
+    /** Whether it has served for a while. */
     isSettled: f.flag,
     /** When it had passed its gate, in the unit of process start times; 0: it has not. */
     readyTicks: f.count,
@@ -93,11 +93,11 @@ const WORKER_RECORD = f.lazyObject(() => ({
   startedAt: f.date,
   /** How often it was started again, beside its generation. */
   restarts: f.count,
-  /** Of its leading process. */
+  /** Process id of its leading process. */
   pid: f.pid,
   /** In clock ticks after boot: together with the pid it is unique. */
   startTime: f.count,
-  /** It has sent READY=1. */
+  /** Whether it has sent READY=1. */
   notified: f.flag,
   /** How the leading process ended; null while it runs. */
   exitStatus: v.nullable(EXIT_STATUS),
@@ -112,7 +112,7 @@ const GENERATION_RECORD = f.lazyObject(() => ({
   startedAt: f.date,
   /** Crashed generation whose members it was given. */
   replaces: v.nullable(f.epoch),
-  /** It must send READY=1 (--ready auto). */
+  /** Whether it must send READY=1 (--ready auto). */
   wantsNotification: f.flag,
   hints: f.list(f.note),
   /** How many it is to have: those that are not listed wait to be started again. */
@@ -131,9 +131,9 @@ const KEPT_PLAN = f.lazyObject(() => ({ epoch: f.epoch, isGood: f.flag }));
 const LAUNCH_CONTEXT = f.lazyObject(() => ({
   /** Where it was started, as its user named it. */
   directory: f.path,
-  /** The same without symbolic links. */
+  /** The directory without symbolic links. */
   physicalDirectory: f.path,
-  /** It could not be entered a second time, so baton has stayed there. */
+  /** Whether it could not be entered a second time, so that baton has stayed there. */
   stays: f.flag,
   /** Soft limit on open files; null: unchanged. */
   fileLimit: v.nullable(f.number(0, 2 ** 64)),
@@ -176,7 +176,7 @@ const RESUME_STATE = f.lazyObject(() => ({
   history: HISTORY,
   generations: f.list(GENERATION_RECORD),
   groups: f.list(GROUP_RECORD),
-  /** Of generations that run, and of the last good one. */
+  /** Launch plans of generations that run, and of the last good one. */
   plans: f.list(KEPT_PLAN),
   /** Inodes of sockets that are bound to a port of the kernel's choice and do not listen yet. */
   ephemeral: f.list(f.inode),
@@ -191,7 +191,7 @@ export function parseResumeState(text: string): ResumeState {
   return checkResumeState(() => f.parseJson(v.unknown(), text));
 }
 
-/** The same. @param read returns what was JSON */
+/** Checks the state. @param read returns what was JSON */
 export function checkResumeState(read: () => unknown): ResumeState {
   const cannot = "Cannot continue from the running baton's state";
   return f.checkVersion(RESUME_STATE, RESUME_VERSION, cannot, read);

@@ -11,7 +11,7 @@ export interface FdStore {
   drop(name: string): void;
   /** The state from which the next instance continues. */
   save(text: string): void;
-  /** It belongs to the unit: another baton that takes over uses the same one. */
+  /** Whether it belongs to the unit: another baton that takes over uses the same one. */
   readonly isOfUnit: boolean;
   /** Nothing remains to continue with. */
   end(): void;

@@ -9,7 +9,7 @@ import type { TrappedCall } from "../../platform/process/seccomp.ts";
 import type { PendingCall, ResumeState } from "./resume_state.ts";
 import { descriptorName } from "./resumption.ts";
 
-/** Of a state: which trapped calls need no decision. */
+/** Which trapped calls need no decision, by the groups of a state. */
 export type PassingCalls = (groups: ResumeState["groups"]) => (call: TrappedCall) => boolean;
 
 export class WaitingCalls {

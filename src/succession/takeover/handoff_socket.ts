@@ -78,7 +78,10 @@ export class HandoffSocket {
     return this.#listener?.isInPlace ?? false;
   }
 
-  /** False when the path was removed. What exists there was put there by another baton, or by hand. */
+  /**
+   * Whether the path is this baton's: false when it was removed. What exists there then was put there by another baton,
+   * or by hand.
+   */
   get isInPlace(): boolean {
     return this.#listener === null || statSync(this.path, { throwIfNoEntry: false }) !== undefined;
   }

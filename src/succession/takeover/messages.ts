@@ -80,7 +80,7 @@ const replies = f.once(() => ({
     /** The number of the new baton's generation. */
     nextEpoch: f.int(1, 2 ** 31 - 1),
     startedAt: f.date,
-    /** It sent READY=1: so must its successor (--ready auto). */
+    /** Whether it sent READY=1: then so must its successor (--ready auto). */
     notified: f.flag,
     counters: f.COUNTERS,
     /** How many there are to ask for. */

@@ -127,7 +127,7 @@ function onRequest(state: OldState, request: Request, versions: VersionRange): O
         return { state: "steering", effects: [{ kind: "steer", members: request.members }] };
     }
   }
-  // It serves already: a message out of place is no reason to end that.
+  // The new one serves already: a message out of place is no reason to end that.
   if (state === "switched") {
     return { state, effects: request.kind === "terminate" ? [{ kind: "stop" }] : [] };
   }

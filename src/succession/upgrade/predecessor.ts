@@ -119,7 +119,7 @@ export class Predecessor {
     try {
       this.platform.descriptors.send(this.#control, jsonBytes(message));
     } catch {
-      // It is gone, and `watch` notices.
+      // The old one is gone, and `watch` notices.
     }
   }
 

@@ -26,12 +26,12 @@ export const HANDOVER_VERSION = 1;
 const HANDOVER_STATE = f.lazyObject(() => ({
   version: v.literal(HANDOVER_VERSION),
   name: f.name,
-  /** Of the old baton. */
+  /** Version of the old baton. */
   batonVersion: f.name,
   pid: f.pid,
   /** The serving generation. */
   epoch: f.epoch,
-  /** Of the new baton's first generation: one that failed before may still drain, and have members. */
+  /** Epoch of the new baton's first generation: one that failed before may still drain, and have members. */
   nextEpoch: f.epoch,
   /** The number that an operator has asked for; null: as configured. */
   workers: v.nullable(f.int(1, MAX_WORKERS)),
@@ -42,7 +42,7 @@ const HANDOVER_STATE = f.lazyObject(() => ({
     MAX_WORKERS,
   ),
   startedAt: f.date,
-  /** It sent READY=1: so must its successor (--ready auto). */
+  /** Whether it sent READY=1: then so must its successor (--ready auto). */
   notified: f.flag,
   counters: f.COUNTERS,
   groups: f.list(f.object({ address: f.ADDRESS, members: f.list(f.MEMBER) })),
