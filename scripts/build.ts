@@ -15,7 +15,7 @@ const ROOT = new URL("..", import.meta.url).pathname;
 const PARTS = `${ROOT}dist/parts`;
 const BUN = `${ROOT}node_modules/.bin/bun`;
 
-/** One of each kind that changes what any compiled Bun program says. */
+/** Variables of which each stands for a kind that changes what any compiled Bun program says. */
 const ACTING_VARIABLES = [
   ["BUN_BE_BUN", "1"],
   ["BUN_OPTIONS", "--preload /dev/null/none"],
@@ -158,7 +158,7 @@ async function compile(outfile: string, target: string | null): Promise<void> {
       "--minify-syntax",
       // Parsed at build time: a start takes less than half the time.
       "--bytecode",
-      // Without it all parts are in one file again, which costs each start a quarter more.
+      // Without this option all parts are in one file again, which costs each start a quarter more.
       "--splitting",
       "--format=esm",
       // A `.env` or bunfig.toml in the working directory is the server's, not baton's.

@@ -107,7 +107,7 @@ export function importsOf(source: string, code: string): Import[] {
     .map(({ index, ...found }) => ({ ...found, line: lineAt(source, index) }));
 }
 
-/** Of a dynamic import: `const { a, b } = await import(...)`, or `(await import(...)).a`. */
+/** Names that are used of a dynamic import: `const { a, b } = await import(...)`, or `(await import(...)).a`. */
 function usedOf(code: string, index: number, end: number): readonly string[] {
   const before = code.slice(Math.max(0, index - LOOK_BEHIND), index);
   const clause = /(\{[^{}]*\})\s*=\s*await\s+$/.exec(before)?.[1];

@@ -11,7 +11,7 @@ import {
 import { VERB_NAMES } from "../src/cli/words/verbs.ts";
 import { STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND } from "../src/launcher/resolve.ts";
 
-/** They request a change of a running service, which it may refuse. */
+/** Commands that request a change of a running service, which it may refuse. */
 const CHANGING = ["reload", "promote", "rollback", "canary", "scale", "upgrade"];
 
 /** In the order of the page. */

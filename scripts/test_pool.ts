@@ -28,7 +28,7 @@ export interface PoolOptions {
   readonly isFull: boolean;
 }
 
-/** Of a client between two requests, where the load is not what a test is about. */
+/** Pause of a client between two requests, where the load is not what a test is about. */
 const PAUSE_MS = "10";
 
 /** With more failures than this in one pool something is broken, and a second run would only cost time. */
@@ -37,7 +37,7 @@ const MOST_RETRIED = 5;
 interface Running {
   readonly name: string;
   readonly count: number;
-  /** Of its first file. */
+  /** When its first file was started. */
   startedAt: number | null;
   /** Says something only of what has failed. */
   readonly isQuick: boolean;

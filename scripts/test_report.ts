@@ -6,7 +6,7 @@ import { columnsOf, seconds, type Terminal } from "./terminal.ts";
 import type { TestResult } from "./test_junit.ts";
 import { lastName, type Outcome } from "./test_run.ts";
 
-/** Of one file's output, the last of it. */
+/** Characters of one file's output that are shown, the last ones. */
 const MAX_SHOWN_OUTPUT_LENGTH = 20_000;
 
 const MAX_FIGURE_LENGTH = 140;
@@ -69,7 +69,7 @@ export class Report {
     this.#output(output);
   }
 
-  /** It failed, and passed when it ran once more, alone: counted as passed, and listed. */
+  /** Adds a test that failed, and passed when it ran once more, alone: counted as passed, and listed. */
   addFlaky(suite: string, first: Outcome, second: Outcome): void {
     const names = first.results.filter(({ status }) => status === "failed").map(({ name }) => name);
     const message = FIRST_MESSAGE.exec(first.output)?.[0].trim() ?? "no message";

@@ -46,7 +46,7 @@ const LONG = {
 } as const;
 /** Most of their time these wait, and a busy machine is one of the promises' conditions. */
 const PROMISES = { ...SLOW, folder: "test/integration", runner: "bun", parallel: 5 } as const;
-/** Those that take longest, longest first: none of them is to be left alone at the end. */
+/** Files that take longest, longest first: none of them is to be left alone at the end. */
 const LONGEST = [
   "integration/drain_test",
   "integration/broken_deploys",
@@ -140,7 +140,7 @@ const FAULTS = {
 } as const;
 /** baton as the bundle under Deno, tested by the same tests. */
 const ON_DENO = { BATON_UNDER_TEST: "deno" } as const;
-/** The same promises once more: clients pause, so that most of the time is not theirs. */
+/** For the same promises once more: clients pause, so that most of the time is not theirs. */
 const GENTLY_ON_DENO = { ...ON_DENO, BATON_TEST_THINK_MS: "10" } as const;
 const FEWER_ON_DENO = { ...ON_DENO, BATON_TEST_MOMENTS: "20" } as const;
 

@@ -21,7 +21,7 @@ export async function inTurn<Kind>(
   return measured;
 }
 
-/** Of each round: what was measured of one kind, by what was measured of another one. */
+/** Ratio of each round: what was measured of one kind, by what was measured of another one. */
 export function ratios(values: readonly number[], by: readonly number[]): number[] {
   return values.map((value, round) => value / (by[round] ?? NaN));
 }

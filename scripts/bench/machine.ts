@@ -7,7 +7,7 @@ export function machineText(): string {
   return `${navigator.hardwareConcurrency} CPUs ${cpu}, Linux ${release}`;
 }
 
-/** Of the work tree; "-dirty" when it differs. */
+/** Commit of the work tree; "-dirty" when it differs. */
 export function commitText(): string {
   const { success, stdout } = new Deno.Command("git", {
     args: ["-C", REPOSITORY, "describe", "--always", "--dirty"],

@@ -83,7 +83,7 @@ async function main(argv: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** Of each section both builds in turn, so that other load on the machine affects them alike. */
+/** Measures both builds of each section in turn, so that other load on the machine affects them alike. */
 async function measureAll(
   sections: readonly Section[],
   plan: BenchPlan,

@@ -8,7 +8,7 @@ export type Target = { readonly atMost: number } | { readonly atLeast: number } 
 
 export interface Row {
   readonly what: string;
-  /** Of the figure as it is printed: "ms", "MiB", ... */
+  /** Unit of the figure as it is printed: "ms", "MiB", ... */
   readonly unit: string;
   readonly digits: number;
   readonly target: Target;

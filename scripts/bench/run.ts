@@ -9,7 +9,7 @@ export const EXIT_INTERRUPTED = 130;
 /** What of a table is measured, and what becomes of it. */
 export interface Choice {
   readonly isQuick: boolean;
-  /** It has one of the words of `--only` in its name. */
+  /** Whether a name has one of the words of `--only` in it. */
   readonly isChosen: (name: string) => boolean;
   readonly writesDocs: boolean;
 }

@@ -36,7 +36,7 @@ export interface Measured {
 
 export interface Section {
   readonly name: string;
-  /** It says something about one build: `--beside` measures it for the other one, too. */
+  /** Whether it says something about one build: `--beside` measures it for the other one, too. */
   readonly isOfBuild: boolean;
   measure(bench: Bench): Promise<Measured | null>;
 }

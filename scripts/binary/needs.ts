@@ -9,7 +9,7 @@ const LIBRARIES: Readonly<Record<Libc, RegExp>> = {
   glibc: /^(?:libc\.so\.6|ld-linux-[\w-]+\.so\.[12]|lib(?:pthread|dl)\.so\.[02]|libm\.so\.6)$/,
   musl: /^(?:libc\.musl-\w+\.so\.1|libstdc\+\+\.so\.6)$/,
 };
-/** Of 2012: older than any system with Linux 5.9. */
+/** A version of 2012: older than any system with Linux 5.9. */
 const NEWEST_GLIBC = [2, 17] as const;
 
 /** @returns what is more than was promised, in words; empty = nothing */

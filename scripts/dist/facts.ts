@@ -48,7 +48,7 @@ export async function sbomFacts(epoch: number): Promise<SbomFacts> {
   const lock = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.lock")));
   const licenses = new Map<string, string>();
   for (const key of Object.keys(lock.npm)) {
-    // Of those for one processor only this machine's is there, and the document is the same everywhere.
+    // Of the packages for one processor only this machine's is there, and the document is the same everywhere.
     if (lock.npm[key].cpu?.length === 1) continue;
     const id = packageId(key);
     const text = await readText(join(await installedFolder(key), "package.json"));

@@ -31,7 +31,7 @@ interface Package {
 }
 
 const SELF = "baton";
-/** Of a version 5 UUID: made from a name. */
+/** Bits of a version 5 UUID, which is made from a name. */
 const UUID_VERSION = 0x50;
 const UUID_VARIANT = 0x80;
 

@@ -70,7 +70,7 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array<ArrayBu
   return joined(parts);
 }
 
-/** Joins any number of parts: a call with so many arguments fails from some hundred thousand on. */
+/** Joins any number of parts; a function call takes some hundred thousand arguments at most. */
 function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let end = 0;

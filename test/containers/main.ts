@@ -39,7 +39,7 @@ const PAGE = join(REPOSITORY, "docs", "containers.md");
 const QUICK_RELOADS = 3;
 const RELOADS = 10;
 const RELEASES = 3;
-/** Of everything: eight minutes on two busy cores. */
+/** Time limit of everything, which takes eight minutes on two busy cores. */
 const BUDGET_MS = 30 * 60_000;
 const count = { passed: 0, failed: 0, skipped: 0 };
 

@@ -11,7 +11,7 @@ import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { findPython, required } from "../support/programs.ts";
 
-/** Of an answer that never comes without the code that is tested here. */
+/** Time-out for an answer that never comes without the code that is tested here. */
 const ANSWER_MS = 20_000;
 /** Each request makes a listener, and closes it. */
 const BINDER = `

@@ -24,7 +24,7 @@ const FLAGS = ["--keep-alive", "migrate", "--drain-time", "2s", "--stop-time", "
 const CLIENTS = 16;
 /** Longer than --drain-time, --stop-time and whatever baton allows a connection on its way. */
 const BOUND_MS = 20_000;
-/** Of random moments each. */
+/** How many random moments of each kind are tried. */
 const MOMENTS = repeats({
   full: Math.ceil(Number(process.env["BATON_TEST_MOMENTS"] ?? 100) / 20),
   quick: 2,

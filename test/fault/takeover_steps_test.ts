@@ -187,7 +187,7 @@ describe("takeover: kill -9 at each message", async () => {
     }
   }
 
-  /** It alone is there, and answers under the name. */
+  /** Asserts that one baton alone is there, and answers under the name. */
   async function servesAlone(left: Baton, dead: Baton, text: () => string): Promise<void> {
     await dead.exited;
     try {

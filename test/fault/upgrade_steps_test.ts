@@ -205,7 +205,7 @@ function inListen(pid: number): number {
   return blockedCalls(pid).filter(({ call }) => call === number).length;
 }
 
-/** It answers under the name, and has one generation. */
+/** Asserts that it answers under the name, and has one generation. */
 async function isTheOne(baton: Baton, pid: number): Promise<void> {
   try {
     await waitUntil(async () => {

@@ -20,7 +20,7 @@ import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
-/** Of an answer that hangs without the code that is tested here. */
+/** Time-out for an answer that hangs without the code that is tested here. */
 const ANSWER_MS = 20_000;
 const WAYS: readonly (readonly string[])[] = [[], ["--duplicates", "socket-trap"]];
 

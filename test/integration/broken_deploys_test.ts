@@ -31,7 +31,7 @@ const MAX_SHOWN_LINES = 20;
 
 interface Ports {
   readonly service: number;
-  /** Of servers with two listeners, and of versions that listen elsewhere. */
+  /** The other port, of servers with two listeners, and of versions that listen elsewhere. */
   readonly other: number;
   /** A program that is no part of the service listens there. */
   readonly stranger: number;

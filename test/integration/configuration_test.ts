@@ -34,7 +34,7 @@ async function answer(port: number): Promise<string> {
   return await (await fetch(`http://127.0.0.1:${port}/`)).text();
 }
 
-/** Of the serving generation. */
+/** Process id of the serving generation. */
 async function serverPid(baton: Baton): Promise<number> {
   const { generations, epoch } = await baton.settled();
   return generations.find((each) => each.epoch === epoch)?.pid ?? assert.fail("no server");

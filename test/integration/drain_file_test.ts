@@ -21,7 +21,7 @@ interface Server {
   command(program: string, at: { dir: TempDir; port: number }): string[];
   /** Each generation has a file of its own: the server finds its number in its environment, or in its command. */
   readonly hasEpoch: boolean;
-  /** Else in the full run. */
+  /** Whether it is in the gate; else it is in the full run. */
   readonly isInGate?: true;
 }
 

@@ -85,7 +85,7 @@ async function reloaded(baton: Baton): Promise<void> {
   assert.equal(report.result, "ok", `${report.reason}\n${report.output.join("\n")}`);
 }
 
-/** Of the members of one generation, as `baton status` shows them. */
+/** Private addresses of the members of one generation, as `baton status` shows them. */
 async function dialed({ baton }: Service, epoch: number): Promise<(string | null)[]> {
   const { listeners } = await baton.status();
   return listeners.flatMap(({ members }) => members)

@@ -19,10 +19,10 @@ const LACK = "exiting due to lack of child processes";
 interface Scenario extends PlayOptions {
   readonly does: string;
   readonly live: (play: Play) => Promise<void>;
-  /** Of both. */
+  /** Exit status of both. */
   readonly status: number | null;
   readonly left?: number;
-  /** It waits for half a minute. */
+  /** Whether it waits for half a minute. */
   readonly isLong?: boolean;
   /** Standard output of the original alone is not lines. */
   readonly words?: readonly string[];

@@ -55,7 +55,7 @@ async function askAgain(port: number, parts: number): Promise<{ answer: Promise<
   return { answer: nextAnswer(socket).finally(() => socket.destroy()) };
 }
 
-/** It keeps connections for as long as its clients do. */
+/** Starts a server that keeps connections for as long as its clients do. */
 function start(port: number, workDir: string): Promise<Baton> {
   const flags = ["--drain", "quiesce", "--drain-time", "2m"];
   return startBaton({ ...place(server("go"), { port, workDir }), flags });

@@ -22,7 +22,7 @@ const EXAMPLES = join(REPOSITORY, "examples");
 
 interface Service extends AsyncDisposable {
   readonly baton: Baton;
-  /** Of the admin API. */
+  /** URL of the admin API. */
   readonly url: string;
 }
 

@@ -32,7 +32,7 @@ async function generation(baton: Baton, epoch: number) {
   return generations.find((each) => each.epoch === epoch)!;
 }
 
-/** It hangs; and more clients come, for all that there were may be in its hands. */
+/** Makes the server hang; and more clients come, for all that there were may be in its hands. */
 async function hang(
   baton: Baton,
   epoch: number,

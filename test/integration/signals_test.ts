@@ -147,7 +147,10 @@ describe("signals", () => {
   }
 });
 
-/** It notes USR1, and dies of it until it has looked for the file GO; a client that says nothing keeps it busy. */
+/**
+ * A server that notes USR1, and dies of it until it has looked for the file GO; a client that says nothing keeps it
+ * busy.
+ */
 const NOTES_USR1 = `
 import os, signal, socket, threading, time
 epoch = os.environ["RESTART_EPOCH"]

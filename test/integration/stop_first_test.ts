@@ -54,7 +54,7 @@ function loadOn(port: number): Load {
   return new Load({ port, clients: CLIENTS, timeoutMs: TEST_TIMEOUT_MS }).start();
 }
 
-/** Of all phases with one of these names. */
+/** Duration of all phases with one of these names. */
 function durationOf({ phases }: ReloadReport, ...names: string[]): number {
   return phases.filter(({ phase }) => names.includes(phase))
     .reduce((sum, { durationMs }) => sum + (durationMs ?? 0), 0);

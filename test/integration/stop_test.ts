@@ -28,7 +28,7 @@ const EXIT_SYSTEM = 71;
 /** RTMIN+3: what asks a systemd that is process 1 to stop. */
 const RTMIN_3 = 37;
 
-/** It has served when it ends: waiting for a connection is what the gate asks for. */
+/** A server that has served when it ends: waiting for a connection is what the gate asks for. */
 const LISTENS_AND_ENDS = "import os,socket; s=socket.socket(); " +
   "s.bind(('127.0.0.1', int(os.environ['PORT']))); s.listen(); s.settimeout(1); s.accept()";
 

@@ -189,7 +189,7 @@ describe("--unix leave", () => {
   });
 });
 
-/** Of Node, which TERM ends at once. */
+/** Starts a server of Node, which TERM ends at once. */
 async function startShutdownOnly(socket: string): Promise<Baton> {
   const port = await freePort();
   const flags = ["--shutdown-only", "--probe-listen", `127.0.0.1:${port}`];

@@ -8,7 +8,7 @@ interface Doctor {
   readonly capabilities: readonly { readonly id: string; readonly ok: boolean }[];
 }
 
-/** Of a step that is to fail: what it takes away is what is tried. */
+/** Name of a step that is to fail: what it takes away is what is tried. */
 const REFUSED = "doctor without modprobe";
 /** Below that connections cannot be moved. */
 const KEEP_ALIVE_SINCE = [5, 14] as const;

@@ -25,7 +25,7 @@ export interface Step {
   readonly baton?: string;
   readonly uid?: number;
   readonly reloads?: number;
-  /** Of `baton run`. */
+  /** Options of `baton run`. */
   readonly options?: readonly string[];
   readonly path?: string;
   readonly text?: string;

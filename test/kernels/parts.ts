@@ -25,7 +25,7 @@ const GUEST = join(import.meta.dirname ?? "", "guest");
 const FETCH_LIMIT_SECONDS = 300;
 const BUILD_TIMEOUT_MS = 300_000;
 
-/** Of the GNU triplet, the loader's name and Bun's target. */
+/** Names of a processor: in the GNU triplet, the loader's name and Bun's target. */
 const NAMES = {
   amd64: {
     triplet: "x86_64-linux-gnu",

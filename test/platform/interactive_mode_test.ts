@@ -18,7 +18,7 @@ import { waitUntil } from "../support/wait_until.ts";
 
 /** <netinet/tcp.h> */
 const [TCP_NODELAY, TCP_CORK, TCP_QUICKACK] = [1, 3, 12];
-/** Of each story, so that ticks fall everywhere. */
+/** How often each story is told, so that ticks fall everywhere. */
 const EACH = 8;
 
 /** Who sends how many bytes, which the other one reads at once. "last": the client, and its FIN in the same segment. */

@@ -53,7 +53,7 @@ function epollLines(fds: readonly Fd[]): string[] {
   });
 }
 
-/** True when the kernel has given out the event of a one-shot registration, and holds no other. */
+/** Whether the kernel has given out the event of a one-shot registration, and holds no other. */
 function hasFired(fd: Fd): boolean {
   return epollLines([fd]).some((line) => /events:\s*40000000\b/.test(line));
 }

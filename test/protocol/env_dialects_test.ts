@@ -20,7 +20,7 @@ import { type TempDir, tempDir } from "../support/temp_dir.ts";
 
 /** Signals 1 to 31 in the masks of /proc/PID/status. */
 const STANDARD = 0x7fffffffn;
-/** Of the test run itself; they only begin like ours. */
+/** Variables of the test run itself, which only begin like ours. */
 const OF_TEST_RUN = /^BATON_(?:UNDER_TEST$|TEST_)/;
 const HAS_IPV6 = Object.values(networkInterfaces()).flat().some((each) => each?.address === "::1");
 

@@ -8,7 +8,7 @@ import { connect as connectTls } from "node:tls";
 export interface Step {
   /** Sent first; without it the server speaks first. */
   readonly send?: string;
-  /** Of all that has come since the step before. Text: how it begins. */
+  /** What must be in all that has come since the step before. Text: how it begins. */
   readonly expect: RegExp | string;
 }
 

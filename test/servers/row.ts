@@ -51,7 +51,7 @@ export interface ServerRow {
   /** As in the table's first column: unique. */
   readonly name: string;
   readonly source: Source;
-  /** Without it the server is not installed. With a slash it is a path. */
+  /** The program without which the server is not installed. With a slash it is a path. */
   readonly program: string;
   /** Prints the version, on either stream. */
   readonly version: readonly string[];
@@ -77,8 +77,8 @@ export interface ServerRow {
   readonly clients?: number;
   /** Data that must outlive each reload: stored before it, and asked for after the last. */
   readonly data?: { store(n: number): Exchange; recall(n: number): Exchange };
-  /** It runs as root only. */
+  /** Whether it runs as root only. */
   readonly needsRoot?: boolean;
-  /** One of those that `make test` runs. */
+  /** Whether `make test` runs it. */
   readonly isInGate?: boolean;
 }

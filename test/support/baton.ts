@@ -68,7 +68,7 @@ export class Baton implements AsyncDisposable {
   readonly pid: number;
   readonly exited: Promise<Exit>;
   exit: Exit | null = null;
-  /** It has ended, and its output may be another process's still: its pid may belong to a stranger by now. */
+  /** Whether it has ended: its output may be another process's still, and its pid may belong to a stranger by now. */
   #isGone = false;
   stdout = "";
   stderr = "";

@@ -5,7 +5,7 @@ import { envoyConfig, type EnvoyOptions, envoyProgram } from "./envoy.ts";
 import { required } from "./programs.ts";
 import type { TempDir } from "./temp_dir.ts";
 
-/** Of --base-id: others use small ones. */
+/** The first number for --base-id: others use small ones. */
 const FIRST_BASE_ID = 50_000;
 
 export interface ScriptOptions {

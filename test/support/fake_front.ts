@@ -61,7 +61,7 @@ export class FakeFront implements AsyncDisposable {
     return typeof address === "object" && address !== null ? address.port : 0;
   }
 
-  /** Those that get new connections. */
+  /** Endpoints that get new connections. */
   get healthy(): Endpoint[] {
     return endpointsIn(this.file).filter(({ health }) => health === "HEALTHY");
   }

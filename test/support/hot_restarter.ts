@@ -17,7 +17,7 @@ export function originalCommand(): string[] {
 }
 
 export interface PlayOptions {
-  /** Of child.pl, by epoch. */
+  /** What child.pl does, by epoch. */
   readonly plans?: readonly string[];
   /** In place of child.pl; empty: none. */
   readonly words?: readonly string[];
@@ -89,7 +89,7 @@ export class Play implements AsyncDisposable {
     return this.read("log").split("\n").filter(Boolean).map((line) => line.split(" "));
   }
 
-  /** Of the children that have run, in the order of their start. */
+  /** Process ids of the children that have run, in the order of their start. */
   #pids(): number[] {
     const forked = this.read("out").matchAll(/forked new child process with PID=(\d+)/g);
     return [...forked].map(([, pid]) => Number(pid));

@@ -21,7 +21,7 @@ const STARTUP_PERIOD_MS = 100;
 const PERIOD_MS = 1_000;
 const PROBE_TIMEOUT_MS = 1_000;
 const MAX_KEPT_OUTPUT_LENGTH = 64 * 1024;
-/** Of a busy machine. */
+/** Longest start of a sidecar, on a busy machine. */
 const SIDECAR_DEADLINE_MS = 30_000;
 const SHELL = 'read _ && exec "$@" </dev/null';
 
@@ -46,7 +46,7 @@ export interface ContainerSpec {
 }
 
 export interface Ending {
-  /** Of process 1; null when the kubelet killed it. */
+  /** Exit status of process 1; null when the kubelet killed it. */
   readonly status: number | null;
   /** The exit status of a command, or that of HTTP. */
   readonly preStopStatus: number | null;

@@ -52,7 +52,7 @@ export interface Outcome {
   readonly fresh: Count;
   readonly kept: Count;
   readonly endings: readonly Ending[];
-  /** Of the pods that were replaced. */
+  /** Output of the pods that were replaced. */
   readonly output: string;
 }
 

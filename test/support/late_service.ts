@@ -17,7 +17,7 @@ export interface LateService {
   readonly address: string;
 }
 
-/** It has served for long enough to be started again at once when it crashes. */
+/** Waits until the server has served for long enough to be started again at once when it crashes. */
 export async function isSettled(baton: Baton): Promise<void> {
   await waitUntil(() => baton.stderr.includes('{"kind":"healthy","epoch":0}'), {
     what: "it has served for a while",

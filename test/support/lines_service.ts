@@ -25,7 +25,7 @@ interface LinesOptions {
 }
 
 export class LinesService implements AsyncDisposable {
-  /** Of killed workers: the client's ports of the connections that they had accepted. */
+  /** The client's ports of the connections that killed workers had accepted. */
   readonly #inHands = new Set<number>();
   readonly #killed: string[] = [];
 

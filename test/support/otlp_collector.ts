@@ -23,13 +23,13 @@ export interface CollectedMetric {
   readonly name: string;
   readonly unit: string;
   readonly kind: "gauge" | "sum" | "histogram";
-  /** Of gauges and sums: by their attributes. */
+  /** Values of gauges and sums, by their attributes. */
   readonly values: Readonly<Record<string, number>>;
 }
 
 export class OtlpCollector implements AsyncDisposable {
   readonly spans: CollectedSpan[] = [];
-  /** Of the latest request. */
+  /** Metrics of the latest request. */
   metrics: CollectedMetric[] = [];
   resource: Readonly<Record<string, string>> = {};
   readonly headers: IncomingHttpHeaders[] = [];

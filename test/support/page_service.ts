@@ -13,7 +13,7 @@ const AT_A_TIME = 100;
 
 export interface PageService extends AsyncDisposable {
   readonly baton: Baton;
-  /** Of the admin address: "http://127.0.0.1:9000" */
+  /** URL of the admin address: "http://127.0.0.1:9000" */
   readonly url: string;
   break(): void;
   mend(): void;

@@ -4,7 +4,7 @@ const CODE =
   "while (my $c = $s->accept) { sysread $c, my $b, 4096;" +
   'print $c "HTTP/1.0 200 OK\\r\\n\\r\\n$ENV{RELEASE} $ARGV[0]"; close $c }';
 
-/** It answers with $RELEASE and the word behind these. */
+/** The words of a server that answers with $RELEASE and the word behind these. */
 export function perlServer(port: number): string[] {
   return ["/usr/bin/perl", "-MIO::Socket::INET", "-e", CODE, `127.0.0.1:${port}`];
 }

@@ -84,7 +84,7 @@ export function server(port: number): BatonOptions {
   return { command: fixtureCommand("node_http.js"), env: { PORT: String(port) } };
 }
 
-/** The same baton and the same server as before, and it answers. */
+/** Asserts that the same baton and the same server as before run, and that the server answers. */
 export async function serves(baton: Baton, port: number, before: Snapshot): Promise<void> {
   const after = await baton.settled();
   assert.deepEqual(

@@ -8,7 +8,7 @@ import { alive, startTime } from "./proc.ts";
 export class SeenProcesses {
   readonly #startTimes = new Map<number, number>();
 
-  /** It runs, and is ours. */
+  /** Adds a process that runs, and is ours. */
   add(pid: number): void {
     const started = startTime(pid);
     if (started !== null) this.#startTimes.set(pid, started);

@@ -24,7 +24,7 @@ import type {
 interface WorldProcess {
   readonly epoch: number;
   replaces: number | null;
-  /** It has passed its gate. */
+  /** Whether it has passed its gate. */
   passed: boolean;
   switched: boolean;
   workers: number;
@@ -534,7 +534,7 @@ export class ServiceWorld {
   }
 }
 
-/** The same numbers, in any order. */
+/** Asserts that both have the same numbers, in any order. */
 function same(found: readonly number[], expected: readonly number[], message: string): void {
   const text = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b).join(" ");
   assert.equal(text(found), text(expected), message);

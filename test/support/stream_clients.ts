@@ -53,7 +53,7 @@ export class StreamClient implements Disposable {
     await waitUntil(() => pattern.test(this.text), { what: `${pattern} in ${this.text}` });
   }
 
-  /** It is being written to. */
+  /** Waits until the stream is being written to. */
   async flows(): Promise<void> {
     const what = () => `more than ${this.pieces} pieces; ended: ${this.endedAtMs}: ${this.text}`;
     await waitUntil(() => this.pieces > 2, { what: "it is being written to" }).catch((error) => {

@@ -26,7 +26,7 @@ export interface ServiceOptions extends Runnable {
 export interface Service {
   readonly name: string;
   ctl(verb: string, ...words: string[]): Promise<CommandResult>;
-  /** The same, where anything but success fails the test. @returns the milliseconds that it took */
+  /** Runs a verb, where anything but success fails the test. @returns the milliseconds that it took */
   succeeds(verb: string): Promise<number>;
   /** SIGKILL to baton alone, until its next one serves. */
   killed(): Promise<void>;

@@ -98,7 +98,7 @@ export class TakeoverRelay implements Disposable {
     try {
       if (to?.socket.isOpen) this.platform.descriptors.send(to.socket, data, fds);
     } catch {
-      // It has ended, as the test may want it to.
+      // The process has ended, as the test may want it to.
     }
   }
 

@@ -69,7 +69,7 @@ export class Terminal implements AsyncDisposable {
     });
   }
 
-  /** Of the program; 0: it does not run yet. */
+  /** Process id of the program; 0: it does not run yet. */
   get pid(): number {
     return Number(/^pid (\d+)$/m.exec(this.#said)?.[1] ?? 0);
   }

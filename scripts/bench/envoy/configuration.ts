@@ -18,7 +18,7 @@ export interface Wanted {
   /** What its answers say. */
   readonly version: string;
   readonly fault?: Fault;
-  /** Of the row about a port that another process holds. */
+  /** A port that another process holds, for the row about that. */
   readonly heldPort?: number;
 }
 

@@ -111,7 +111,7 @@ function plan(
 ): (readonly [Row, string])[] {
   const used = isQuick ? versions.slice(0, 1) : versions;
   return rows.flatMap((row) => {
-    // It begins with the older one, and needs both.
+    // This row begins with the older version, and needs both.
     if (row.once) return versions.length < 2 ? [] : [[row, versions.at(-1)!] as const];
     return used.map((version) => [row, version] as const);
   });

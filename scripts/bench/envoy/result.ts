@@ -15,7 +15,7 @@ export interface Outcome {
   readonly killed: number;
   /** What else is to be said. */
   readonly note: string | null;
-  /** Of the restarter, if it has ended before it was stopped. */
+  /** Exit status or signal of the restarter, if it has ended before it was stopped. */
   readonly ended: number | string | null;
   readonly leftovers: readonly string[];
 }
@@ -24,7 +24,7 @@ export interface EnvoyRun {
   /** UTC, "2026-11-29". */
   readonly date: string;
   readonly machine: string;
-  /** Of the machine when the run began: 0 when it had nothing else to do. */
+  /** Load of the machine when the run began: 0 when it had nothing else to do. */
   readonly load: number;
   readonly commit: string;
   readonly outcomes: readonly Outcome[];

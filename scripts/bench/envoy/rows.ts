@@ -26,7 +26,7 @@ export interface Row {
   readonly times: { readonly drainS: number; readonly shutdownS: number } | null;
   /** At the beginning. @default 2 */
   readonly workers?: number;
-  /** Of baton, beside --safe. */
+  /** Flags of baton, besides --safe. */
   readonly flags?: readonly string[];
   /** With one version only, whichever is asked for. */
   readonly once?: true;

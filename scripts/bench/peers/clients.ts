@@ -36,7 +36,10 @@ export type ClientTally = v.InferOutput<typeof TALLY>;
 export type ClientLine = v.InferOutput<typeof CLIENT_LINE>;
 export type ClientEnd = Extract<ClientLine, { kind: "end" }>;
 
-/** The same for every contestant. They pause, so that the machine is never full: a wait is the server's, then. */
+/**
+ * The clients, the same for every contestant. They pause, so that the machine is never full: a wait is the server's,
+ * then.
+ */
 export const CLIENTS = {
   new: { clients: 4, thinkTimeMs: 2 },
   keptBusy: { clients: 4, thinkTimeMs: 2 },

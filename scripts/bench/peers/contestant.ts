@@ -6,7 +6,7 @@ export interface Place {
   readonly port: number;
   /** For HTTP/2 without TLS, where the program has it. */
   readonly h2Port: number;
-  /** Of every process that it starts. */
+  /** Environment of every process that it starts. */
   readonly env: Readonly<Record<string, string>>;
 }
 

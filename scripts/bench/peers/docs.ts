@@ -5,7 +5,7 @@ export interface PeerRun {
   /** UTC, "2026-11-29". */
   readonly date: string;
   readonly machine: string;
-  /** Of the machine when the run began: 0 when it had nothing else to do. */
+  /** Load of the machine when the run began: 0 when it had nothing else to do. */
   readonly load: number;
   readonly commit: string;
   readonly results: readonly PeerResult[];

@@ -37,7 +37,7 @@ export function tree(roots: readonly number[]): number[] {
   return [...found];
 }
 
-/** Of all of them together: what several share is counted once (Pss of /proc/PID/smaps_rollup). */
+/** Memory of all of them together: what several share is counted once (Pss of /proc/PID/smaps_rollup). */
 export function memoryBytes(pids: readonly number[]): number {
   let kibibytes = 0;
   for (const pid of pids) {

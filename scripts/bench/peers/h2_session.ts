@@ -31,7 +31,7 @@ const PADDED = 0x8;
 const PRIORITY = 0x20;
 const REFUSED_STREAM = 0x7;
 const STREAM_ID_MASK = 0x7fffffff;
-/** Of the static table (RFC 7541, A): ":status: 200", as one byte. */
+/** An entry of the static table (RFC 7541, A): ":status: 200", as one byte. */
 const STATUS_200 = 0x88;
 
 interface Stream {
@@ -206,7 +206,7 @@ function frame(type: number, flags: number, id: number, payload: Buffer = Buffer
   return Buffer.concat([head, payload]);
 }
 
-/** Of the connection: no answer is as long as a stream's own window. */
+/** Opens the window of the connection: no answer is as long as a stream's own window. */
 function windowUpdate(bytes: number): Buffer {
   const payload = Buffer.alloc(4);
   payload.writeUInt32BE(bytes);

@@ -259,7 +259,10 @@ function answersAtOnce(port: number, request: string): Promise<boolean> {
   });
 }
 
-/** Those that live. @param seen pid -> start time: some overwrite their environment, and a pid may be another's by now */
+/**
+ * The contestant's processes that live.
+ * @param seen pid -> start time: some overwrite their environment, and a pid may be another's by now
+ */
 function ownProcesses(marker: string, seen: ReadonlyMap<number, number>): number[] {
   const own = [...seen].filter(([pid, start]) => startTime(pid) === start).map(([pid]) => pid);
   return [...new Set([...withMarker(marker), ...own])].filter(alive);

@@ -28,7 +28,7 @@ export interface PeerResult {
   readonly memoryBytes: number;
   /** While both versions live. */
   readonly peakBytes: number;
-  /** Of the supervisor alone, during the whole load; null: the server is its own. */
+  /** Processor time of the supervisor alone, during the whole load; null: the server is its own. */
   readonly supervisorCpuMs: number | null;
   /** What was left behind, and had to be removed. */
   readonly leftovers: readonly string[];
@@ -59,7 +59,7 @@ const QUOTED_COLUMNS: ReadonlySet<string> = new Set<typeof HEADER[number]>([
   "serves after, ms (beyond its boot)",
   "slowest, ms",
 ]);
-/** Of these the README quotes every row, good or bad. */
+/** Programs of which the README quotes every row, good or bad. */
 const QUOTED_PROGRAMS: readonly string[] = ["Node", "Node, no signal handler", "nginx"];
 
 /** Header first. Rows of one program stand together, and name it. */

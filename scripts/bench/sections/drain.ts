@@ -15,7 +15,7 @@ interface DrainCost {
   readonly connections: number;
   readonly looks: number;
   readonly callsPerLook: number;
-  /** Of them readlink(2) of /proc/PID/fd. */
+  /** How many of these calls are readlink(2) of /proc/PID/fd. */
   readonly linksPerLook: number;
   readonly statusMs: Spread;
 }
@@ -26,7 +26,7 @@ const OWED_MS = 60_000;
 const STATUS_RUNS = 20;
 const REQUEST = "GET / HTTP/1.1\r\nHost: bench\r\n\r\n";
 const SLOW_REQUEST = REQUEST.replace("/", `/slow?ms=${OWED_MS}`);
-/** Those that clients keep while a generation drains. */
+/** Connections that clients keep while a generation drains. */
 const DRAINED_CONNECTIONS = [10, 1_000, 9_000];
 
 export const DRAIN: Section = { name: "drain", isOfBuild: true, measure };

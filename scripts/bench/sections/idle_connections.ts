@@ -16,7 +16,7 @@ interface IdleDrain {
   readonly statusCpuMs: number;
   /** From the switch to the exit of the old generation, without `--quiet`. */
   readonly afterQuietMs: number;
-  /** Of baton, for the whole reload. */
+  /** Processor time of baton, for the whole reload. */
   readonly cpuSeconds: number;
   readonly cut: number;
   readonly undecided: number;

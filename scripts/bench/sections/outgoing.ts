@@ -21,7 +21,10 @@ interface OutgoingCost {
   readonly perSecond: Readonly<Record<Kind, Spread>>;
   /** By bare, of each round. */
   readonly ratios: Readonly<Record<Kind, Spread>>;
-  /** Of the proxy and its baton together, in microseconds for each request: other load on the machine does not change it. */
+  /**
+   * Processor time of the proxy and its baton together, in microseconds for each request: other load on the machine
+   * does not change it.
+   */
   readonly cpuUs: Readonly<Record<Kind, number>>;
   readonly errors: number;
 }
@@ -82,7 +85,7 @@ interface Proxy {
   readonly port: number;
 }
 
-/** One of each kind, in front of one server. */
+/** Starts one proxy of each kind, in front of one server. */
 async function startProxies(running: AsyncDisposableStack): Promise<Record<Kind, Proxy>> {
   const folder = running.use(tempDir("bench"));
   const target = await freePort();
@@ -121,7 +124,7 @@ async function reachSecondGeneration(baton: Baton): Promise<void> {
   if (duplicates !== "at-bind") throw new Error(`the second generation has ${duplicates}`);
 }
 
-/** Of a process and its children. */
+/** Processor time of a process and its children. */
 function treeCpuSeconds(pid: number): number {
   return [pid, ...children(pid)].map(cpuSeconds).reduce((sum, each) => sum + each, 0);
 }

@@ -8,7 +8,7 @@ type SpreadKind = typeof SPREADS[number];
 const WORKERS = 4;
 const SHARE_CONNECTIONS = 10_000;
 const CLIENTS = 16;
-/** Of new connections. */
+/** Pause between new connections. */
 const PACE_MS = 4;
 const BLOCK_MS = 200;
 const BLOCK_EVERY_MS = 1_000;
@@ -16,7 +16,7 @@ const MS_PER_SECOND = 1_000;
 
 export interface SpreadShares {
   readonly kind: SpreadKind;
-  /** Of each worker, the largest first. */
+  /** Share of each worker, the largest first. */
   readonly percent: readonly number[];
   readonly errors: number;
 }

@@ -29,7 +29,7 @@ export interface Throughput {
   readonly language: Language;
   /** Medians. */
   readonly perSecond: { readonly [kind in Kind]?: number };
-  /** Of the 2 workers by another, in each round. */
+  /** Throughput of the 2 workers by that of another, in each round. */
   readonly ratios: readonly { readonly by: Kind; readonly ratio: Spread }[];
   readonly errors: number;
 }

@@ -4,7 +4,7 @@ import type { Arch } from "../../binary/elf.ts";
 export interface DebianFacts {
   readonly version: string;
   readonly arch: Arch;
-  /** Of what is installed. */
+  /** Size of what is installed. */
   readonly kibibytes: number;
   /** As RFC 5322 has it. */
   readonly date: string;

@@ -43,7 +43,7 @@ function flagEntry({ flag, placeholder, help }: VerbFlag): string {
 function command(verb: Verb): string {
   const { summary, operands, flags, examples } = VERBS[verb];
   const words = ["baton", verb, flags.length > 0 ? "[OPTION...]" : "", operands];
-  // Those of `run` have a section of their own.
+  // The flags of `run` have a section of their own.
   const own = verb === "run" ? [] : flags.filter((flag) => flag.group === undefined);
   const takesOptionsOfRun = flags.some((flag) => flag.group !== undefined);
   return [

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { parseYaml, type Yaml } from "../yaml.ts";
 
 export interface Release {
-  /** Of the service. */
+  /** Name of the service. */
   readonly name: string;
   readonly image: string;
   /** entrypoint and command. */

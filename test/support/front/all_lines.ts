@@ -1,7 +1,7 @@
 /** A value for each key of [front] that is another than its default. */
 import { certificateLines } from "./trial_certificate.ts";
 
-/** Of the table, without what needs files. */
+/** Values of the table, without what needs files. */
 export const OTHER_VALUES: Readonly<Record<string, string>> = {
   listen: '"127.0.0.1:18080"',
   http3: "true",

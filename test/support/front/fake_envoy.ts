@@ -47,7 +47,7 @@ export class FakeEnvoy implements AsyncDisposable {
   clusterName = "web";
   /** How often it was asked for its clusters. */
   asked = 0;
-  /** Of requests to each generation: how many, and how many of them have failed. */
+  /** Requests to each generation: how many, and how many of them have failed. */
   readonly answers = new Map<string, { ok: number; failed: number }>();
   #text = "";
   #refused = "";

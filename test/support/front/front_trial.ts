@@ -36,7 +36,7 @@ export interface Prepared {
 }
 
 export interface FrontWanted {
-  /** Of its clusters and files. */
+  /** Name in its clusters and files. */
   readonly name: string;
   /** Lines of [front]. */
   readonly lines: string;
@@ -52,11 +52,11 @@ export interface FrontWanted {
 /** A cluster of a front: each has servers of its own. */
 export interface Place {
   readonly name: string;
-  /** Of its listener. */
+  /** Port of its listener. */
   readonly port: number;
-  /** Of its own cluster. */
+  /** Servers of its own cluster. */
   readonly servers: readonly FrontServer[];
-  /** Of other clusters, by name. */
+  /** Servers of other clusters, by name. */
   readonly others: ReadonlyMap<string, FrontServer>;
   readonly trial: FrontTrial;
 }

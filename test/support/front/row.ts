@@ -11,7 +11,7 @@ export interface Row {
   readonly rest?: string;
   /** A key of Envoy's that is always written, and is taken out of that. */
   readonly removed?: string;
-  /** It takes too long for `make test`. */
+  /** Whether it takes too long for `make test`. */
   readonly isSlow?: true;
   /** Its endpoints, when they are not just its servers. */
   readonly prepare?: (parts: Prepared) => Promise<readonly Endpoint[]>;

@@ -19,7 +19,7 @@ const TIMEOUT_MS = 3_000;
 const TICK_MS = 20;
 
 interface Play {
-  /** It does what the file says. */
+  /** Whether Envoy does what the file says. */
   follows?: boolean;
   /** Each change counts as rejected. */
   rejects?: boolean;

@@ -57,7 +57,7 @@ interface Case {
   /** The generation before has sent READY=1. */
   readonly wantsNotification?: boolean;
   readonly notified?: boolean;
-  /** It was not seen to wait for connections. */
+  /** Whether it was not seen to wait for connections. */
   readonly isBusy?: boolean;
   readonly proves?: boolean;
   readonly passed: boolean;

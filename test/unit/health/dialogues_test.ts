@@ -14,7 +14,7 @@ function hear(dialogue: Dialogue, answer: Uint8Array, ends: boolean): CheckResul
   return result ?? (ends ? dialogue.onEnd() : null);
 }
 
-/** The same, one byte at a time. */
+/** Hears the answer one byte at a time. */
 function hearSlowly(dialogue: Dialogue, answer: Uint8Array, ends: boolean): CheckResult | null {
   for (const byte of answer) {
     const { result } = dialogue.onData(Uint8Array.of(byte));

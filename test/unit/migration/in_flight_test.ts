@@ -27,7 +27,7 @@ interface Story {
   readonly closesAtMs?: number;
   /** When the new server accepts what is offered. */
   readonly acceptsAfterMs?: number;
-  /** It accepts them to be read in blocking mode. */
+  /** Whether the server accepts them to be read in blocking mode. */
   readonly blocks?: boolean;
   readonly connections?: number;
   /** In the accept queue of the new server. */

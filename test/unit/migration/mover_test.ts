@@ -210,7 +210,7 @@ class World {
 const THINKS = { thinkMs: 100 };
 const NEVER_PAUSES = { thinkMs: 0 };
 const SILENT = { thinkMs: Infinity };
-/** It is never idle for long enough, and its server owes an answer most of the time. */
+/** A connection that is never idle for long enough, and whose server owes an answer most of the time. */
 const NEVER_IDLE = { thinkMs: 1, answerMs: 200_000 };
 
 describe("Mover", () => {

@@ -39,10 +39,10 @@ function texts(phases: readonly PhaseView[]): string[] {
 interface Case {
   readonly what: string;
   readonly happenings: readonly Happening[];
-  /** Of generation 1. */
+  /** Phases of generation 1. */
   readonly arrival: readonly string[];
   readonly failedIn?: string;
-  /** Of generation 0. */
+  /** Phases of generation 0. */
   readonly departure?: readonly string[];
 }
 

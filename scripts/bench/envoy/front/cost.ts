@@ -25,7 +25,7 @@ export interface FrontCost {
   readonly frontMs: number;
   readonly directPerSecond: number;
   readonly frontPerSecond: number;
-  /** Of all requests, with --canary 10%. */
+  /** Percentage of all requests that the candidate got, with --canary 10%. */
   readonly canaryPercent: number;
   readonly canaryRequests: number;
 }

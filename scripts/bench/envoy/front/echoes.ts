@@ -100,7 +100,7 @@ export function openWebSocket(port: number): OpenStream {
   };
 }
 
-/** Of one channel, by the library. */
+/** A stream of gRPC on one channel, by the library. */
 export async function grpcStreams(port: number): Promise<OpenStream> {
   const { Client, credentials } = await import("@grpc/grpc-js");
   const anyone = { rejectUnauthorized: false, checkServerIdentity: () => undefined };

@@ -42,7 +42,7 @@ export class World {
 
   private constructor(
     readonly options: WorldOptions,
-    /** Of the front, for clients. */
+    /** Port of the front, for clients. */
     readonly port: number,
     readonly appPort: number,
   ) {}
@@ -128,7 +128,7 @@ export class World {
       ...app.protocol === "grpc" ? ['upstream = "http2"'] : [],
     ];
     mkdirSync(join(dir, "run"), { mode: 0o700 });
-    // Of servers that need packages.
+    // Servers find the packages that they need there.
     symlinkSync(join(REPOSITORY, "node_modules"), join(dir, "node_modules"));
     writeFileSync(join(dir, "baton.toml"), `${lines.join("\n")}\n`);
     const [program = "", ...argv] = batonCommand();

@@ -9,7 +9,7 @@ export interface Wrapped {
   /** What stands behind "baton, " in the row's name. */
   readonly name: string;
   readonly hasHttp2: boolean;
-  /** Of `run`. */
+  /** Flags of `run`. */
   readonly flags?: readonly string[];
   readonly command: (place: Place) => readonly string[];
   readonly install: () => Promise<Pick<Installed, "deploy" | "bare" | "version">>;

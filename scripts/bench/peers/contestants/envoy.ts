@@ -89,7 +89,7 @@ export const ENVOY: readonly Contestant[] = [
           String(PARENT_SHUTDOWN_S),
         ];
         const own = [...command(place), ...times, "--base-id", baseId(place)];
-        // It calls a script without arguments.
+        // The restarter calls a script without arguments.
         const script = join(place.dir, "start.sh");
         const line = `exec ${own.join(" ")} --restart-epoch "$RESTART_EPOCH"`;
         writeFileSync(script, `#!/bin/sh\n${line}\n`, { mode: 0o755 });

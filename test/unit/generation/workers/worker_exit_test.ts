@@ -5,7 +5,7 @@ import { afterWorkerExit, mostTelling } from "../../../../src/generation/workers
 
 type Circumstances = Parameters<typeof afterWorkerExit>[0];
 
-/** It dies while two others serve. */
+/** A worker that dies while two others serve. */
 const base: Circumstances = { isEnding: false, wasStopped: false, others: 2, isWanted: true };
 
 describe("afterWorkerExit()", () => {

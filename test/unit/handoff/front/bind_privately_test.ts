@@ -28,7 +28,7 @@ interface Case {
   readonly wanted?: string;
   /** The server has set SO_REUSEPORT itself. */
   readonly shares?: boolean;
-  /** The same socket once more. */
+  /** Whether it is the same socket once more. */
   readonly isBound?: boolean;
   readonly reply: "done" | { readonly errno: number };
 }
