@@ -32,6 +32,14 @@ function holderOf(baton: Baton): number | undefined {
   return children(baton.pid).find((pid) => commandLine(pid).includes("__hold"));
 }
 
+/** Batons that run a server of Node one after the other, in folders of its own; `running` ends them. */
+async function batonsOfNode(running: AsyncDisposableStack) {
+  const [dir, work] = [running.use(tempDir("baton")), running.use(tempDir())];
+  const port = await freePort();
+  const node = place(server("node"), { port, workDir: work.path });
+  return { port, batons: running.use(new Succession({ ...node, dir })) };
+}
+
 describe("--survive", () => {
   test(
     "the next baton goes on with the server: same process, counters, later binds",
@@ -142,13 +150,8 @@ describe("--survive", () => {
     "a server that ends meanwhile is replaced, and who waits in its queue is answered",
     OPTIONS,
     async () => {
-      using dir = tempDir("baton");
-      using work = tempDir();
-      const port = await freePort();
-      await using batons = new Succession({
-        ...place(server("node"), { port, workDir: work.path }),
-        dir,
-      });
+      await using running = new AsyncDisposableStack();
+      const { batons, port } = await batonsOfNode(running);
       const pid = await servingPid(await batons.next());
       await batons.kill();
       process.kill(pid, "SIGKILL");
@@ -163,13 +166,8 @@ describe("--survive", () => {
   );
 
   test("a server that crashes under the next baton is replaced", OPTIONS, async () => {
-    using dir = tempDir("baton");
-    using work = tempDir();
-    const port = await freePort();
-    await using batons = new Succession({
-      ...place(server("node"), { port, workDir: work.path }),
-      dir,
-    });
+    await using running = new AsyncDisposableStack();
+    const { batons, port } = await batonsOfNode(running);
     const pid = await servingPid(await batons.next());
     await batons.kill();
     const second = await batons.next();
@@ -183,13 +181,8 @@ describe("--survive", () => {
     "a server that crashes after an upgrade in place of the next baton is replaced",
     OPTIONS,
     async () => {
-      using dir = tempDir("baton");
-      using work = tempDir();
-      const port = await freePort();
-      await using batons = new Succession({
-        ...place(server("node"), { port, workDir: work.path }),
-        dir,
-      });
+      await using running = new AsyncDisposableStack();
+      const { batons, port } = await batonsOfNode(running);
       const pid = await servingPid(await batons.next());
       await batons.kill();
       const second = await batons.next();
@@ -256,11 +249,8 @@ describe("--survive", () => {
     "a baton that is killed before its first generation serves leaves nothing to go on with",
     OPTIONS,
     async () => {
-      using dir = tempDir("baton");
-      using work = tempDir();
-      const port = await freePort();
-      const node = place(server("node"), { port, workDir: work.path });
-      await using batons = new Succession({ ...node, dir });
+      await using running = new AsyncDisposableStack();
+      const { batons } = await batonsOfNode(running);
       const first = await batons.next(["--survive"], {
         command: fixtureCommand("hangs.js"),
         expectFailure: true,
@@ -278,13 +268,8 @@ describe("--survive", () => {
   );
 
   test("a holder that is killed is replaced", OPTIONS, async () => {
-    using dir = tempDir("baton");
-    using work = tempDir();
-    const port = await freePort();
-    await using batons = new Succession({
-      ...place(server("node"), { port, workDir: work.path }),
-      dir,
-    });
+    await using running = new AsyncDisposableStack();
+    const { batons } = await batonsOfNode(running);
     const first = await batons.next();
     const pid = await servingPid(first);
     const holder = Number(holderOf(first));
@@ -299,13 +284,8 @@ describe("--survive", () => {
   });
 
   test("an upgrade in place keeps what the holder has", OPTIONS, async () => {
-    using dir = tempDir("baton");
-    using work = tempDir();
-    const port = await freePort();
-    await using batons = new Succession({
-      ...place(server("node"), { port, workDir: work.path }),
-      dir,
-    });
+    await using running = new AsyncDisposableStack();
+    const { batons } = await batonsOfNode(running);
     const first = await batons.next();
     const pid = await servingPid(first);
     const upgraded = await first.cli("upgrade", "--in-place");
@@ -323,13 +303,8 @@ describe("--survive", () => {
   });
 
   test("a client that is connected while no baton is there is served", OPTIONS, async () => {
-    using dir = tempDir("baton");
-    using work = tempDir();
-    const port = await freePort();
-    await using batons = new Succession({
-      ...place(server("node"), { port, workDir: work.path }),
-      dir,
-    });
+    await using running = new AsyncDisposableStack();
+    const { batons, port } = await batonsOfNode(running);
     await batons.next();
     await batons.kill();
     await new Promise<void>((resolve, reject) => {
