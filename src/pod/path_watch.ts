@@ -9,8 +9,11 @@
  */
 import { statSync } from "node:fs";
 import type { Config } from "../config/config.ts";
+import { UserError } from "../config/values/errors.ts";
+import { EXIT_SYSTEM } from "../lifecycle/status.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Timer } from "../platform/clock.ts";
+import { errorText, SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Files } from "../platform/files/files.ts";
 import { resolvePath, statOf } from "../platform/files/path.ts";
@@ -31,17 +34,29 @@ interface WatchSetup {
   readonly launchContext: { readonly directory: string };
 }
 
-/** `--watch`: every change is a reload. */
+/** EMFILE of inotify_init1(2), ENOSPC of inotify_add_watch(2). */
+const REMEDY = "Raise fs.inotify.max_user_instances and fs.inotify.max_user_watches";
+
+/** `--watch`: every change is a reload. @throws {UserError} when the kernel has no room for that */
 export function watchPaths(
   { platform, config, logger, launchContext: { directory } }: WatchSetup,
   reload: () => void,
 ): PathWatch | null {
   if (config.watch.length === 0) return null;
   const paths = config.watch.map((path) => resolvePath(directory, path));
-  return new PathWatch(platform, paths, (changed) => {
-    logger.info(`reload: ${changed.join(", ")} changed`);
-    reload();
-  });
+  try {
+    return new PathWatch(platform, paths, {
+      onChange: (changed) => {
+        logger.info(`reload: ${changed.join(", ")} changed`);
+        reload();
+      },
+      onTrouble: (why) => logger.warn(`cannot watch all of --watch: ${why}. ${REMEDY}`),
+    });
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    const message = `Cannot watch ${paths.join(", ")} (--watch): ${error.message}`;
+    throw new UserError(message, { status: EXIT_SYSTEM, remedy: REMEDY, cause: error });
+  }
 }
 
 export class PathWatch {
@@ -52,14 +67,23 @@ export class PathWatch {
   #latest: ReadonlyMap<string, string>;
   #timer: Timer | null = null;
 
-  /** @param paths absolute */
+  /** @param paths absolute @throws {SystemCallError} */
   constructor(
     readonly platform: Platform,
     readonly paths: readonly string[],
-    readonly onChange: (paths: readonly string[]) => void,
+    readonly options: {
+      readonly onChange: (paths: readonly string[]) => void;
+      /** Further changes may go unseen. */
+      readonly onTrouble: (why: string) => void;
+    },
   ) {
     this.#inotify = platform.inotify.open();
-    this.#addDirectories();
+    try {
+      this.#addDirectories();
+    } catch (error) {
+      this.#inotify.close();
+      throw error;
+    }
     this.#seen = this.#latest = this.#look();
     this.#watch = platform.reactor.watch(this.#inotify, () => this.#onEvent());
   }
@@ -83,7 +107,11 @@ export class PathWatch {
 
   #compare(): void {
     // A swapped symlink leads to a directory that is not watched yet.
-    this.#addDirectories();
+    try {
+      this.#addDirectories();
+    } catch (error) {
+      this.options.onTrouble(errorText(error));
+    }
     const before = this.#latest;
     const now = this.#latest = this.#look();
     const differsFrom = (then: ReadonlyMap<string, string>) =>
@@ -91,7 +119,7 @@ export class PathWatch {
     if (differsFrom(before).length > 0) return this.#settle();
     const changed = differsFrom(this.#seen);
     this.#seen = now;
-    if (changed.length > 0) this.onChange(changed);
+    if (changed.length > 0) this.options.onChange(changed);
   }
 
   #look(): Map<string, string> {

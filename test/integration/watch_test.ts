@@ -1,10 +1,19 @@
 /** Promise: --watch reloads once for each change: a file that is replaced, and the swap of a mounted ConfigMap. */
-import { appendFileSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import assert from "node:assert/strict";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { describe, test } from "node:test";
-import { type Baton, startBaton } from "../support/baton.ts";
+import { type Baton, runCommand, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { notPermitted } from "../support/restrict.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
@@ -22,6 +31,58 @@ async function watching(path: string): Promise<Baton> {
 async function reaches(baton: Baton, epoch: number): Promise<void> {
   await waitUntil(async () => (await baton.settled()).epoch === epoch, { what: `epoch ${epoch}` });
 }
+
+/** Runs a program in a user namespace with so many instances of inotify. */
+function withInstances(count: number): string[] {
+  const script = `echo ${count} >/proc/sys/user/max_inotify_instances && exec "$@"`;
+  return ["unshare", "--user", "--map-root-user", "sh", "-c", script, "sh"];
+}
+
+describe(
+  "--watch where the kernel watches nothing more",
+  { skip: notPermitted(withInstances(0)) },
+  () => {
+    test("starts no server, and says what to raise", OPTIONS, async () => {
+      using dir = tempDir("watch");
+      await using baton = await startBaton({
+        command: ["touch", dir.join("started")],
+        env: {},
+        flags: ["--watch", dir.path],
+        wrapper: withInstances(0),
+        expectFailure: true,
+      });
+      assert.equal((await baton.exited).code, 71);
+      assert.match(
+        baton.stderr,
+        /^baton: Cannot watch \S+ \(--watch\): .*EMFILE\n {2}Raise fs\.inotify\./m,
+      );
+      assert.equal(existsSync(dir.join("started")), false);
+    });
+
+    test("serves on without it after an upgrade in place", OPTIONS, async () => {
+      using dir = tempDir("watch");
+      await using baton = await startBaton({
+        command: fixtureCommand("node_http.js"),
+        env: { PORT: String(await freePort()) },
+        flags: ["--watch", dir.path],
+        wrapper: withInstances(8),
+      });
+      const limit = "/proc/sys/user/max_inotify_instances";
+      const words = ["--target", String(baton.pid), "--user", "--preserve-credentials", "--"];
+      const { code, stderr } = await runCommand([
+        "nsenter",
+        ...words,
+        "sh",
+        "-c",
+        `echo 0 >${limit}`,
+      ]);
+      assert.equal(code, 0, stderr);
+      assert.equal((await baton.cli("upgrade", "--in-place")).code, 0, baton.stderr);
+      assert.match(baton.stderr, /error: continuing without it: Cannot watch /);
+      assert.equal((await baton.reload()).result, "ok", baton.stderr);
+    });
+  },
+);
 
 describe("--watch", () => {
   test("reloads when a file is written, replaced, or appears", OPTIONS, async () => {

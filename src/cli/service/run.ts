@@ -53,7 +53,7 @@ async function run(setup: ServiceSetup, mode: StartMode): Promise<number> {
   const isRunning = mode.kind === "in-place";
   surviveErrors(platform, logger);
   const removeHandlers = handleSignals(setup, context, { supervisor, pod });
-  let watch: PathWatch | null = null;
+  let watch = null as PathWatch | null;
   try {
     resumption?.releaseSignals();
     endpoints.open();
@@ -61,6 +61,9 @@ async function run(setup: ServiceSetup, mode: StartMode): Promise<number> {
     const verb = resumption === null ? "runs" : "resumes";
     const { pid } = platform.runtime;
     logger.info(`baton ${VERSION} ${verb} ${config.command.join(" ")}`, { pid });
+    tolerate(isRunning, logger, () => {
+      watch = watchPaths(setup, () => void supervisor.reload());
+    });
     tolerate(isRunning, logger, () => explainHandoffSocket(() => supervisor.start()));
     mode.recovered?.acknowledge();
     if (mode.ownsName) {
@@ -68,7 +71,6 @@ async function run(setup: ServiceSetup, mode: StartMode): Promise<number> {
       otlp?.start();
     }
     keepSmall(platform);
-    watch = watchPaths(setup, () => void supervisor.reload());
     return await endpoints.serveUntilExit();
   } finally {
     watch?.close();

@@ -29,7 +29,7 @@ export class Inotify {
 
   /** @returns readable whenever a change has come that `add` was called for */
   open(): Fd {
-    return Fd.of(this.libc, this.libc.c.inotify_init1(FLAGS), "inotify_init1", "");
+    return Fd.of(this.libc, this.libc.c.inotify_init1(FLAGS), "inotify_init1", "an instance");
   }
 
   /**
