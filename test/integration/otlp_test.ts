@@ -1,9 +1,9 @@
 /** The promise: --otlp sends metrics, and a trace of each reload, and never disturbs a service. */
 import assert from "node:assert/strict";
-import { chmodSync, copyFileSync, readFileSync } from "node:fs";
+import { chmodSync, copyFileSync, readFileSync, renameSync } from "node:fs";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
-import { startBaton } from "../support/baton.ts";
+import { batonCommand, runCommand, startBaton } from "../support/baton.ts";
 import { certificate } from "../support/certificate.ts";
 import { inFlight, server } from "../support/controlled.ts";
 import { freePort } from "../support/free_port.ts";
@@ -132,6 +132,34 @@ describe("--otlp", () => {
     assert.match(lines[0] ?? "", /: it answers 403 Forbidden; the next ones/);
     collector.status = 200;
     await waitUntil(() => baton.stderr.includes("metrics are sent to"), { what: "it is accepted" });
+  });
+
+  test("headers that are gone end no upgrade in place, and start no service", TEST, async () => {
+    using dir = tempDir();
+    await using collector = new OtlpCollector();
+    const file = dir.write("headers", "x-key: a\n");
+    chmodSync(file, 0o600);
+    const url = await collector.listen();
+    const flags = ["--otlp", url, "--otlp-interval", INTERVAL, "--otlp-headers-file", file];
+    await using baton = await startBaton({ ...server(await freePort()), flags });
+    renameSync(file, `${file}.old`);
+    assert.equal((await baton.cli("upgrade", "--in-place")).code, 0, baton.stderr);
+    assert.match(
+      baton.stderr,
+      /error: continuing without it: Cannot use the headers in \S+: ENOENT/,
+    );
+    renameSync(`${file}.old`, file);
+    const count = collector.headers.length;
+    await waitUntil(() => collector.headers.length > count, { what: "it is read again" });
+    assert.equal(collector.headers.at(-1)?.["x-key"], "a");
+    const words = [...batonCommand(), "run", "--no-config", "--runtime-dir", dir.path];
+    const { code, stderr } = await runCommand([
+      ...words,
+      ...flags.with(-1, `${file}.gone`),
+      "--",
+      "true",
+    ]);
+    assert.deepEqual([code, stderr.split("\n").length], [64, 3], stderr);
   });
 
   test(

@@ -21,7 +21,8 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
   const context = generationContext(setup, mode, () => supervisor.writeState());
   const { children, listeners } = context;
   const stats = serviceStats(setup, mode);
-  const otlp = optional.otlp?.(setup, stats.registry, () => supervisor) ?? null;
+  const otlp = optional.otlp?.(setup, stats.registry, () => supervisor, mode.kind === "in-place") ??
+    null;
   const progress = optional.TerminalProgress &&
     new optional.TerminalProgress(platform, () => supervisor.summary());
   const plan = planContext(setup);

@@ -1,21 +1,20 @@
 /** What this instance sends about its service (--otlp). Imported when that is given. */
 import { createHash } from "node:crypto";
 import type { Config } from "../../../config/config.ts";
-import { UserError } from "../../../config/values/errors.ts";
-import { parseHeaders } from "../../../config/values/otlp_url.ts";
 import { familiesOf } from "../../../metrics/families.ts";
+import type { Logger } from "../../../log/logger.ts";
 import { OtlpPush } from "../../../metrics/otlp/push.ts";
 import { trustedCertificates } from "../../../platform/network/certificates.ts";
-import { NOT_A_FILE, readRegularFile } from "../../../platform/files/regular_file.ts";
 import { ownUsage } from "../../../platform/own_usage.ts";
 import type { Platform } from "../../../platform/platform.ts";
 import { sysctl } from "../../../platform/process/proc.ts";
 import type { Summary } from "../../../report/summary.ts";
 import type { Registry } from "../../../stats/registry.ts";
 import { VERSION } from "../../console/version.ts";
+import { tolerate } from "../process_setup.ts";
+import { readHeaders } from "./otlp_headers.ts";
 
 /** Permissions that a file with secrets must not give: any to others, and writing to its group. */
-const FORBIDDEN_MODE = 0o027;
 
 const MS_PER_S = 1000;
 
@@ -24,24 +23,26 @@ interface Parts {
   readonly config: Config;
   /** The server's environment. */
   readonly env: Readonly<Record<string, string>>;
-  readonly logger: { info(message: string): void; warn(message: string): void };
+  readonly logger: Logger;
 }
 
 interface Reported {
   summary(): Summary;
 }
 
-/** @returns null without --otlp. @throws {UserError} when its headers cannot be used */
+/** @returns null without --otlp. @throws {UserError} when its headers cannot be used, unless the service runs already */
 export function otlpPush(
   { platform, config, env, logger }: Parts,
   registry: Pick<Registry, "read">,
   supervisor: () => Reported,
+  isRunning: boolean,
 ): OtlpPush | null {
   const { otlp: url, otlpIntervalMs: intervalMs, otlpHeadersFile: file, name } = config;
   if (url === null) return null;
   const { clock, runtime: { pid } } = platform;
   const headers = () => file === null ? {} : readHeaders(file);
-  headers();
+  // Each sending reads them again: a service that runs is not ended for them.
+  tolerate(isRunning, logger, headers);
   // Counters of this baton continue those of the batons before it.
   const countedSince = () =>
     registry.read().find(({ name }) => name === "baton_start_time_seconds")?.value ??
@@ -74,20 +75,6 @@ export function otlpPush(
       };
     },
   });
-}
-
-function readHeaders(file: string): Readonly<Record<string, string>> {
-  const refuse = () =>
-    new UserError(`Cannot use the headers in ${file}: ${NOT_A_FILE}`, {
-      remedy: "Write one NAME: VALUE a line into a file: it is read each time",
-    });
-  const bytes = readRegularFile(file, refuse, ({ mode }) => {
-    if ((mode & FORBIDDEN_MODE) === 0) return;
-    throw new UserError(`Cannot use the headers in ${file}: others can read or change them`, {
-      remedy: `chmod 0600 ${file}`,
-    });
-  });
-  return parseHeaders(new TextDecoder().decode(bytes));
 }
 
 function hostName(): string {
