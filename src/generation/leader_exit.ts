@@ -101,7 +101,7 @@ export class LeaderExit {
     if (isCandidate && !wasKilled) hints.push(...admission.explainExit(status));
     this.#hadTerminal = context.foreground.onLeaderExit(server.pid);
     const serves = !this.#hadTerminal && gate.listening.length > 0 &&
-      server.processes().some((pid) => server.holdsMember(pid));
+      server.holdsMembers();
     const decision = decideLeaderExit({
       status,
       remaining,

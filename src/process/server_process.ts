@@ -10,13 +10,15 @@ import { CandidateOutput, type OutputObserver } from "../output/candidate_output
 import { C } from "../platform/libc/constants.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import { processStat } from "../platform/process/proc.ts";
+import { isRunning, processStat } from "../platform/process/proc.ts";
 import type { ExitStatus } from "../platform/process/wait_status.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Children, Leader } from "./children.ts";
 import { startPassing } from "./passing_filter.ts";
 import { TrappedCalls, type TrappedCallsOptions } from "./trapped_calls.ts";
 
+/** At a tree of processes that changes all the time. */
+const MOST_LOOKS = 20;
 /** In which a launcher asks for its go-ahead, if it has a processor. */
 const LAUNCHER_MS = 1;
 
@@ -197,9 +199,7 @@ export class ServerProcess implements Leader {
   #leaveFilter(): void {
     const { platform, children } = this;
     const calls = this.#calls;
-    const isNeeded = calls !== null && this.isStarted &&
-      !platform.descriptors.waitForHangup(calls.notify, 0);
-    if (!isNeeded) return this.#closeFilter();
+    if (calls === null || !this.isStarted || !this.#isFilterInUse) return this.#closeFilter();
     this.#calls = null;
     calls.leave(() => {
       using notify = calls.notify;
@@ -215,10 +215,36 @@ export class ServerProcess implements Leader {
     return this.isStarted ? this.children.processesOf(this) : [];
   }
 
+  /**
+   * The same when one has just ended: what it forked a moment before may have moved to baton between two steps of the
+   * look. The filter is in use as long as a process lives that was started under it.
+   */
+  #remaining(): number[] {
+    for (let looks = 1; looks < MOST_LOOKS; looks++) {
+      const found = this.processes();
+      if (found.length > 0 || !this.#isFilterInUse) return found;
+    }
+    return this.processes();
+  }
+
+  /** Whether one of its processes holds a member: looked at again if one has ended meanwhile, and may have forked. */
+  holdsMembers(): boolean {
+    for (let looks = 1; looks < MOST_LOOKS; looks++) {
+      const found = this.#remaining();
+      if (found.some(this.holdsMember)) return true;
+      if (found.every((pid) => isRunning(pid))) return false;
+    }
+    return false;
+  }
+
+  get #isFilterInUse(): boolean {
+    const calls = this.#calls;
+    return calls !== null && !this.platform.descriptors.waitForHangup(calls.notify, 0);
+  }
+
   /** Signals the leading process, or what it left behind once it has exited. */
   signal(signal: number): void {
-    // kill(2) with 0 would reach baton's own group.
-    if (!this.isStarted) return;
+    if (!this.isStarted) return; // kill(2) with 0 would reach baton's own group.
     this.remember();
     const targets = this.exitStatus === null ? [this.pid] : this.processes();
     for (const pid of targets) this.platform.processes.signal(pid, signal);
@@ -248,7 +274,7 @@ export class ServerProcess implements Leader {
     this.exitStatus = status;
     this.#launch?.readMessages();
     this.output.drain();
-    const remaining = this.processes().length;
+    const remaining = this.#remaining().length;
     if (remaining > 0) this.#followRemaining();
     this.options.onLeaderExit(status, remaining);
   }
@@ -258,7 +284,7 @@ export class ServerProcess implements Leader {
   }
 
   #checkRemaining(): void {
-    if (this.#stopFollowing === null || this.processes().length > 0) return;
+    if (this.#stopFollowing === null || this.#remaining().length > 0) return;
     this.#stopFollowing();
     this.#stopFollowing = null;
     this.output.drain();

@@ -10,6 +10,7 @@ import { startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
+import { ask, assertNothingLost, python, reload, withFixtures } from "../support/listening.ts";
 import { findNode, required } from "../support/programs.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
@@ -17,6 +18,20 @@ import { waitUntil } from "../support/wait_until.ts";
 const TEST = { timeout: TEST_TIMEOUT_MS };
 const CLIENTS = 4;
 const ENOUGH_REQUESTS = 20;
+
+/** Goes to the background at the first request: each process of a chain forks the next one and ends. */
+const CHAIN = `
+import os, select
+from python_threaded import HOST, PORT, Handler, Server
+
+server = Server((HOST, PORT), Handler)
+select.select([server], [], [])
+os.setsid() if os.fork() == 0 else os._exit(0)
+for _ in range(60):
+    if os.fork() > 0:
+        os._exit(0)
+server.serve_forever()
+`;
 
 /** Ends with 0 at SIGUSR2, when it has nothing in hand. Later generations wait for $WORK/go, or end with $WORK/bad. */
 const SERVER = `
@@ -104,3 +119,24 @@ describe("a server that ends with 0", () => {
     assert.deepEqual(await baton.exited, { code: 0, signal: null }, baton.stderr);
   });
 });
+
+test(
+  "a server that goes to the background is not taken for one that has ended, however often it forks",
+  TEST,
+  async () => {
+    using work = tempDir();
+    const port = await freePort();
+    await using baton = await startBaton({
+      command: python(work.write("server.py", CHAIN)),
+      env: withFixtures(port),
+    });
+    await ask(port);
+    await waitUntil(() => baton.exit !== null || baton.stderr.includes("went to the background"), {
+      what: "baton follows it",
+    });
+    assert.equal(baton.exit, null, baton.stderr);
+    await using load = new Load({ port, clients: CLIENTS }).start();
+    await reload(baton);
+    await assertNothingLost(load, baton);
+  },
+);

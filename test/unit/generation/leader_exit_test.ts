@@ -96,7 +96,7 @@ function scene(facts: Partial<typeof NO_WORKER_FACTS> = {}) {
     pid: 6,
     exitStatus: null as ExitStatus | null,
     wasKilled: false,
-    holdsMember: () => state.serves,
+    holdsMembers: () => state.serves,
     processes: () => pids,
     kill: () => {
       log.push("kill");
