@@ -25,6 +25,7 @@ export function parseHealthEndpoint(text: string): HealthEndpointSpec {
     });
   const [path = "", ...settings] = text.trim().split(",");
   if (!PATH.test(path)) throw refuse("it must begin with a path");
+  if (/[?#]/.test(path)) throw refuse("no request has a path with ? or # in it");
   if (PROBES.includes(path)) throw refuse(`${path} is a probe of its own`);
   const given = new Map(settings.map((setting) => {
     const at = setting.indexOf("=");

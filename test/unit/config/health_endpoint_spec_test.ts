@@ -15,6 +15,7 @@ describe("parseHealthEndpoint()", () => {
     ["/h,cache=5s,pass-through", { ...PLAIN, passThrough: { port: null, cacheMs: 5_000 } }],
     ["h", /begin with a path/],
     ["/a b", /begin with a path/],
+    ["/h?x", /no request has a path with \? or #/],
     ["/readyz", /is a probe of its own/],
     ["/h,cache=5s", /cache needs pass-through/],
     ["/h,pass-through,min-healthy=50", /the server answers/],
