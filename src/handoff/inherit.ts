@@ -184,11 +184,8 @@ export class Inheritor {
 
   /** Listeners that keep `spec` from being bound; for a dual-stack one, of both families. Other programs' come first. */
   #obstaclesAt(spec: InetListenSpec): TcpSocket[] {
-    const own = specAddress(spec);
-    const isDual = spec.family === "inet6" && !spec.v6only;
-    const addresses = isDual ? [own, { ...own, family: "inet", host: "0.0.0.0" } as const] : [own];
     const isOurs = ({ inode }: TcpSocket) => this.listeners.findMember(inode) !== null;
-    return addresses.flatMap((address) => listenersOverlapping(this.platform, address))
+    return listenersOverlapping(this.platform, specAddress(spec))
       .sort((a, b) => Number(isOurs(a)) - Number(isOurs(b)));
   }
 

@@ -1,11 +1,13 @@
 /** Finds sockets of other programs that listen at an address of the service, and names their owners in messages. */
-import { type InetAddress, isAnyHost } from "../platform/network/address.ts";
+import type { InetAddress } from "../platform/network/address.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
 import type { Group } from "../steering/group.ts";
+import { overlaps } from "../steering/group_address.ts";
 import type { Listeners } from "../steering/listeners.ts";
+import type { GroupAddress } from "../steering/member.ts";
 
 /**
  * @returns a socket of another program that listens at exactly this address. If it has joined a group of ours, it
@@ -21,16 +23,13 @@ export function unmanagedListenerAt(
     .find(({ inode }) => listeners.findMember(inode) === null);
 }
 
-/**
- * @returns sockets that listen at this address, at all addresses of its family, or at one address where this is all of
- * them
- */
-export function listenersOverlapping(platform: Platform, address: InetAddress): TcpSocket[] {
-  return platform.sockDiag.tcpByLocalPort(address.port, [C.TCP_LISTEN]).filter(({ local }) =>
-    local.host === address.host ||
-    (local.family === address.family &&
-      (isAnyHost(local.host) || isAnyHost(address.host)))
-  );
+/** @returns sockets beside which no other could listen at this address without SO_REUSEPORT */
+export function listenersOverlapping(platform: Platform, address: GroupAddress): TcpSocket[] {
+  return platform.sockDiag.tcpByLocalPort(address.port, [C.TCP_LISTEN]).filter((socket) => {
+    const { local, boundInterface, v6only = false } = socket;
+    // The table has no scopes.
+    return overlaps({ ...local, scope: address.scope, boundInterface, v6only }, address);
+  });
 }
 
 /** @returns "nginx (pid 12)" or "a process of user 33" when we may not look into it */

@@ -9,6 +9,7 @@ import { startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { Load } from "../support/load.ts";
+import { perlServer } from "../support/perl_server.ts";
 import { findNode, required } from "../support/programs.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -274,3 +275,26 @@ describe("a server that binds in its own way", () => {
     assert.deepEqual(await members(baton), { [`127.0.0.1:${port}`]: { yes: 1, no: 0 } });
   });
 });
+
+test(
+  "beside another service of baton at an overlapping address it fails, as it would without baton",
+  {
+    skip: NO_IPV6,
+    timeout: TEST_TIMEOUT_MS,
+  },
+  async () => {
+    const port = await freePort();
+    await using first = await startBaton({ command: perlServer(port), env: {} });
+    // Both have SO_REUSEPORT from baton: the kernel alone would let them share IPv4's clients.
+    const listens = `require("node:http").createServer().listen(${port}, "::")`;
+    await using second = await startBaton({
+      command: [required("node", findNode()), "-e", listens],
+      env: {},
+      expectFailure: true,
+    });
+    assert.deepEqual(await second.exited, { code: 1, signal: null }, second.stderr);
+    assert.match(second.stderr, /EADDRINUSE/);
+    assert.match(second.stderr, /exit status 1 \(\[::\]:\d+ is held by .*\(pid \d+\)\)/);
+    assert.equal((await first.status()).epoch, 0);
+  },
+);

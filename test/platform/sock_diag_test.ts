@@ -53,6 +53,8 @@ describe("SockDiag: a listener", () => {
         uid: process.geteuid!(),
         sendQueue: 5,
         boundInterface: 0,
+        // As `listenAt` makes it.
+        ...host === "::1" && { v6only: true },
         tag: 0,
       };
       const clients: Fd[] = [];

@@ -45,6 +45,8 @@ export interface TcpSocket {
   readonly sendQueue: number;
   /** Interface index it is bound to, 0 = none. */
   readonly boundInterface: number;
+  /** IPV6_V6ONLY of an IPv6 listener: IPv4 does not reach the socket. Missing: another kind of socket. */
+  readonly v6only?: boolean;
   /**
    * Tag of its listener (socket_tag.ts); missing: the kernel shows none, before Linux 5.10 and of half-open
    * connections.
@@ -217,12 +219,14 @@ function decodeSocket(bytes: Uint8Array, view: DataView, at: number, end: number
   });
   let traffic: TcpTraffic | null = null;
   let tag: number | undefined;
+  let v6only: boolean | undefined;
   // struct nlattr { u16 length, type }, each followed by its value.
   for (let from = at + MESSAGE_SIZE; from + 4 <= end;) {
     const length = view.getUint16(from, true);
     if (length < 4) break;
     const type = view.getUint16(from + 2, true);
     if (type === C.INET_DIAG_INFO) traffic = decodeTcpInfo(view, from + 4, length - 4);
+    else if (type === C.INET_DIAG_SKV6ONLY) v6only = view.getUint8(from + 4) !== 0;
     else if (type === C.INET_DIAG_SOCKOPT) tag = decodeTag(view.getUint16(from + 4, true));
     from += (length + 3) & ~3;
   }
@@ -237,6 +241,7 @@ function decodeSocket(bytes: Uint8Array, view: DataView, at: number, end: number
     inode: view.getUint32(at + 68, true),
     traffic,
     ...tag !== undefined && { tag },
+    ...v6only !== undefined && { v6only },
   };
 }
 

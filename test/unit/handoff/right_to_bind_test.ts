@@ -111,6 +111,50 @@ describe("rightToBind()", () => {
   }
 });
 
+describe("rightToBind() beside a socket that is not baton's", () => {
+  const cases: readonly [
+    stranger: string,
+    wanted: string,
+    right: ReturnType<typeof rightToBind>,
+  ][] = [
+    ["127.0.0.1", "127.0.0.1", "own"],
+    ["127.0.0.1", "127.0.0.2", "shared"],
+    ["0.0.0.0", "127.0.0.1", "own"],
+    ["127.0.0.1", "0.0.0.0", "own"],
+    ["0.0.0.0", "[::]", "own"],
+    ["127.0.0.1", "[::]", "own"],
+    ["[::]", "0.0.0.0", "own"],
+    ["[::]", "127.0.0.1", "own"],
+    ["[::] alone", "0.0.0.0", "shared"],
+    ["0.0.0.0", "[::] alone", "shared"],
+  ];
+  for (const [stranger, wanted, right] of cases) {
+    test(`${wanted} beside ${stranger}: ${right}`, {
+      skip: `${wanted}${stranger}`.includes("::") && skipIpv6,
+      timeout: TEST_TIMEOUT_MS,
+    }, async () => {
+      await using platform = await testPlatform();
+      const port = await freePort();
+      const listeners = new Listeners(platform.sockets);
+      // As another service of baton has them: with SO_REUSEPORT, which the kernel would let join.
+      const others = new Listeners(platform.sockets);
+      const hints: string[] = [];
+      try {
+        listenAs(0, addressOf(stranger, port), others);
+        const tenant = candidate(null, hints);
+        assert.equal(rightToBind(platform, listeners, addressOf(wanted, port), tenant), right);
+      } finally {
+        others.close();
+        listeners.close();
+      }
+      assert.match(
+        hints.join("\n"),
+        right === "own" ? /^\S+:\d+ is held by .* \(pid \d+\)$/ : /^$/,
+      );
+    });
+  }
+});
+
 test("baton itself does not bind there either: --listen differs from the old baton's", {
   timeout: TEST_TIMEOUT_MS,
 }, async () => {
