@@ -91,6 +91,8 @@ export const EXCLUSIVE_RULES: readonly ExclusiveRule[] = [
     source: "erl(1), -sname; erlang.org/doc/reference_manual/distributed.html", applies: hasFixedNodeName },
   { names: "beanstalkd", reason: "locks the directory of its log (-b): a second copy does not start",
     source: "beanstalkd(1), -b", applies: (words) => words.some((word) => /^-b/.test(word)) },
+  { names: "tarantool", reason: "locks the directory of its log: a second copy does not start",
+    source: "tarantool.io/en/doc, reference/configuration, wal_dir and hot_standby" },
   { names: "transmission-daemon", reason: "writes its settings and its torrents' state to one directory",
     source: "transmission-daemon(1), --config-dir; the project's wiki, Editing-Configuration-Files" },
   { names: "prosody", reason: "has one pid file, and keeps its data in plain files",

@@ -62,6 +62,7 @@ const COMMANDS: [exclusive: "+" | "-", line: string][] = [
   ["-", "nats-server -c /etc/nats/off.conf"],
   ["-", "nats-server -m 8222"],
   ["+", "etcd --data-dir /data"],
+  ["+", "tarantool app.lua"],
   ["-", "etcd gateway start"],
   ["+", "beanstalkd -l 127.0.0.1 -b /data"],
   ["-", "beanstalkd -l 127.0.0.1"],
