@@ -5,7 +5,7 @@
 # Seen: Apache 2.4.71 (Debian 12): the processes of mod_wsgi 4.9.4 (WSGIDaemonProcess) and mod_fcgid 2.3.9 are children of the parent, which
 # ends them within four seconds at each graceful restart: the request gets 500, and the log says "Truncated or oversized response headers"
 # or "End of script output before headers". mod_wsgi's shutdown-timeout=60, raised for that, does not help.
-# The same application behind mod_proxy is answered. So whoever reloads Apache for a certificate (certbot, logrotate) cuts requests.
+# The same application behind mod_proxy is answered. So a reload of Apache for a certificate or its logs (certbot, logrotate) cuts requests.
 # Needs apt-get (only "download"; nothing is installed) and perl. Exit 0: it is as described.
 set -u
 T=$(mktemp -d); chmod 755 "$T"; PIDS=
