@@ -24,6 +24,7 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { perlServer } from "../support/perl_server.ts";
 import { alive } from "../support/proc.ts";
 import { repeats } from "../support/repeats.ts";
+import { servingPid } from "../support/serving_pid.ts";
 import { Succession } from "../support/succession.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
@@ -49,11 +50,6 @@ async function answer(port: number): Promise<string> {
   return await (await fetch(`http://127.0.0.1:${port}/`)).text();
 }
 
-async function serverPid(baton: Baton): Promise<number> {
-  const { generations, epoch } = await baton.settled();
-  return generations.find((each) => each.epoch === epoch)?.pid ?? assert.fail("no server");
-}
-
 function uidOf(pid: number): string {
   return /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "";
 }
@@ -68,7 +64,7 @@ describe("a file of the configuration", () => {
     const [port, file] = [await freePort(), dir.join("baton.toml")];
     writeFileSync(file, release(port, "one"));
     await using baton = await start(dir, [...perlServer(port), "flag"]);
-    const pid = await serverPid(baton);
+    const pid = servingPid(await baton.settled());
     const cases: [what: string, make: () => void, message: RegExp][] = [
       [
         "empty, as between truncate and write",
@@ -90,7 +86,7 @@ describe("a file of the configuration", () => {
       const { code, stderr } = await baton.cli("reload");
       assert.equal(code, EXIT_FAILED, `${what}: ${stderr}`);
       assert.match(stderr, message, what);
-      assert.equal(await serverPid(baton), pid, what);
+      assert.equal(servingPid(await baton.settled()), pid, what);
     }
     rmSync(file, { recursive: true, force: true });
     writeFileSync(file, release(port, "two"));
@@ -182,11 +178,11 @@ describe("what is read again", () => {
       const [port, file] = [await freePort(), dir.join("baton.toml")];
       writeFileSync(file, release(port, "one"));
       await using baton = await start(dir);
-      assert.equal(uidOf(await serverPid(baton)), "0");
+      assert.equal(uidOf(servingPid(await baton.settled())), "0");
       for (const [more, uid] of [['user = "nobody"', `${NOBODY}`], ["", "0"]] as const) {
         writeFileSync(file, release(port, "two", more));
         assert.equal((await baton.cli("reload")).code, 0, baton.stderr);
-        assert.equal(uidOf(await serverPid(baton)), uid);
+        assert.equal(uidOf(servingPid(await baton.settled())), uid);
       }
     },
   );
@@ -201,13 +197,13 @@ describe("what is read again", () => {
     symlinkSync(program, dir.join("prometheus"));
     writeFileSync(file, `command = ${JSON.stringify([dir.join("prometheus"), ...words, "two"])}\n`);
     assert.equal((await baton.reload()).result, "ok");
-    const pid = await serverPid(baton);
+    const pid = servingPid(await baton.settled());
     const scaled = await baton.cli("scale", "2");
     assert.match(scaled.stderr, /must not run twice/);
     const { code, stderr } = await baton.cli("upgrade");
     assert.equal(code, 0, stderr);
     assert.match(baton.stderr, /upgrade: in place, because the server must not run twice/);
-    assert.equal(await serverPid(baton), pid);
+    assert.equal(servingPid(await baton.settled()), pid);
   });
 
   test(
@@ -225,11 +221,11 @@ describe("what is read again", () => {
         dir: runtime,
       });
       const first = await batons.next();
-      const pid = await serverPid(first);
+      const pid = servingPid(await first.settled());
       writeFileSync(file, release(port, "two", 'umask = "077"\nbacklog = 7'));
       await batons.kill();
       const second = await batons.next();
-      assert.equal(await serverPid(second), pid, "the server is the same");
+      assert.equal(servingPid(await second.settled()), pid, "the server is the same");
       assert.equal(await answer(port), "one one");
       assert.equal((await second.reload()).result, "ok");
       assert.equal(await answer(port), "two two");
@@ -300,7 +296,7 @@ test("--user that baton already is needs no rights", asNobody, async () => {
     flags: ["--user", "nobody"],
     uid: NOBODY,
   });
-  assert.equal(uidOf(await serverPid(baton)), `${NOBODY}`);
+  assert.equal(uidOf(servingPid(await baton.settled())), `${NOBODY}`);
 });
 
 function write(file: string, text: string): string {

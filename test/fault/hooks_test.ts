@@ -7,13 +7,14 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { type Baton, type BatonOptions, startBaton } from "../support/baton.ts";
+import { type BatonOptions, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { Blocker } from "../support/hook_log.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive, children } from "../support/proc.ts";
 import { fixtureCommand } from "../support/servers.ts";
+import { servingPidOf } from "../support/serving_pid.ts";
 import { Succession } from "../support/succession.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
@@ -25,11 +26,6 @@ function server(port: number, ...flags: string[]): BatonOptions {
   return { command: fixtureCommand("node_http.js"), env: { PORT: String(port) }, flags };
 }
 
-async function servingPid(baton: Baton): Promise<number> {
-  const { generations } = await baton.status();
-  return generations.find(({ state }) => state === "serving")?.pid ?? 0;
-}
-
 /** Reloads that must all fail, under load: only the first generation has answered, and everybody. */
 async function failsUnderLoad(
   flags: readonly string[],
@@ -38,7 +34,7 @@ async function failsUnderLoad(
 ): Promise<void> {
   const port = await freePort();
   await using baton = await startBaton(server(port, ...flags));
-  const pid = await servingPid(baton);
+  const pid = await servingPidOf(baton);
   await using load = new Load({ port }).start();
   for (let reload = 1; reload <= reloads; reload++) {
     await load.answersMore(50);
@@ -129,7 +125,7 @@ describe("baton is killed", () => {
     await using batons = new Succession({ ...server(port), dir });
     const flags = ["--survive", "--pre-flight", hangs];
     const killed = await batons.next(flags);
-    const pid = await servingPid(killed);
+    const pid = await servingPidOf(killed);
     await using load = new Load({ port, clients: 2 }).start();
     const reload = killed.reload().catch(() => null);
     const [shell = 0] = await blocker.running();
@@ -138,7 +134,7 @@ describe("baton is killed", () => {
     await waitUntil(() => !alive(shell), { what: "the pre-flight's shell has ended" });
     blocker.release();
     const next = await batons.next(flags);
-    assert.equal(await servingPid(next), pid, "the same server");
+    assert.equal(await servingPidOf(next), pid, "the same server");
     work.write("now", "");
     assert.equal((await next.reload()).result, "ok", next.stderr);
     const tally = await load.stop();

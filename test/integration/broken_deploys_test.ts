@@ -14,9 +14,10 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { children } from "../support/proc.ts";
 import { deploy, fixture, fixtureCommand, type Runnable } from "../support/servers.ts";
+import { servingPid } from "../support/serving_pid.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
-import { answered, servingPid } from "../support/broken_deploy.ts";
+import { answered } from "../support/broken_deploy.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
 

@@ -6,10 +6,11 @@ import assert from "node:assert/strict";
 import { chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { type Baton, batonCommand, runCommand, startBaton } from "../support/baton.ts";
+import { batonCommand, runCommand, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { perlServer } from "../support/perl_server.ts";
+import { servingPid } from "../support/serving_pid.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
@@ -34,12 +35,6 @@ async function answer(port: number): Promise<string> {
   return await (await fetch(`http://127.0.0.1:${port}/`)).text();
 }
 
-/** Process id of the serving generation. */
-async function serverPid(baton: Baton): Promise<number> {
-  const { generations, epoch } = await baton.settled();
-  return generations.find((each) => each.epoch === epoch)?.pid ?? assert.fail("no server");
-}
-
 describe("options", () => {
   test("come from the nearest place, and a server gets none of the variables", TEST, async () => {
     using dir = tempDir();
@@ -55,7 +50,9 @@ describe("options", () => {
     assert.match(baton.stderr, /options are read from baton.toml, found in the working directory/);
     assert.match(baton.stderr, /options are taken from BATON_STOP_TIME\n/);
     assert.match(baton.stderr, /BATON_QUIT is no option: did you mean BATON_QUIET\?/);
-    const env = readFileSync(`/proc/${await serverPid(baton)}/environ`, "utf8").split("\0");
+    const env = readFileSync(`/proc/${servingPid(await baton.settled())}/environ`, "utf8").split(
+      "\0",
+    );
     const names = env.map((entry) => entry.split("=")[0]);
     const found = ["BATON_EPOCH", "BATON_DRAIN_TIME", "BATON_STOP_TIME", "BATON_QUIT"]
       .filter((name) => names.includes(name));
@@ -114,10 +111,10 @@ describe("options", () => {
       assert.equal((await baton.cli("reload")).code, 0);
       writeFileSync(dir.join("baton.toml"), 'command = ["false"]\numask = "077"\n');
       assert.equal((await baton.cli("reload")).code, EXIT_FAILED);
-      const before = await serverPid(baton);
+      const before = servingPid(await baton.settled());
       process.kill(before, "SIGKILL");
       const pid = await waitUntil(async () => {
-        const now = await serverPid(baton);
+        const now = servingPid(await baton.settled());
         return now === before ? null : now;
       }, { what: "the server is replaced" });
       assert.equal((await answer(port)).split(" ").length, 2);

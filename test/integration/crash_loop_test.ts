@@ -5,18 +5,10 @@ import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { Load } from "../support/load.ts";
+import { servingPid } from "../support/serving_pid.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
-import {
-  allAnswered,
-  broken,
-  kill,
-  node,
-  serves,
-  servingPid,
-  start,
-  waiting,
-} from "../support/crashing.ts";
+import { allAnswered, broken, kill, node, serves, start, waiting } from "../support/crashing.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
 

@@ -14,6 +14,7 @@ import { formatTally, Load, type Tally } from "../support/load.ts";
 import { alive, children, commandLine } from "../support/proc.ts";
 import { findNode, required } from "../support/programs.ts";
 import { fixtureCommand, type Runnable } from "../support/servers.ts";
+import { servingPid } from "../support/serving_pid.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 import {
@@ -23,7 +24,6 @@ import {
   kill,
   node,
   serves,
-  servingPid,
   start,
   waiting,
 } from "../support/crashing.ts";

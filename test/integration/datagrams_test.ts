@@ -5,9 +5,10 @@ import { startBaton } from "../support/baton.ts";
 import { DatagramLoad } from "../support/datagram_load.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
-import { python, reload, servingPid } from "../support/listening.ts";
+import { python, reload } from "../support/listening.ts";
 import { fixture } from "../support/programs.ts";
 import { IS_FULL, repeats } from "../support/repeats.ts";
+import { servingPidOf } from "../support/serving_pid.ts";
 
 const RELOADS = repeats({ full: 10, quick: 2 });
 const CLIENTS = 24;
@@ -30,9 +31,9 @@ describe("UDP beside TCP", () => {
       });
       await using load = new DatagramLoad(port, CLIENTS);
       for (let i = 0; i < RELOADS; i++) {
-        await load.answersOf(await servingPid(baton));
+        await load.answersOf(await servingPidOf(baton));
         await reload(baton);
-        await load.answersOf(await servingPid(baton));
+        await load.answersOf(await servingPidOf(baton));
       }
       await load.stop();
       assert.equal(load.answered, load.sent, `${load.text}\n${baton.stderr}`);

@@ -13,6 +13,7 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { Load } from "../support/load.ts";
 import { alive } from "../support/proc.ts";
 import { fixtureCommand } from "../support/servers.ts";
+import { servingPidOf } from "../support/serving_pid.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
@@ -22,11 +23,6 @@ const HOOKS = ["pre-start", "ready", "pre-drain", "post-stop", "on-rollback"];
 
 function server(port: number, ...flags: string[]): BatonOptions {
   return { command: fixtureCommand("node_http.js"), env: { PORT: String(port) }, flags };
-}
-
-async function servingPid(baton: Baton): Promise<number> {
-  const { generations } = await baton.status();
-  return generations.find(({ state }) => state === "serving")?.pid ?? 0;
 }
 
 function reloads(baton: Baton): Promise<number | null> {
@@ -51,9 +47,9 @@ describe("--hook", () => {
     await using baton = await startBaton(
       server(await freePort(), ...flags, "--pre-flight", preFlight),
     );
-    const first = await servingPid(baton);
+    const first = await servingPidOf(baton);
     assert.equal(await reloads(baton), 0);
-    const second = await servingPid(baton);
+    const second = await servingPidOf(baton);
     await log.line(/^post-stop/);
     work.write("check", `${log.command}\nfalse\n`);
     assert.equal(await reloads(baton), EXIT_FAILED);
@@ -61,7 +57,7 @@ describe("--hook", () => {
     work.write("check", `${log.command}\n`);
     process.kill(second, "SIGKILL");
     const third = await waitUntil(
-      async () => (await baton.status()).epoch === 3 && await servingPid(baton),
+      async () => (await baton.status()).epoch === 3 && await servingPidOf(baton),
       { what: "the next one serves" },
     );
     await log.line(/crashed$/);
@@ -123,7 +119,7 @@ describe("--hook", () => {
         const port = await freePort();
         const hook = `${veto}=test $BATON_EPOCH = 0 || { echo I say no; exit 9; }`;
         await using baton = await startBaton(server(port, "--hook", hook));
-        const pid = await servingPid(baton);
+        const pid = await servingPidOf(baton);
         await using load = new Load({ port, clients: 2 }).start();
         await load.answersMore(10);
         const { code, stderr } = await baton.cli("reload");
@@ -156,13 +152,17 @@ describe("--hook", () => {
       // The time of the drain itself begins only then.
       const flags = ["--hook", `pre-drain=${blocker.command}`, "--drain-time", "0"];
       await using baton = await startBaton(server(port, ...flags));
-      const old = await servingPid(baton);
+      const old = await servingPidOf(baton);
       const { code, stderr } = await baton.cli("reload");
       assert.equal(code, 0, stderr);
       await blocker.running();
       const answer = await new Load({ port, clients: 1, maxRequests: 1 }).start().finished();
-      assert.deepEqual([...answer.byBody.keys()], [await servingPid(baton)], "the new one answers");
-      assert.notEqual(await servingPid(baton), old);
+      assert.deepEqual(
+        [...answer.byBody.keys()],
+        [await servingPidOf(baton)],
+        "the new one answers",
+      );
+      assert.notEqual(await servingPidOf(baton), old);
       const { generations, lastReload } = await baton.status();
       assert.equal(generations[0]?.state, "draining");
       assert.equal(lastReload?.phases.at(-1)?.phase, "pre-drain");
@@ -180,7 +180,7 @@ describe("--hook", () => {
     const port = await freePort();
     const flags = ["--hook", `pre-drain=${blocker.command}`, "--hook-timeout", "1h"];
     await using baton = await startBaton(server(port, ...flags));
-    const pid = await servingPid(baton);
+    const pid = await servingPidOf(baton);
     baton.signal("SIGTERM");
     await blocker.running();
     assert.ok(alive(pid));
@@ -207,7 +207,7 @@ describe("--hook", () => {
       const hook = `post-stop=${log.command}; ${blocker.command}`;
       const flags = ["--hook", hook, "--hook-timeout", "1h"];
       await using baton = await startBaton(server(await freePort(), ...flags));
-      const pid = await servingPid(baton);
+      const pid = await servingPidOf(baton);
       baton.signal("SIGTERM");
       await blocker.running();
       assert.ok(!alive(pid));
@@ -252,7 +252,7 @@ describe("--hook", () => {
         name,
       ) => ["--hook", `${name}=${log.command}`]);
       await using baton = await startBaton(server(await freePort(), ...flags, "--bake", "1h"));
-      const first = await servingPid(baton);
+      const first = await servingPidOf(baton);
       const reload = baton.reload();
       await oldIs(baton, "baking");
       const { generations } = await baton.status();

@@ -17,12 +17,12 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Baton } from "../support/baton.ts";
-import { servingPid } from "../support/crashing.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { commandLine, openFds } from "../support/proc.ts";
 import { findNode, FIXTURES, required } from "../support/programs.ts";
 import { repeats } from "../support/repeats.ts";
+import { servingPid } from "../support/serving_pid.ts";
 import { Succession } from "../support/succession.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 

@@ -12,6 +12,7 @@ import { Load } from "../support/load.ts";
 import { perlServer } from "../support/perl_server.ts";
 import { findNode, required } from "../support/programs.ts";
 import { fixtureCommand } from "../support/servers.ts";
+import { servingPidOf } from "../support/serving_pid.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 import {
@@ -21,7 +22,6 @@ import {
   members,
   python,
   reload,
-  servingPid,
   show,
   withFixtures,
 } from "../support/listening.ts";
@@ -165,7 +165,7 @@ describe("a server that binds in its own way", () => {
     });
     await using load = new Load({ port }).start();
     for (let i = 0; i < RELOADS; i++) {
-      const pid = await servingPid(baton);
+      const pid = await servingPidOf(baton);
       process.kill(pid, "SIGUSR2");
       await getsAll(load, pid);
       assert.deepEqual(await members(baton), { [`127.0.0.1:${port}`]: { yes: 1, no: 0 } });

@@ -9,6 +9,7 @@ import { DEFAULT_CLIENTS, Load } from "../support/load.ts";
 import { children } from "../support/proc.ts";
 import { listenAt } from "../support/raw_client.ts";
 import { repeats } from "../support/repeats.ts";
+import { servingPidOf } from "../support/serving_pid.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -20,7 +21,6 @@ import {
   members,
   python,
   reload,
-  servingPid,
   show,
   withFixtures,
 } from "../support/listening.ts";
@@ -126,7 +126,7 @@ describe("a prefork server whose workers have a SO_REUSEPORT listener each", () 
       await bothWorkersServe(baton, port);
       await using load = new Load({ port, timeoutMs: 5_000 }).start();
       await waitUntil(() => load.tally.byBody.size === 2, { what: "both workers answer" });
-      const [victim = 0, other = 0] = children(await servingPid(baton));
+      const [victim = 0, other = 0] = children(await servingPidOf(baton));
       process.kill(victim, "SIGKILL");
       if (reforks) {
         await waitUntil(() => load.tally.byBody.size === 3, { what: "the new worker answers" });
@@ -167,7 +167,7 @@ test("a further worker beside a stranger in the group is refused, and the strang
     env: withFixtures(port),
   });
   await reload(baton);
-  const pid = await servingPid(baton);
+  const pid = await servingPidOf(baton);
   const { listener } = listenAt(platform, "127.0.0.1", { port, reuseport: true });
   process.kill(pid, "SIGUSR2");
   await waitUntil(() => baton.stdout.includes(`a worker ended: EADDRINUSE`), {

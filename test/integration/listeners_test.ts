@@ -13,6 +13,7 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { Load } from "../support/load.ts";
 import { repeats } from "../support/repeats.ts";
 import { fixtureCommand } from "../support/servers.ts";
+import { servingPidOf } from "../support/serving_pid.ts";
 import { waitUntil } from "../support/wait_until.ts";
 import {
   ask,
@@ -20,7 +21,6 @@ import {
   getsAll,
   members,
   reload,
-  servingPid,
   show,
   withFixtures,
 } from "../support/listening.ts";
@@ -73,11 +73,11 @@ describe("a server that calls shutdown(2) on its listener", () => {
     await using baton = await startBaton({ command, env: withFixtures(port) });
     const slow: { pid: number; answer: Promise<string> }[] = [];
     for (let epoch = 0; epoch < 2; epoch++) {
-      const pid = await servingPid(baton);
+      const pid = await servingPidOf(baton);
       slow.push({ pid, ...await slowRequest(port, 8_000) });
       assert.equal((await baton.reload()).result, "ok");
     }
-    const serving = await servingPid(baton);
+    const serving = await servingPidOf(baton);
     await using load = new Load({ port }).start();
     for (const { pid } of slow) {
       process.kill(pid, "SIGUSR2");
@@ -99,11 +99,11 @@ describe("a server that calls shutdown(2) on its listener", () => {
     await using load = new Load({ port }).start();
     const slow: { pid: number; answer: Promise<string> }[] = [];
     for (let epoch = 0; epoch < 6; epoch++) {
-      const pid = await servingPid(baton);
+      const pid = await servingPidOf(baton);
       slow.push({ pid, ...await slowRequest(port, 4_000) });
       assert.equal((await baton.reload()).result, "ok");
       await inState(baton, epoch, "stopping");
-      await getsAll(load, await servingPid(baton));
+      await getsAll(load, await servingPidOf(baton));
     }
     assert.deepEqual(await members(baton), { [`127.0.0.1:${port}`]: { yes: 1, no: 0 } });
     for (const { pid, answer } of slow) assert.match(await answer, new RegExp(`pid=${pid} `));
@@ -139,10 +139,10 @@ test("two generations open a second listener after the switch: the serving one g
   const [port, later] = [await freePort(), await freePort()];
   const env = { PORT: String(port), LATER_PORT: String(later) };
   await using baton = await startBaton({ command: fixtureCommand("binds_later.js"), env });
-  const old = await servingPid(baton);
+  const old = await servingPidOf(baton);
   await slowRequest(port, TEST_TIMEOUT_MS);
   assert.equal((await baton.reload()).result, "ok", baton.stderr);
-  const serving = await servingPid(baton);
+  const serving = await servingPidOf(baton);
   assert.equal((await baton.cli("upgrade", "--in-place")).code, 0, baton.stderr);
   const has = (expected: { yes: number; no: number }) => async () =>
     isDeepStrictEqual((await members(baton))[`127.0.0.1:${later}`], expected);

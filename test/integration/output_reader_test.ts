@@ -10,9 +10,10 @@ import { formatTally, Load } from "../support/load.ts";
 import { alive, killTree } from "../support/proc.ts";
 import { findPython, FIXTURES, required } from "../support/programs.ts";
 import { fixtureCommand, type Runnable } from "../support/servers.ts";
+import { servingPid } from "../support/serving_pid.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
-import { ask, Pipe, printed, servingPid, start, talker } from "../support/talkers.ts";
+import { ask, Pipe, printed, start, talker } from "../support/talkers.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
 

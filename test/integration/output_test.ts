@@ -12,9 +12,10 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { children, openFds } from "../support/proc.ts";
 import { findNode, required } from "../support/programs.ts";
 import { fixtureCommand } from "../support/servers.ts";
+import { servingPid } from "../support/serving_pid.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
-import { ask, Pipe, printed, servingPid, start, talker } from "../support/talkers.ts";
+import { ask, Pipe, printed, start, talker } from "../support/talkers.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
 

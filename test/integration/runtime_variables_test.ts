@@ -5,12 +5,13 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { type Baton, batonCommand, runCommand, startBaton, UNDER_TEST } from "../support/baton.ts";
+import { batonCommand, runCommand, startBaton, UNDER_TEST } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { listeners } from "../support/proc.ts";
 import { findBun, findDeno, fixture } from "../support/programs.ts";
 import { fixtureCommand } from "../support/servers.ts";
+import { servingPid } from "../support/serving_pid.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
@@ -58,11 +59,6 @@ function environOf(pid: number): string[] {
   return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
 }
 
-async function servingPid(baton: Baton): Promise<number> {
-  const { epoch, generations } = await baton.settled();
-  return generations.find((one) => one.epoch === epoch)!.pid!;
-}
-
 describe("variables for the server's runtime", () => {
   for (const [name, value] of HEEDED) {
     test(`"baton --version" with ${name}=${value}`, OPTIONS, async () => {
@@ -97,7 +93,7 @@ describe("variables for the server's runtime", () => {
       });
       const expected = Object.entries(env).map(([name, value]) => `${name}=${value}`);
       const isThere = async (what: string) => {
-        const found = new Set(environOf(await servingPid(baton)));
+        const found = new Set(environOf(servingPid(await baton.settled())));
         assert.deepEqual(expected.filter((entry) => !found.has(entry)), [], `missing ${what}`);
       };
       await isThere("at the start");
@@ -139,7 +135,7 @@ describe("the inspector of the server's runtime", () => {
       });
       for (const epoch of [0, 1]) {
         if (epoch === 1) await baton.reload();
-        const pid = await servingPid(baton);
+        const pid = servingPid(await baton.settled());
         await waitUntil(() => {
           const ports = listeners(pid).map((one) => one.port);
           return ports.includes(port) && ports.includes(inspector);

@@ -18,6 +18,7 @@ import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { findPython, fixture, required, which } from "../support/programs.ts";
+import { servingPid } from "../support/serving_pid.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
@@ -31,11 +32,6 @@ async function server(dir: TempDir, flags: string[], env: Record<string, string>
     env: { PORT: String(await freePort()), PIDFILE: dir.join("own.pid"), ...env },
     flags,
   };
-}
-
-async function servingPid(baton: Baton): Promise<number> {
-  const { generations, epoch } = await baton.settled();
-  return generations.find((each) => each.epoch === epoch)?.pid ?? NaN;
 }
 
 function read(path: string): string {
@@ -60,7 +56,7 @@ describe("--server-pidfile", () => {
       const pids = new Set<number>();
       for (let i = 0; i <= RELOADS; i++) {
         if (i > 0) assert.equal((await baton.reload()).result, "ok", baton.stderr);
-        const pid = await servingPid(baton);
+        const pid = servingPid(await baton.settled());
         await names(path, pid, baton);
         assert.equal(read(path), String(pid));
         assert.equal(statSync(path).mode & 0o777, 0o640);
@@ -84,7 +80,7 @@ describe("--server-pidfile", () => {
       for (let i = 0; i < RELOADS; i++) {
         const { result, reason } = await baton.reload();
         assert.equal(result, "ok", `${reason}\n${baton.stderr}`);
-        await names(path, await servingPid(baton), baton);
+        await names(path, servingPid(await baton.settled()), baton);
       }
     },
   );
@@ -94,7 +90,7 @@ describe("--server-pidfile", () => {
     const path = dir.join("own.pid");
     await using baton = await startBaton(await server(dir, ["--server-pidfile", "none"]));
     assert.equal((await baton.reload()).result, "ok", baton.stderr);
-    await servingPid(baton);
+    servingPid(await baton.settled());
     assert.equal(read(path), "none");
   });
 
@@ -104,7 +100,7 @@ describe("--server-pidfile", () => {
     await using baton = await startBaton(
       await server(dir, ["--server-pidfile", path], { FAIL: trap }),
     );
-    const pid = await servingPid(baton);
+    const pid = servingPid(await baton.settled());
     writeFileSync(trap, "");
     assert.equal((await baton.reload()).result, "failed");
     await names(path, pid, baton);
@@ -116,7 +112,7 @@ describe("--server-pidfile", () => {
     const flags = ["--server-pidfile", path];
     await using baton = await startBaton(await server(dir, flags, { BEHIND: "1" }));
     for (let i = 0; i < 2; i++) {
-      const leader = await servingPid(baton);
+      const leader = servingPid(await baton.settled());
       const below = readFileSync(`/proc/${leader}/task/${leader}/children`, "utf8").trim();
       await names(path, Number(below), baton);
       if (i === 0) assert.equal((await baton.reload()).result, "ok", baton.stderr);
@@ -127,7 +123,7 @@ describe("--server-pidfile", () => {
     using dir = tempDir("pidfile");
     const path = dir.join("other.pid");
     await using baton = await startBaton(await server(dir, ["--server-pidfile", path]));
-    const pid = await servingPid(baton);
+    const pid = servingPid(await baton.settled());
     await names(path, pid, baton);
     writeFileSync(path, "");
     await names(path, pid, baton);
@@ -140,7 +136,7 @@ describe("--server-pidfile", () => {
       using dir = tempDir("pidfile");
       const path = dir.join("other.pid");
       await using baton = await startBaton(await server(dir, ["--server-pidfile", path]));
-      const pid = await servingPid(baton);
+      const pid = servingPid(await baton.settled());
       await names(path, pid, baton);
       execFileSync("mkfifo", [dir.join("fifo")]);
       renameSync(dir.join("fifo"), path);
@@ -175,9 +171,9 @@ describe("--server-pidfile", () => {
       env: {},
       command: [nginx!, "-c", dir.join("conf"), "-e", "stderr", "-g", `daemon off; pid ${path};`],
     });
-    await names(path, await servingPid(baton), baton);
+    await names(path, servingPid(await baton.settled()), baton);
     assert.equal((await baton.reload()).result, "ok", baton.stderr);
-    await names(path, await servingPid(baton), baton);
+    await names(path, servingPid(await baton.settled()), baton);
     await baton.stop();
     assert.equal(read(path), "none");
   });

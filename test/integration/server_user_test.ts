@@ -3,22 +3,18 @@ import assert from "node:assert/strict";
 import { chmodSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { type Baton, startBaton } from "../support/baton.ts";
+import { startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { perlServer } from "../support/perl_server.ts";
 import { alive } from "../support/proc.ts";
+import { servingPid } from "../support/serving_pid.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
 const AS_ROOT = process.getuid?.() === 0;
 const needsRoot = { ...TEST, skip: AS_ROOT ? false : "only root may become another user" };
-
-async function serverPid(baton: Baton): Promise<number> {
-  const { generations, epoch } = await baton.settled();
-  return generations.find((each) => each.epoch === epoch)?.pid ?? assert.fail("no server");
-}
 
 /** A line of a file in /proc. */
 function fact(pid: number, file: string, pattern: RegExp): string {
@@ -34,7 +30,7 @@ describe("the process of a server", () => {
       env: {},
       flags: ["--rlimit", "nofile=200:300", "--rlimit", "core=0", "--nice", "3", "--umask", "027"],
     });
-    const pid = await serverPid(baton);
+    const pid = servingPid(await baton.settled());
     assert.equal(fact(pid, "limits", /^Max open files +(\d+ +\d+)/m), "200 300");
     assert.equal(fact(pid, "limits", /^Max core file size +(\d+ +\d+)/m), "0 0");
     assert.equal(fact(pid, "status", /^Umask:\s+(\d+)$/m), "0027");
@@ -50,7 +46,7 @@ describe("the process of a server", () => {
       env: {},
       flags: ["--user", "nobody"],
     });
-    const pid = await serverPid(baton);
+    const pid = servingPid(await baton.settled());
     assert.match(fact(pid, "status", /^Uid:\s+(.*)$/m), /^65534 65534 65534 65534$/);
     assert.match(fact(pid, "status", /^Gid:\s+(.*)$/m), /^(\d+) \1 \1 \1$/);
     assert.equal(fact(pid, "status", /^Groups:[ \t]*(.*)$/m).trim(), "");
@@ -85,9 +81,9 @@ describe("the process of a server", () => {
     for (const what of ["pre-flight", "hook", "check"]) {
       assert.equal(readFileSync(dir.join(what), "utf8"), "65534\n", what);
     }
-    const before = await serverPid(baton);
+    const before = servingPid(await baton.settled());
     assert.equal((await baton.reload()).result, "ok");
-    const pid = await serverPid(baton);
+    const pid = servingPid(await baton.settled());
     assert.notEqual(pid, before);
     assert.equal(fact(pid, "status", /^Uid:\s+(\d+)/m), "65534");
   });

@@ -11,12 +11,12 @@ import { Clients } from "../servers/clients.ts";
 import { type Exchange, exchange, type Place } from "../servers/exchange.ts";
 import { startBare } from "../support/bare_server.ts";
 import { startBaton } from "../support/baton.ts";
-import { servingPid } from "../support/crashing.ts";
 import { type Database, DATABASES, released } from "../support/databases.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { commandLine } from "../support/proc.ts";
 import { IS_FULL, repeats } from "../support/repeats.ts";
+import { servingPid } from "../support/serving_pid.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 

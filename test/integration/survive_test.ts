@@ -14,6 +14,7 @@ import { formatTally, Load } from "../support/load.ts";
 import { alive, children, commandLine } from "../support/proc.ts";
 import { required, which } from "../support/programs.ts";
 import { fixtureCommand, place, server } from "../support/servers.ts";
+import { servingPidOf } from "../support/serving_pid.ts";
 import { Succession } from "../support/succession.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
@@ -22,11 +23,6 @@ import { waitUntil } from "../support/wait_until.ts";
 /** A connection that waits this long waits for ever. */
 const HANGS_MS = 3_000;
 const OPTIONS = { timeout: TEST_TIMEOUT_MS };
-
-async function servingPid(baton: Baton): Promise<number> {
-  const { generations } = await baton.status();
-  return Number(generations.find(({ state }) => state === "serving")?.pid);
-}
 
 function holderOf(baton: Baton): number | undefined {
   return children(baton.pid).find((pid) => commandLine(pid).includes("__hold"));
@@ -55,12 +51,12 @@ describe("--survive", () => {
       const first = await batons.next();
       assert.equal((await first.reload()).result, "ok");
       const before = await first.settled();
-      const pid = await servingPid(first);
+      const pid = await servingPidOf(first);
       await using load = new Load({ port }).start();
       await batons.kill();
       const second = await batons.next();
       const after = await second.status();
-      assert.equal(await servingPid(second), pid);
+      assert.equal(await servingPidOf(second), pid);
       assert.equal(after.epoch, before.epoch);
       assert.deepEqual(after.restarts, before.restarts);
       assert.equal(after.incarnation, 1);
@@ -100,10 +96,10 @@ describe("--survive", () => {
         env: { PORT: String(port), LATER_PORT: "0" },
         dir,
       });
-      const pid = await servingPid(await batons.next());
+      const pid = await servingPidOf(await batons.next());
       await batons.kill();
       const second = await batons.next();
-      assert.equal(await servingPid(second), pid);
+      assert.equal(await servingPidOf(second), pid);
       assert.ok((await fetch(`http://127.0.0.1:${port}/`)).ok);
       assert.deepEqual(await second.stop(), { code: 0, signal: null });
     },
@@ -117,7 +113,7 @@ describe("--survive", () => {
       env: { PORT: String(port), LATER_PORT: String(laterPort) },
       dir,
     });
-    const pid = await servingPid(await batons.next());
+    const pid = await servingPidOf(await batons.next());
     await batons.kill();
     process.kill(pid, "SIGUSR2");
     await batons.next();
@@ -135,7 +131,7 @@ describe("--survive", () => {
       env: { PORT: String(port), LATER_PORT: String(laterPort) },
       dir,
     });
-    const pid = await servingPid(await batons.next());
+    const pid = await servingPidOf(await batons.next());
     await batons.kill();
     const flags = ["--survive", "--handoff", "inherit", "--listen", `127.0.0.1:${port}`];
     await batons.next(flags);
@@ -152,7 +148,7 @@ describe("--survive", () => {
     async () => {
       await using running = new AsyncDisposableStack();
       const { batons, port } = await batonsOfNode(running);
-      const pid = await servingPid(await batons.next());
+      const pid = await servingPidOf(await batons.next());
       await batons.kill();
       process.kill(pid, "SIGKILL");
       await waitUntil(() => !alive(pid), { what: "the server is dead" });
@@ -168,7 +164,7 @@ describe("--survive", () => {
   test("a server that crashes under the next baton is replaced", OPTIONS, async () => {
     await using running = new AsyncDisposableStack();
     const { batons, port } = await batonsOfNode(running);
-    const pid = await servingPid(await batons.next());
+    const pid = await servingPidOf(await batons.next());
     await batons.kill();
     const second = await batons.next();
     process.kill(pid, "SIGKILL");
@@ -183,7 +179,7 @@ describe("--survive", () => {
     async () => {
       await using running = new AsyncDisposableStack();
       const { batons, port } = await batonsOfNode(running);
-      const pid = await servingPid(await batons.next());
+      const pid = await servingPidOf(await batons.next());
       await batons.kill();
       const second = await batons.next();
       const upgraded = await second.cli("upgrade", "--in-place");
@@ -234,11 +230,11 @@ describe("--survive", () => {
     await using batons = new Succession({ command: fixtureCommand("inherit_fd.js"), env: {}, dir });
     const flags = ["--survive", "--listen", `web=127.0.0.1:${port}`, "--handoff", "inherit"];
     const first = await batons.next(flags);
-    const pid = await servingPid(first);
+    const pid = await servingPidOf(first);
     await using load = new Load({ port }).start();
     await batons.kill();
     const second = await batons.next(flags);
-    assert.equal(await servingPid(second), pid);
+    assert.equal(await servingPidOf(second), pid);
     assert.equal((await second.reload()).result, "ok");
     await second.settled();
     const tally = await load.stop();
@@ -271,7 +267,7 @@ describe("--survive", () => {
     await using running = new AsyncDisposableStack();
     const { batons } = await batonsOfNode(running);
     const first = await batons.next();
-    const pid = await servingPid(first);
+    const pid = await servingPidOf(first);
     const holder = Number(holderOf(first));
     process.kill(holder, "SIGKILL");
     await waitUntil(() => first.stderr.includes("another one was started"), {
@@ -280,14 +276,14 @@ describe("--survive", () => {
     await batons.look();
     await batons.kill();
     const second = await batons.next();
-    assert.equal(await servingPid(second), pid);
+    assert.equal(await servingPidOf(second), pid);
   });
 
   test("an upgrade in place keeps what the holder has", OPTIONS, async () => {
     await using running = new AsyncDisposableStack();
     const { batons } = await batonsOfNode(running);
     const first = await batons.next();
-    const pid = await servingPid(first);
+    const pid = await servingPidOf(first);
     const upgraded = await first.cli("upgrade", "--in-place");
     assert.equal(upgraded.code, 0, upgraded.stderr);
     await batons.look();
@@ -298,7 +294,7 @@ describe("--survive", () => {
     );
     await batons.kill();
     const second = await batons.next();
-    assert.equal(await servingPid(second), pid);
+    assert.equal(await servingPidOf(second), pid);
     assert.equal((await second.status()).incarnation, 2);
   });
 

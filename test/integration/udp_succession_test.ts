@@ -5,9 +5,10 @@ import { type Baton, type BatonOptions, startBaton } from "../support/baton.ts";
 import { DatagramLoad } from "../support/datagram_load.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
-import { python, servingPid } from "../support/listening.ts";
+import { python } from "../support/listening.ts";
 import { alive, killTree } from "../support/proc.ts";
 import { fixture } from "../support/programs.ts";
+import { servingPidOf } from "../support/serving_pid.ts";
 import { Succession } from "../support/succession.ts";
 import { alone } from "../support/takeover_pair.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -34,16 +35,16 @@ describe("--udp switch and a new baton", () => {
     const port = await freePort();
     await using batons = new Succession({ ...echo(port), dir });
     const first = await batons.next([...SWITCH, "--survive"]);
-    const pid = await servingPid(first);
+    const pid = await servingPidOf(first);
     await using load = new DatagramLoad(port, CLIENTS);
     await load.answersOf(pid);
     await batons.kill();
     await load.answersOf(pid);
     const second = await batons.next([...SWITCH, "--survive"]);
-    assert.equal(await servingPid(second), pid);
+    assert.equal(await servingPidOf(second), pid);
     assert.equal((await second.reload()).result, "ok", second.stderr);
     await batons.look();
-    await load.answersOf(await servingPid(second));
+    await load.answersOf(await servingPidOf(second));
     await assertAllAnswered(load, first, second);
   });
 
@@ -53,9 +54,9 @@ describe("--udp switch and a new baton", () => {
     await using load = new DatagramLoad(port, CLIENTS);
     const upgraded = await baton.cli("upgrade", "--in-place", "web");
     assert.equal(upgraded.code, 0, upgraded.stderr);
-    await load.answersOf(await servingPid(baton));
+    await load.answersOf(await servingPidOf(baton));
     assert.equal((await baton.reload()).result, "ok", baton.stderr);
-    await load.answersOf(await servingPid(baton));
+    await load.answersOf(await servingPidOf(baton));
     await assertAllAnswered(load, baton);
   });
 
@@ -71,7 +72,7 @@ describe("--udp switch and a new baton", () => {
     }, { what: "the old baton has gone" });
     try {
       assert.equal((await baton.reload()).result, "ok", baton.stderr);
-      await load.answersOf(await servingPid(baton));
+      await load.answersOf(await servingPidOf(baton));
       await assertAllAnswered(load, baton);
     } finally {
       if (alive(next)) killTree(next);
@@ -84,12 +85,12 @@ describe("--udp switch and a new baton", () => {
     const flags = ["--handoff-socket", socket, "--drain-time", "1s"];
     await using old = await startBaton(echo(port, flags));
     await using load = new DatagramLoad(port, CLIENTS);
-    await load.answersOf(await servingPid(old));
+    await load.answersOf(await servingPidOf(old));
     await using next = await startBaton(echo(port, ["--takeover", socket]));
     await alone(next, old);
-    await load.answersOf(await servingPid(next));
+    await load.answersOf(await servingPidOf(next));
     assert.equal((await next.reload()).result, "ok", next.stderr);
-    await load.answersOf(await servingPid(next));
+    await load.answersOf(await servingPidOf(next));
     await assertAllAnswered(load, old, next);
   });
 });

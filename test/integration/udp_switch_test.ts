@@ -10,10 +10,11 @@ import { answerer, askDatagram, DatagramClient } from "../support/datagram_clien
 import { DatagramLoad } from "../support/datagram_load.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
-import { members, python, reload, servingPid } from "../support/listening.ts";
+import { members, python, reload } from "../support/listening.ts";
 import { stopForGood } from "../support/proc.ts";
 import { fixture } from "../support/programs.ts";
 import { IS_FULL, repeats } from "../support/repeats.ts";
+import { servingPidOf } from "../support/serving_pid.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
@@ -72,7 +73,7 @@ describe("--udp switch", () => {
     const [port, failure] = [await freePort(), dir.join("fail")];
     const flags = [...SWITCH, "--ready", "log:^serving"];
     await using baton = await startBaton(echo(port, { FAIL_IF: failure }, flags));
-    const pid = await servingPid(baton);
+    const pid = await servingPidOf(baton);
     await using load = new DatagramLoad(port, CLIENTS);
     dir.write("fail", "");
     assert.equal((await baton.reload()).result, "failed");
@@ -84,7 +85,7 @@ describe("--udp switch", () => {
   test("after a crash its replacement answers what was in the queue", TIMEOUT, async () => {
     const port = await freePort();
     await using baton = await startBaton(echo(port));
-    const pid = await servingPid(baton);
+    const pid = await servingPidOf(baton);
     await stopForGood(pid);
     const answers = Array.from({ length: 10 }, (_, i) => askDatagram(port, String(i)));
     await waitUntil(async () => {
@@ -106,7 +107,7 @@ describe("--udp switch", () => {
       await using load = new DatagramLoad(port, CLIENTS);
       for (let i = 0; i < RELOADS; i++) {
         await reload(baton);
-        await load.answersOf(await servingPid(baton));
+        await load.answersOf(await servingPidOf(baton));
       }
       await assertAllAnswered(load, baton);
     },
@@ -125,12 +126,12 @@ describe("--udp switch", () => {
   test("a UDP socket that opens long after TCP at the same port", TIMEOUT, async () => {
     const port = await freePort();
     await using baton = await startBaton(echo(port, { LATE: "0.3" }));
-    const old = await servingPid(baton);
+    const old = await servingPidOf(baton);
     await waitUntil(() => baton.stderr.includes("listens at udp:"), { what: "it is a listener" });
     await using load = new DatagramLoad(port, CLIENTS);
     await load.answersOf(old);
     assert.equal((await baton.reload()).result, "ok", baton.stderr);
-    await load.answersOf(await servingPid(baton));
+    await load.answersOf(await servingPidOf(baton));
     await assertAllAnswered(load, baton);
   });
 
@@ -140,11 +141,11 @@ describe("--udp switch", () => {
       const command = python(fixture("udp_per_client.py"));
       const env = { PORT: String(port), HOST: host };
       await using baton = await startBaton({ command, env, flags: SWITCH });
-      const old = await servingPid(baton);
+      const old = await servingPidOf(baton);
       await using load = new DatagramLoad(port, 8);
       await load.answersOf(old);
       assert.equal((await baton.reload()).result, "ok", baton.stderr);
-      await load.answersOf(await servingPid(baton));
+      await load.answersOf(await servingPidOf(baton));
       await assertAllAnswered(load, baton);
       assert.ok(!baton.stderr.includes("error:"), baton.stderr);
       await waitUntil(async () => {
@@ -167,13 +168,13 @@ describe("--udp switch", () => {
     assert.equal(report.result, "failed");
     const reason = `${address} speaks QUIC, which is not handed over`;
     assert.ok(report.reason?.includes(reason), String(report.reason));
-    assert.equal(answerer(await askDatagram(port, "?")), await servingPid(baton));
+    assert.equal(answerer(await askDatagram(port, "?")), await servingPidOf(baton));
   });
 
   test("a canary gets some clients, with all their datagrams", TIMEOUT, async () => {
     const port = await freePort();
     await using baton = await startBaton(echo(port, {}, [...SWITCH, "--canary", "50%"]));
-    const old = await servingPid(baton);
+    const old = await servingPidOf(baton);
     assert.equal((await baton.reload()).result, "ok");
     const seen = new Map<number, number>();
     for (let i = 0; i < 30; i++) {
@@ -208,6 +209,6 @@ describe("without --udp switch", () => {
     await using baton = await startBaton(echo(port, { TCP: "1" }, flags));
     assert.ok(!baton.stderr.includes("udp:"), baton.stderr);
     await reload(baton);
-    assert.equal(answerer(await askDatagram(port, "?")), await servingPid(baton));
+    assert.equal(answerer(await askDatagram(port, "?")), await servingPidOf(baton));
   });
 });

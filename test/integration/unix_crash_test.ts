@@ -6,11 +6,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { startBaton } from "../support/baton.ts";
-import { kill, serves, servingPid, start } from "../support/crashing.ts";
+import { kill, serves, start } from "../support/crashing.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { children, stopForGood } from "../support/proc.ts";
 import { fixtureCommand } from "../support/servers.ts";
+import { servingPid } from "../support/serving_pid.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { countWaiting, lostNone, nodeAt, nodeInode, unixLoad } from "../support/unix_service.ts";
 import { waitUntil } from "../support/wait_until.ts";

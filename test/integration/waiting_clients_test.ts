@@ -5,13 +5,13 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
-import type { Snapshot } from "../../src/report/snapshot.ts";
 import { startBaton } from "../support/baton.ts";
-import { kill, serves, servingPid } from "../support/crashing.ts";
+import { kill, serves } from "../support/crashing.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { fixtureCommand } from "../support/servers.ts";
+import { servingPid } from "../support/serving_pid.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const CLIENTS = 16;
@@ -37,7 +37,7 @@ for (
     await using load = new Load({ port, clients: CLIENTS, timeoutMs: TEST_TIMEOUT_MS }).start();
     for (const end of ["crash", "reload"] as const) {
       const { epoch, generations } = await baton.settled();
-      const pid = servingPid({ generations } as Snapshot);
+      const pid = servingPid({ generations });
       await waitUntil(() => (load.tally.byBody.get(pid) ?? 0) > CLIENTS, { what: "it answers" });
       if (end === "crash") kill(pid);
       else assert.equal((await baton.reload()).result, "ok", baton.stderr);

@@ -7,6 +7,7 @@ import { TEST_TIMEOUT_MS } from "./limits.ts";
 import { formatTally, Load } from "./load.ts";
 import { children, stopForGood } from "./proc.ts";
 import { deploy, fixtureCommand, type Runnable } from "./servers.ts";
+import { servingPid } from "./serving_pid.ts";
 import { type TempDir } from "./temp_dir.ts";
 import { waitUntil } from "./wait_until.ts";
 
@@ -38,12 +39,6 @@ export async function start(work: TempDir, first: Runnable, flags: readonly stri
     flags,
   });
   return { baton, deploy: (next: Runnable) => deploy(targetFile, next) };
-}
-
-export function servingPid({ generations }: Snapshot): number {
-  const pid = generations.find(({ state }) => state === "serving")?.pid;
-  assert.ok(pid, JSON.stringify(generations, null, 1));
-  return pid;
 }
 
 /** Waits until this generation serves alone. */

@@ -27,13 +27,6 @@ export async function reload(baton: Baton, times = 1): Promise<void> {
   }
 }
 
-export async function servingPid(baton: Baton): Promise<number> {
-  const { generations } = await baton.status();
-  const pid = generations.find(({ state }) => state === "serving")?.pid;
-  assert.ok(pid, "a generation serves");
-  return pid;
-}
-
 /** How many members at each address get connections, and how many do not. */
 export async function members(baton: Baton): Promise<Record<string, { yes: number; no: number }>> {
   const { listeners } = await baton.status();

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
-import type { Snapshot } from "../../src/report/snapshot.ts";
 import { type Baton, type BatonOptions, startBaton } from "./baton.ts";
 import { formatTally, Load } from "./load.ts";
 import { findNode, required } from "./programs.ts";
@@ -43,12 +42,6 @@ export async function start(work: TempDir, first: Runnable, options: Partial<Bat
     env: { ...options.env, TARGET_FILE: targetFile },
   });
   return { baton, deploy: (next: Runnable) => deploy(targetFile, next) };
-}
-
-export function servingPid({ generations }: Snapshot): number {
-  const pid = generations.find(({ state }) => state === "serving")?.pid;
-  assert.ok(pid, JSON.stringify(generations, null, 1));
-  return pid;
 }
 
 export async function ask(port: number, path = "/"): Promise<void> {
