@@ -219,8 +219,6 @@ export const C = {
   INET_DIAG_SKV6ONLY: 11,
   INET_DIAG_SOCKOPT: 22,
   INET_DIAG_REQ_BYTECODE: 1,
-  INET_DIAG_BC_S_GE: 2,
-  INET_DIAG_BC_S_LE: 3,
   // <linux/unix_diag.h>
   UDIAG_SHOW_NAME: 1,
   UDIAG_SHOW_VFS: 2,

@@ -9,6 +9,7 @@ import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { type Libc, struct } from "../libc/libc.ts";
 import { dumpSockets, NLMSG_HEADER_SIZE } from "./netlink.ts";
+import { portFilter, type PortRange, rangesOf } from "./port_filter.ts";
 import { decodeTag, NO_TAG } from "./socket_tag.ts";
 import type { Sockets } from "./sockets.ts";
 
@@ -74,12 +75,6 @@ export interface TcpTraffic {
 
 const FAMILIES = [["inet", C.AF_INET], ["inet6", C.AF_INET6]] as const;
 
-/** Lowest and highest. */
-type PortRange = readonly [number, number];
-
-/** Each search costs the kernel a walk through its table; one for all shows what lies between, too. */
-const MOST_SEARCHES = 4;
-
 /** All states but TIME_WAIT (6) and CLOSE (7), which no process owns. */
 const OWNED_STATES = [1, 2, 3, 4, 5, 8, 9, 10, 11, 12];
 
@@ -99,31 +94,23 @@ export class SockDiag {
     states: readonly number[] = OWNED_STATES,
     family?: InetAddress["family"],
   ): TcpSocket[] {
-    return this.#between([port, port], states, family);
+    return this.tcpByLocalPorts([port], family, states);
   }
 
-  /** The sockets of several ports: for many the kernel is asked once, for all that lie between. */
-  tcpByLocalPorts(ports: Iterable<number>, family?: InetAddress["family"]): TcpSocket[] {
-    const wanted = new Set(ports);
-    if (wanted.size <= MOST_SEARCHES) {
-      return [...wanted].flatMap((port) => this.tcpByLocalPort(port, OWNED_STATES, family));
-    }
-    const sorted = [...wanted].sort((one, other) => one - other);
-    return this.#between([sorted[0]!, sorted.at(-1)!], OWNED_STATES, family)
-      .filter(({ local }) => wanted.has(local.port));
-  }
-
-  #between(
-    ports: PortRange,
-    states: readonly number[],
+  /** The sockets of several ports, in one search for all. */
+  tcpByLocalPorts(
+    ports: Iterable<number>,
     family?: InetAddress["family"],
+    states: readonly number[] = OWNED_STATES,
   ): TcpSocket[] {
     const mask = maskOf(states);
     const families = FAMILIES.filter(([name]) => family === undefined || name === family);
     using socket = this.open();
     const sources = this.remote === null ? [socket] : [socket, this.remote];
-    return sources.flatMap((source) =>
-      families.flatMap(([, number]) => this.#dump(source, number, ports, mask))
+    return rangesOf(ports).flatMap((ranges) =>
+      sources.flatMap((source) =>
+        families.flatMap(([, number]) => this.#dump(source, number, ranges, mask))
+      )
     );
   }
 
@@ -166,8 +153,14 @@ export class SockDiag {
     return Fd.of(this.libc, number, "socket", "NETLINK_SOCK_DIAG");
   }
 
-  #dump(socket: Fd, family: number, ports: PortRange | null, states: number): TcpSocket[] {
-    const request = encodeRequest(family, ports, states);
+  /** @param ports null: of all */
+  #dump(
+    socket: Fd,
+    family: number,
+    ports: readonly PortRange[] | null,
+    states: number,
+  ): TcpSocket[] {
+    const request = encodeRequest(family, states, ports && portFilter(ports));
     const sockets: TcpSocket[] = [];
     const onMessage = (bytes: Uint8Array, view: DataView, at: number, end: number) =>
       void sockets.push(decodeSocket(bytes, view, at, end));
@@ -180,11 +173,9 @@ function maskOf(states: readonly number[]): number {
   return states.reduce((mask, state) => mask | (1 << state), 0);
 }
 
-/** nlmsghdr + inet_diag_req_v2 + a byte-code attribute "source port >= lowest and <= highest", if a range is given. */
-function encodeRequest(family: number, ports: PortRange | null, states: number): Uint8Array {
-  // struct inet_diag_bc_op { u8 code, u8 yes, u16 no }; `yes` and `no` are byte offsets to continue at.
-  const CONDITION_SIZE = 8;
-  const attributeSize = ports === null ? 0 : 4 + 2 * CONDITION_SIZE;
+/** nlmsghdr + inet_diag_req_v2 + the filter as an attribute, if there is one. */
+function encodeRequest(family: number, states: number, filter: Uint8Array | null): Uint8Array {
+  const attributeSize = filter === null ? 0 : 4 + filter.length;
   const { bytes, view } = struct(NLMSG_HEADER_SIZE + REQUEST_SIZE + attributeSize);
   view.setUint32(0, bytes.length, true);
   view.setUint16(4, C.SOCK_DIAG_BY_FAMILY, true);
@@ -193,18 +184,11 @@ function encodeRequest(family: number, ports: PortRange | null, states: number):
   view.setUint8(17, C.IPPROTO_TCP);
   view.setUint8(18, 1 << (C.INET_DIAG_INFO - 1));
   view.setUint32(20, states, true);
-  if (ports === null) return bytes;
+  if (filter === null) return bytes;
   const at = NLMSG_HEADER_SIZE + REQUEST_SIZE;
   view.setUint16(at, attributeSize, true);
   view.setUint16(at + 2, C.INET_DIAG_REQ_BYTECODE, true);
-  // The port to compare with stands in `no` of the next op; a jump past the end rejects.
-  [C.INET_DIAG_BC_S_GE, C.INET_DIAG_BC_S_LE].forEach((code, i) => {
-    const from = at + 4 + i * CONDITION_SIZE;
-    view.setUint8(from, code);
-    view.setUint8(from + 1, CONDITION_SIZE);
-    view.setUint16(from + 2, (2 - i) * CONDITION_SIZE + 4, true);
-    view.setUint16(from + 6, ports[i]!, true);
-  });
+  bytes.set(filter, at + 4);
   return bytes;
 }
 
