@@ -25,15 +25,22 @@ export function systemClock({ shortPause }: Pick<Runtime, "shortPause">): Clock 
     now: () => performance.now(),
     wallMs: () => Date.now(),
     after: (delayMs, fire) => {
-      if (shortPause !== null && delayMs > 0 && delayMs < 1) {
-        let isCancelled = false;
-        void shortPause(delayMs).then(() => {
-          if (!isCancelled) fire();
-        });
-        return { cancel: () => void (isCancelled = true) };
-      }
-      const timer = setTimeout(fire, delayMs);
-      return { cancel: () => clearTimeout(timer) };
+      let isOver = false;
+      const once = () => {
+        if (isOver) return;
+        isOver = true;
+        clearTimeout(timer);
+        fire();
+      };
+      // Also where there is a shorter way: that does not keep the program alive.
+      const timer = setTimeout(once, delayMs);
+      if (delayMs > 0 && delayMs < 1) void shortPause?.(delayMs).then(once);
+      return {
+        cancel: () => {
+          isOver = true;
+          clearTimeout(timer);
+        },
+      };
     },
   };
 }

@@ -25,8 +25,8 @@ const HOST = "HTTP/1.1\r\nHost: baton\r\n";
 /** What the server must survive, with the status it answers; null: it says nothing. */
 const BAD_REQUESTS: readonly [what: string, bytes: string | Uint8Array, status: number | null][] = [
   ["nothing at all", "", null],
-  ["garbage", crypto.getRandomValues(new Uint8Array(4096)), null],
-  ["a TLS client", Uint8Array.of(0x16, 3, 1, 0, 4, 1, 0, 0, 0), null],
+  ["garbage", crypto.getRandomValues(new Uint8Array(4096)), 400],
+  ["a TLS client", Uint8Array.of(0x16, 3, 1, 0, 4, 1, 0, 0, 0), 400],
   ["half a request", `GET /v1/status ${HOST}`, null],
   ["half a body", `POST /v1/reload ${HOST}Content-Length: 9\r\n\r\n{}`, null],
   ["no request line", "\r\n\r\n\r\n", 400],

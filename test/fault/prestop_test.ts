@@ -31,7 +31,7 @@ const ATTEMPTS = 5;
 /** Another program of this machine may have the same port at another address. */
 const BUSY = /\b[1-9]\d* connections are still busy/;
 const NO_NETLINK = restrictedBy("netlink=EPERM");
-/** A /proc with processes only: no /proc/net. proc(5), subset=pid */
+/** Without the tables of /proc/PID/net, to which /proc/net leads. */
 const NO_TABLES = [
   "unshare",
   "--pid",
@@ -40,7 +40,7 @@ const NO_TABLES = [
   "--kill-child",
   "sh",
   "-c",
-  'mount -t proc -o subset=pid proc /proc && exec "$@"',
+  'mount -t proc proc /proc && mount -t tmpfs none /proc/1/net && exec "$@"',
   "sh",
 ];
 

@@ -1,9 +1,14 @@
 /** The clock that all of baton waits by: each timer fires once, and none after it was cancelled. */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
+import { runCommand } from "../support/baton.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
-import { testRuntime } from "../support/test_platform.ts";
+import { REPOSITORY } from "../support/programs.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { runtimeCommand, testRuntime } from "../support/test_platform.ts";
 
 const runtime = await testRuntime();
 /** Parts of a millisecond have another way than whole ones. */
@@ -36,6 +41,23 @@ for (const delayMs of DELAYS_MS) {
     });
   });
 }
+
+test("a program that waits for a timer only is kept alive by it, however short it is", {
+  timeout: TEST_TIMEOUT_MS,
+}, async () => {
+  using dir = tempDir("clock");
+  const script = join(dir.path, "wait.ts");
+  const code = `import { systemClock } from ${
+    JSON.stringify(join(REPOSITORY, "src/platform/clock.ts"))
+  };
+import { testRuntime } from ${JSON.stringify(join(REPOSITORY, "test/support/test_platform.ts"))};
+const clock = systemClock(await testRuntime());
+clock.after(5, () => clock.after(0.25, () => console.log("fired")));
+`;
+  writeFileSync(script, code);
+  const { code: status, stdout, stderr } = await runCommand(runtimeCommand(script));
+  assert.deepEqual([status, stdout.trim()], [0, "fired"], stderr);
+});
 
 test("without short pauses a part of a millisecond is a timer of the runtime", {
   timeout: TEST_TIMEOUT_MS,
